@@ -1,0 +1,1 @@
+"""The instrument: processes, screen, serial line, disk."""

@@ -1,0 +1,128 @@
+"""What the pipeline says, in the order in which it knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+class QualityGrade(IntEnum):
+    """Bars on the screen."""
+
+    BAD = 0
+    POOR = 1
+    FAIR = 2
+    GOOD = 3
+
+
+class LeadFault(StrEnum):
+    """Why a lead cannot be read."""
+
+    OFF = "off"  # an electrode it needs is off
+    RAILED = "railed"
+    FLAT = "flat"
+    NOISY = "noisy"  # muscle or motion
+    MAINS = "mains"
+    WANDER = "wander"
+
+
+class Refusal(StrEnum):
+    """Why there is no call."""
+
+    STARTING = "starting"  # fewer than 10 s since the start or since a gap
+    ELECTRODE_OFF = "electrode_off"
+    NO_SIGNAL = "no_signal"  # flat with electrodes on: asystole or a broken cable
+    SATURATED = "saturated"
+    NOISE = "noise"
+    UNSURE = "unsure"  # the network's best label is below its threshold
+    NO_MODEL = "no_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Filtered leads for screen and record.
+
+    first_index : sample index (500 Hz) of row 0, group delay already taken off
+    uv : int32 [n, 12], microvolts, lead order of LEADS
+    valid : bool [12], False while an electrode the lead needs is off
+    """
+
+    first_index: int
+    uv: NDArray[np.int32]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``lost`` samples are missing before ``index``; filters were restarted."""
+
+    index: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElectrodeChange:
+    """The set of electrodes that are off changed at ``index`` (bit mask over Electrode)."""
+
+    index: int
+    off: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A QRS complex; ``index`` is its R peak (or main deflection)."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Signal quality over the last seconds: per lead and overall."""
+
+    index: int
+    grade: QualityGrade
+    faults: dict[str, LeadFault]  # only leads that have one
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Heart rate; ``bpm`` is None when unknown, never 0."""
+
+    index: int
+    bpm: float | None
+    irregularity: float | None  # normalised RR spread (0 regular .. about 0.3 AF); None if unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the instrument says of the last window.
+
+    index : last sample of the evidence; span : its length in samples
+    label : MATE group or None when refused; text : as shown ("ATRIAL FIBRILLATION")
+    probability : calibrated, of ``label`` (of the best one when refused); None without scores
+    refusal : None when there is a call; act : what to do about a refusal ("press on or replace")
+    scores : {group: {label: probability}}, given even when refused, {} if nothing could be run
+    """
+
+    index: int
+    span: int
+    label: str | None
+    text: str
+    probability: float | None
+    refusal: Refusal | None
+    act: str
+    scores: dict[str, dict[str, float]]
+    rate_bpm: float | None
+    irregularity: float | None
+    quality: QualityGrade
+    faults: dict[str, LeadFault]
+    electrodes_off: int
+    model: str
+
+
+Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Call

@@ -1,0 +1,1 @@
+"""Wires and chips, and their simulated twins. Knows no other room."""

@@ -1,0 +1,1 @@
+"""Learning: data, architectures, training, bundles. Uses the device's own filters."""

@@ -1,0 +1,25 @@
+"""Shared fixtures: the development recordings where they are, a virtual clock everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hal.clock import VirtualClock
+
+DATA = Path(os.environ.get("LEAD12_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of development recordings; skips where it is absent."""
+    if not (DATA / "wfdb").is_dir():
+        pytest.skip(f"development recordings not found in {DATA}")
+    return DATA

@@ -1,0 +1,1 @@
+"""What technicians and QA run: the ``lead12`` command."""
