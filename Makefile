@@ -1,0 +1,57 @@
+# Everything sets itself up in .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.lead12-runtime
+DEV    := $(VENV)/.lead12-dev
+TRAIN  := $(VENV)/.lead12-train
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup run test check dev train-setup lock bench clean
+
+setup: $(STAMP)  ## the monitor and its runtime, in .venv
+
+run: setup  ## the monitor, on a simulated front end, with the embedded network
+	$(BIN)/lead12 run
+
+test: dev  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: dev  ## lint, format, types, import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+dev: $(DEV)
+
+train-setup: $(TRAIN)  ## what lead12 train and lead12 quantize need besides
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Lead12 needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "setting up .venv (once)"
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt $(STAMP)
+	@echo "adding the development tools (once)"
+	@$(PIP) install --constraint constraints.txt --editable '.[dev,tools]'
+	@touch $@
+
+$(TRAIN): pyproject.toml constraints.txt $(STAMP)
+	@$(PIP) install --constraint constraints.txt --editable '.[train]'
+	@touch $@
+
+lock: dev  ## resolve the pins anew, for every supported Python
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
+		--no-annotate --constraint constraints.in --output-file constraints.txt pyproject.toml
+
+bench: dev  ## every figure of docs/performance.md
+	$(BIN)/lead12 bench all --update-docs
+
+clean:
+	rm -rf $(VENV) build dist out
