@@ -1,0 +1,105 @@
+"""Recordings as CSV: one header line of leads with their units, one row per sample.
+
+::
+
+    # rate_hz=500
+    I_mV,II_mV,V1_mV,V2_mV,V3_mV,V4_mV,V5_mV,V6_mV
+    0.012,0.034,-0.020,0.051,0.040,0.031,0.025,0.022
+
+A column ``time_s`` or ``time_ms`` may stand in for the ``# rate_hz=`` line. Units are mV or uV
+("V1_uV", "V1 (µV)"). Other columns are ignored. The separator is a comma, semicolon or tab.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.errors import RecordingError
+from hal.patient.record import Recording, lead_name
+
+HOW_TO = "write '# rate_hz=500', then 'I_mV,II_mV,V1_mV,...,V6_mV', then one row per sample"
+_RATE = re.compile(r"rate_hz\s*[=:]\s*([-+.\deE]+)\s*$")
+_COLUMN = re.compile(r"(?P<name>\w+?)(?:[\s_/(\[]+(?P<unit>mV|[uµμ]V|ms|s)[)\]]?)?$", re.IGNORECASE)
+_MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3}
+_S_PER_UNIT = {"s": 1.0, "ms": 1e-3}
+_MAX_JITTER = 0.05  # of a sampling interval: times are often printed with three decimals
+
+
+def read_csv(path: Path) -> Recording:
+    """Read a CSV recording as the module says. Raises RecordingError."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
+        ) from None
+    comments: list[str] = []
+    lines = text.splitlines()
+    while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):
+        comments.append(lines.pop(0).strip().lstrip("#").strip())
+    if len(lines) < 2:
+        raise RecordingError(f"{path}: no samples", act=HOW_TO)
+    separator = max(",;\t", key=lines[0].count)
+    columns = [cell.strip().strip('"') for cell in lines[0].split(separator)]
+    values = _numbers(path, lines[1:], separator, len(columns))
+    rate_hz: float | None = None
+    for comment in comments:
+        if match := _RATE.search(comment):
+            rate_hz = float(match[1])
+    leads: dict[str, NDArray[np.float64]] = {}
+    for index, column in enumerate(columns):
+        match = _COLUMN.match(column)
+        if match is None:
+            continue
+        name, unit = match["name"], (match["unit"] or "").lower()
+        if name.lower() in ("t", "time") and unit in _S_PER_UNIT:
+            rate_hz = rate_hz or _rate_of(path, values[:, index] * _S_PER_UNIT[unit])
+        elif lead := lead_name(name):
+            if unit not in _MV_PER_UNIT:
+                raise RecordingError(f"{path}: column '{column}' has no unit", act=HOW_TO)
+            if lead in leads:
+                raise RecordingError(f"{path}: lead {lead} appears twice", act="keep one of them")
+            leads[lead] = values[:, index] * _MV_PER_UNIT[unit]
+    if rate_hz is None:
+        raise RecordingError(f"{path}: sampling rate unknown", act=HOW_TO)
+    if not leads:
+        raise RecordingError(f"{path}: no lead among its columns", act=HOW_TO)
+    return Recording.from_leads(path.stem, rate_hz, leads, comments=tuple(filter(None, comments)))
+
+
+def _numbers(path: Path, rows: list[str], separator: str, columns: int) -> NDArray[np.float64]:
+    try:
+        values = np.loadtxt(rows, delimiter=separator, ndmin=2, dtype=np.float64)
+    except ValueError as error:
+        raise RecordingError(
+            f"{path}: {str(error).rstrip('.')} (row 0 is the first sample)", act="correct that cell"
+        ) from None
+    if values.size == 0:
+        raise RecordingError(f"{path}: no samples", act=HOW_TO)
+    if values.shape[1] != columns:
+        raise RecordingError(
+            f"{path}: {columns} columns named and {values.shape[1]} in the rows", act=HOW_TO
+        )
+    return values
+
+
+def _rate_of(path: Path, time_s: NDArray[np.float64]) -> float:
+    """Sampling rate of a time column; refuses gaps, disorder and NaN."""
+    step = (time_s[-1] - time_s[0]) / max(len(time_s) - 1, 1)
+    expected = time_s[0] + step * np.arange(len(time_s))
+    # a printed decimal may be off by half its last digit, but never half a sample
+    if not step > 0 or not np.abs(np.diff(time_s) - step).max() <= max(0.6e-3, _MAX_JITTER * step):
+        raise RecordingError(
+            f"{path}: its time column does not advance evenly", act="resample it or fill the gaps"
+        )
+    if not np.abs(time_s - expected).max() < 0.5 * step:
+        raise RecordingError(
+            f"{path}: its time column does not advance evenly", act="resample it or fill the gaps"
+        )
+    return float(1 / step)

@@ -1,0 +1,131 @@
+"""A recorded 12-lead ECG in memory, and what makes one fit to stand in for a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.errors import RecordingError
+
+INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+MIN_RATE_HZ, MAX_RATE_HZ = 50.0, 20_000.0
+MIN_SECONDS = 1.0
+_DERIVED = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
+_CANONICAL = {lead.upper(): lead for lead in (*INDEPENDENT_LEADS, *_DERIVED)}
+_EINTHOVEN_MV = 0.2  # RMS a limb lead may miss its sum by: filters and rounding stay far below
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The eight independent leads of a recorded ECG; make one with ``from_leads`` or from a file.
+
+    name : record name, for messages and file names
+    rate_hz : sampling rate, 50 .. 20 000
+    mv : float64 [n, 8], millivolts, columns in the order of INDEPENDENT_LEADS, all finite
+    labels : diagnoses as the source writes them (SNOMED-CT codes, SCP statements, words)
+    comments : the source's comment lines
+    notes : what is odd about it but no reason to refuse
+    """
+
+    name: str
+    rate_hz: float
+    mv: NDArray[np.float64]
+    labels: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.mv) / self.rate_hz
+
+    @classmethod
+    def from_leads(
+        cls,
+        name: str,
+        rate_hz: float,
+        leads: Mapping[str, NDArray[np.float64]],
+        *,
+        labels: tuple[str, ...] = (),
+        comments: tuple[str, ...] = (),
+    ) -> Recording:
+        """Check ``leads`` (any order and case, [n] millivolts each) and keep the independent ones.
+
+        III, aVR, aVL and aVF follow from I and II: where given they are compared and dropped.
+        Raises RecordingError for missing leads, NaN, a rate or a length out of range, no signal.
+        """
+        check_rate(name, rate_hz)
+        by_name: dict[str, NDArray[np.float64]] = {}
+        for given, values in leads.items():
+            if (lead := lead_name(given)) is None:
+                continue  # Frank leads, respiration, pressure
+            if lead in by_name:
+                raise RecordingError(f"{name}: lead {lead} appears twice", act="keep one of them")
+            by_name[lead] = values
+        missing = [lead for lead in INDEPENDENT_LEADS if lead not in by_name]
+        if missing:
+            raise RecordingError(
+                f"{name}: lead {', '.join(missing)} missing (found {', '.join(leads) or 'none'})",
+                act="record I, II and V1-V6 at least",
+            )
+        lengths = {len(by_name[lead]) for lead in INDEPENDENT_LEADS}
+        if len(lengths) > 1:
+            raise RecordingError(
+                f"{name}: leads differ in length ({min(lengths)} to {max(lengths)} samples)",
+                act="export it again",
+            )
+        mv = np.stack([by_name[lead] for lead in INDEPENDENT_LEADS], axis=1)
+        _check_samples(name, rate_hz, mv)
+        return cls(name, float(rate_hz), mv, labels, comments, _einthoven_notes(by_name))
+
+
+def lead_name(text: str) -> str | None:
+    """The standard name of a lead ("AVR", "v1", " ii " -> "aVR", "V1", "II"), None for others.
+
+    MLII and other modified or Frank leads are not standard leads and stay None.
+    """
+    return _CANONICAL.get(text.strip().upper())
+
+
+def check_rate(name: str, rate_hz: float) -> None:
+    """Raise RecordingError unless MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ."""
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise RecordingError(
+            f"{name}: sampling rate {rate_hz:g} Hz is not {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz",
+            act="correct the rate in the header",
+        )
+
+
+def _check_samples(name: str, rate_hz: float, mv: NDArray[np.float64]) -> None:
+    if len(mv) < MIN_SECONDS * rate_hz:
+        raise RecordingError(
+            f"{name}: lasts {len(mv) / rate_hz:.2f} s, less than {MIN_SECONDS:g} s",
+            act="use a longer record",
+        )
+    if not np.isfinite(mv).all():
+        bad = ~np.isfinite(mv)
+        column = int(np.argmax(bad.any(axis=0)))
+        first = int(np.argmax(bad[:, column]))
+        raise RecordingError(
+            f"{name}: lead {INDEPENDENT_LEADS[column]} has {int(bad[:, column].sum())} missing "
+            f"samples (NaN), the first at {first / rate_hz:.3f} s",
+            act="cut them out or use another record",
+        )
+    if not np.ptp(mv, axis=0).any():
+        raise RecordingError(f"{name}: every lead is flat", act="use a record with a signal in it")
+
+
+def _einthoven_notes(leads: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
+    notes = []
+    for lead, (of_i, of_ii) in _DERIVED.items():
+        given = leads.get(lead)
+        if given is None or len(given) != len(leads["I"]):
+            continue
+        miss = given - (of_i * leads["I"] + of_ii * leads["II"])
+        rms = float(np.sqrt(np.nanmean((miss - np.nanmean(miss)) ** 2)))
+        if rms > _EINTHOVEN_MV:
+            notes.append(f"{lead} differs from its sum of I and II by {rms:.2f} mV RMS; not used")
+    return tuple(notes)

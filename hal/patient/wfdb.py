@@ -1,0 +1,221 @@
+"""WFDB records: the ``.hea`` header and its ``.dat`` or ``.mat`` signal files.
+
+Written after the PhysioNet manual pages header(5) and signal(5). Single-segment records, one
+sample per frame, formats 16, 24, 32, 61, 80 and 212; the ``.mat`` of the CinC Challenges is format
+16 behind a 24-byte MATLAB level 4 header, as their headers say ("16+24").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.errors import RecordingError
+from hal.patient.record import Recording, check_rate, lead_name
+
+_BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 212: 12}  # per sample
+_MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
+_RECORD = re.compile(
+    r"(?P<name>[^\s/]+)(?P<segments>/\d+)?\s+(?P<signals>\d+)"
+    r"(?:\s+(?P<rate>[-+.\deE]+)(?:/\S*)?(?:\s+(?P<samples>\d+).*)?)?$"
+)
+_SIGNAL = re.compile(
+    r"(?P<file>\S+)\s+(?P<format>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
+    r"(?:\s+(?P<gain>[-+.\deE]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?"
+    r"(?:\s+(?P<bits>-?\d+)(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)"
+    r"(?:\s+(?P<block>-?\d+)(?:\s+(?P<text>.*))?)?)?)?)?)?)?$"
+)
+_LABELS = re.compile(r"(?:Dx|labels)\s*:\s*(.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One signal line of a header."""
+
+    file: str
+    format: int
+    offset: int  # bytes before the first sample
+    gain: float  # ADC units per physical unit
+    baseline: int  # ADC units at 0 physical
+    units: str
+    checksum: int | None  # 16-bit sum of all samples
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A parsed ``.hea`` file; ``samples`` is 0 where the header leaves it open."""
+
+    name: str
+    rate_hz: float
+    samples: int
+    signals: tuple[Signal, ...]
+    comments: tuple[str, ...]
+
+
+def read_wfdb(header_path: Path) -> Recording:
+    """Read the record of ``header_path`` (a ``.hea`` file) with checksums verified.
+
+    Raises RecordingError.
+    """
+    header = parse_header(header_path)
+    check_rate(header.name, header.rate_hz)
+    leads: dict[str, NDArray[np.float64]] = {}
+    for file, group in groupby(header.signals, key=lambda signal: signal.file):
+        signals = list(group)
+        adc = _read_signals(header_path.parent / file, header, signals)
+        for column, signal in enumerate(signals):
+            if lead_name(signal.name) is None:
+                continue
+            if signal.name in leads:
+                raise RecordingError(
+                    f"{header.name}: lead {signal.name} appears twice", act="keep one of them"
+                )
+            leads[signal.name] = _millivolts(header.name, signal, adc[:, column])
+    labels = [
+        label.strip()
+        for comment in header.comments
+        if (match := _LABELS.match(comment))
+        for label in re.split(r"[|,]", match[1])
+    ]
+    return Recording.from_leads(
+        header.name, header.rate_hz, leads, labels=tuple(labels), comments=header.comments
+    )
+
+
+def parse_header(path: Path) -> Header:
+    """Parse a ``.hea`` file. Raises RecordingError naming what is not as header(5) says."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
+        ) from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
+    lines = [line for line in lines if not line.startswith("#")]
+    match = _RECORD.match(lines[0]) if lines else None
+    if match is None:
+        raise RecordingError(f"{path}: no WFDB record line", act="give the .hea of a WFDB record")
+    if match["segments"]:
+        raise RecordingError(f"{path}: has several segments", act="give one segment by its name")
+    count = int(match["signals"])
+    if count == 0 or len(lines) - 1 < count:
+        raise RecordingError(
+            f"{path}: announces {count} signals and describes {len(lines) - 1}",
+            act="restore the header from its source",
+        )
+    return Header(
+        name=match["name"],
+        rate_hz=_number(path, match["rate"] or "250"),
+        samples=int(match["samples"] or 0),
+        signals=tuple(_parse_signal(path, line) for line in lines[1 : count + 1]),
+        comments=comments,
+    )
+
+
+def _parse_signal(path: Path, line: str) -> Signal:
+    match = _SIGNAL.match(line)
+    if match is None:
+        raise RecordingError(
+            f"{path}: cannot read the signal line '{line}'", act="restore the header"
+        )
+    if int(match["format"]) not in _BITS:
+        raise RecordingError(
+            f"{path}: signal format {match['format']} is not one of {', '.join(map(str, _BITS))}",
+            act="convert the record with xform",
+        )
+    if int(match["per_frame"] or 1) != 1 or int(match["skew"] or 0):
+        raise RecordingError(
+            f"{path}: signals with several samples per frame or skew",
+            act="convert the record with xform",
+        )
+    zero = int(match["zero"] or 0)
+    return Signal(
+        file=match["file"],
+        format=int(match["format"]),
+        offset=int(match["offset"] or 0),
+        gain=_number(path, match["gain"] or "0"),
+        baseline=int(match["baseline"]) if match["baseline"] else zero,
+        units=match["units"] or "mV",
+        checksum=int(match["checksum"]) if match["checksum"] else None,
+        name=match["text"] or "",
+    )
+
+
+def _number(path: Path, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise RecordingError(f"{path}: '{text}' is no number", act="correct the header") from None
+
+
+def _millivolts(record: str, signal: Signal, adc: NDArray[np.int32]) -> NDArray[np.float64]:
+    if not signal.gain > 0:
+        raise RecordingError(
+            f"{record}: lead {signal.name} has gain {signal.gain:g}, so no known amplitude",
+            act="write its gain (ADC units per mV) into the header",
+        )
+    if (scale := _MV_PER_UNIT.get(signal.units.lower())) is None:
+        raise RecordingError(
+            f"{record}: lead {signal.name} is in '{signal.units}'", act="use mV or uV"
+        )
+    mv: NDArray[np.float64] = (adc.astype(np.float64) - signal.baseline) * (scale / signal.gain)
+    mv[adc == -(1 << (_BITS[signal.format] - 1))] = np.nan  # signal(5): the lowest value is "none"
+    return mv
+
+
+def _read_signals(path: Path, header: Header, signals: list[Signal]) -> NDArray[np.int32]:
+    """ADC units of the signals that share one file: int32 [samples, signals]."""
+    form, offset = signals[0].format, signals[0].offset
+    if any((signal.format, signal.offset) != (form, offset) for signal in signals):
+        raise RecordingError(
+            f"{header.name}: {path.name} mixes formats", act="convert the record with xform"
+        )
+    try:
+        raw = np.fromfile(path, dtype=np.uint8)[offset:]
+    except OSError as error:
+        raise RecordingError(
+            f"{header.name}: signal file {path} cannot be read ({error.strerror})",
+            act="put it beside its header",
+        ) from None
+    held = len(raw) * 8 // _BITS[form] // len(signals)
+    samples = header.samples or held
+    if held < samples:
+        raise RecordingError(
+            f"{header.name}: {path.name} is truncated, {held} of {samples} samples",
+            act="copy it again from its source",
+        )
+    adc = _decode(raw, form, samples * len(signals)).reshape(samples, len(signals))
+    sums = adc.sum(axis=0, dtype=np.int64)
+    for signal, total in zip(signals, sums, strict=True):
+        if signal.checksum is not None and (int(total) - signal.checksum) & 0xFFFF:
+            raise RecordingError(
+                f"{header.name}: checksum of signal {signal.name} does not match its samples",
+                act="copy the record again from its source",
+            )
+    return adc
+
+
+def _decode(raw: NDArray[np.uint8], form: int, count: int) -> NDArray[np.int32]:
+    """``count`` samples of a signal(5) format, sign-extended."""
+    if form in (16, 61, 32):
+        dtype = {16: "<i2", 61: ">i2", 32: "<i4"}[form]
+        return raw[: count * _BITS[form] // 8].view(dtype).astype(np.int32)
+    if form == 80:  # offset binary
+        return raw[:count].astype(np.int32) - 128
+    if form == 24:
+        low, middle, high = raw[: 3 * count].astype(np.int32).reshape(-1, 3).T
+        return np.asarray(low | middle << 8 | (high ^ 0x80) - 0x80 << 16)
+    pairs = np.zeros((count + 1) // 2 * 3, dtype=np.int32)  # 212: two samples in three bytes
+    pairs[: min(len(raw), len(pairs))] = raw[: len(pairs)]
+    first, shared, second = pairs.reshape(-1, 3).T
+    both = np.stack([first | (shared & 0x0F) << 8, second | (shared & 0xF0) << 4], axis=1)
+    return np.asarray((both.reshape(-1)[:count] ^ 0x800) - 0x800)
