@@ -1,0 +1,115 @@
+"""DRDY and control lines through the RPi.GPIO API, for boards without libgpiod 2.
+
+Works with RPi.GPIO and with rpi-lgpio, which provides the same module (install one of them,
+never both). Edges are numbered by a callback thread of this process: edges that the kernel or
+a starved thread merged into one are not seen, and losses can be undercounted. Prefer
+``hal.linux_gpio``.
+"""
+
+from __future__ import annotations
+
+from threading import Condition
+from types import ModuleType
+
+from hal.clock import Clock
+from hal.errors import FrontendError, Reason
+from hal.linux_gpio import Pins
+from hal.spi import Edge
+
+
+class RpiGpioDataReady:
+    """The DRDY line; edges are stamped when their callback runs."""
+
+    def __init__(self, line: int, clock: Clock) -> None:
+        self._gpio = _rpi_gpio()
+        self._line = line
+        self._clock = clock
+        self._changed = Condition()
+        self._edges = 0
+        self._newest: Edge | None = None
+        try:
+            self._gpio.setup(line, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
+            self._gpio.add_event_detect(line, self._gpio.FALLING, callback=self._fell)
+        except RuntimeError as error:
+            raise _refusal(error, line) from error
+
+    def wait(self, timeout_ns: int) -> Edge | None:
+        """See hal.spi.DataReady."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None, timeout_ns / 1e9)
+            newest, self._newest = self._newest, None
+            return newest
+
+    def reset(self) -> None:
+        with self._changed:
+            self._edges = 0
+            self._newest = None
+
+    def close(self) -> None:
+        self._gpio.remove_event_detect(self._line)
+        self._gpio.cleanup([self._line])
+
+    def _fell(self, line: int) -> None:
+        t_ns = self._clock.now_ns()
+        with self._changed:
+            self._newest = Edge(self._edges, t_ns)
+            self._edges += 1
+            self._changed.notify()
+
+
+class RpiGpioPins:
+    """PWDN and RESET (active low) and START (active high), released at first."""
+
+    def __init__(self, pins: Pins) -> None:
+        self._gpio = _rpi_gpio()
+        self._pins = pins
+        for line in pins.outputs():
+            level = self._gpio.LOW if line == pins.start else self._gpio.HIGH
+            try:
+                self._gpio.setup(line, self._gpio.OUT, initial=level)
+            except RuntimeError as error:
+                raise _refusal(error, line) from error
+
+    def power_down(self, asserted: bool) -> None:
+        self._set(self._pins.power_down, not asserted)
+
+    def reset(self, asserted: bool) -> None:
+        self._set(self._pins.reset, not asserted)
+
+    def start(self, asserted: bool) -> None:
+        self._set(self._pins.start, asserted)
+
+    def close(self) -> None:
+        self._gpio.cleanup(list(self._pins.outputs()))
+
+    def _set(self, line: int | None, high: bool) -> None:
+        if line is not None:
+            self._gpio.output(line, self._gpio.HIGH if high else self._gpio.LOW)
+
+
+def _rpi_gpio() -> ModuleType:
+    """``RPi.GPIO`` set to BCM numbers; its import itself fails away from a Pi."""
+    try:
+        from RPi import GPIO
+    except (ImportError, RuntimeError) as error:
+        raise FrontendError(
+            Reason.NOT_FOUND,
+            f"RPi.GPIO cannot be used here: {error}",
+            act="on a Pi: pip install RPi.GPIO, or rpi-lgpio on a Pi 5 or a kernel from 6.6 on",
+        ) from error
+    GPIO.setmode(GPIO.BCM)
+    return GPIO  # type: ignore[no-any-return]
+
+
+def _refusal(error: RuntimeError, line: int) -> FrontendError:
+    if "/dev/mem" in str(error):
+        return FrontendError(
+            Reason.PERMISSION,
+            f"GPIO {line}: {error}",
+            act="sudo usermod -aG gpio $USER, then log in again",
+        )
+    return FrontendError(
+        Reason.BUS,
+        f"GPIO {line}: {error}",
+        act="replace RPi.GPIO by rpi-lgpio, or use the back-end ads1298 (libgpiod)",
+    )
