@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 SAMPLE_RATE_HZ = 500
 CHANNELS = 8
 SAMPLE_NS = 1_000_000_000 // SAMPLE_RATE_HZ
+CHANNEL_LEADS = ("V6", "I", "II", "V2", "V3", "V4", "V5", "V1")  # TI's reference wiring, ch1..ch8
 
 
 class Electrode(IntEnum):

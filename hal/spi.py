@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class SpiBus(Protocol):
     """A full-duplex SPI link whose chip-select is low for exactly one ``transfer``.
@@ -74,10 +77,10 @@ class FrameReader(Protocol):
 
     def read_frames(
         self, max_frames: int, frame_bytes: int, timeout_ns: int
-    ) -> tuple[bytes, list[Edge]]:
+    ) -> tuple[bytes, NDArray[np.int64]]:
         """Return k*frame_bytes bytes and the k edges they belong to, 1 <= k <= max_frames.
 
-        k = 0 (empty) only when no edge came within ``timeout_ns``. Blocks until at least
-        one edge; it need not wait for ``max_frames``.
+        Edges are int64 [k, 2]: sequence and t_ns of each. k = 0 (empty) only when no edge came
+        within ``timeout_ns``; fewer than ``max_frames`` only when the next edge did not.
         """
         ...
