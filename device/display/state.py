@@ -1,0 +1,222 @@
+"""What the screen knows: the pipeline's events, folded into as little as a frame needs."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from device.display.trace import COLUMNS, SAMPLES_PER_COLUMN, TraceColumns
+from device.display.words import (
+    ELECTRODES,
+    LIMBS,
+    PRESS_ON,
+    Naming,
+    confidence,
+    percent,
+)
+from firmware.events import (
+    Beat,
+    Call,
+    ElectrodeChange,
+    Event,
+    Gap,
+    Quality,
+    QualityGrade,
+    Rate,
+    Refusal,
+    Trace,
+)
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
+
+STALE = 5 * SAMPLE_RATE_HZ  # a rate or call this old says nothing of now
+WINDOW_S = 10  # the evidence of the first call
+SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
+PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
+MANY_OFF = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The call row in words: ``head`` large, ``tail`` beside or below it.
+
+    short : a shorter head for narrow screens, same meaning
+    alarm : 0 plain, 1 inverted, 2 inverted and blinking
+    progress : 0..1 while the first window fills, else None
+    """
+
+    head: str
+    tail: str = ""
+    short: str = ""
+    alarm: int = 0
+    progress: float | None = None
+
+
+@dataclass
+class ScreenState:
+    """Plain data behind every screen; memory is bounded by what the trace shows.
+
+    lead : the lead in the (first) trace; second_lead : below it on tall screens
+    profile : filter profile as shown ("MONITOR", "DIAG")
+    message : (title, text) of the start-up, self-test or fault screen; None = show the patient
+    notes : kind -> text of what is not well with the instrument ("serial" -> "serial lost")
+    """
+
+    model: str = ""
+    profile: str = "MONITOR"
+    naming: Naming = Naming.AHA
+    lead: str = "II"
+    second_lead: str = "V2"
+    recording: bool = False
+    message: tuple[str, str] | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    index: int = 0  # the newest sample index heard of: the clock of the screen
+    electrodes_off: int = 0
+    quality: QualityGrade | None = None
+    samples_lost: int = 0
+    trace: TraceColumns = field(default_factory=TraceColumns)
+    beats: deque[int] = field(default_factory=lambda: deque(maxlen=64))
+    _rate: Rate | None = None
+    _call: Call | None = None
+    _filling_since: int | None = None
+    _changed_at: int = 0  # of the last electrode change
+    _readable_since: int | None = None  # all on and quality at least fair
+    _connected: bool = False  # all ten were on once, or patience ran out
+
+    def note(self, kind: str, text: str) -> None:
+        """Set what is wrong with ``kind`` ("serial", "display", ...); an empty text clears it."""
+        self.notes.pop(kind, None)
+        if text:
+            self.notes[kind] = text
+
+    def apply(self, event: Event) -> None:
+        """Take in one event of the pipeline."""
+        match event:
+            case Trace():
+                self._advance(event.first_index + len(event.uv))
+                if self._filling_since is None:
+                    self._filling_since = event.first_index
+                self.trace.push(event)
+            case Gap():
+                self._advance(event.index)
+                self.samples_lost += event.lost
+                self._filling_since = event.index
+                self.note("samples", f"samples lost {self.samples_lost}")
+            case ElectrodeChange():
+                self._advance(event.index)
+                self.electrodes_off, self._changed_at = event.off, event.index
+                self._readable_since = None
+            case Beat():
+                self._advance(event.index)
+                self.beats.append(event.index)
+            case Quality():
+                self._advance(event.index)
+                self.quality = event.grade
+                self._judge_contact(event)
+            case Rate():
+                self._advance(event.index)
+                self._rate = event
+            case Call():
+                self._advance(event.index)
+                self._call = event
+
+    def _advance(self, index: int) -> None:
+        self.index = max(self.index, index)
+        oldest = self.index - COLUMNS * SAMPLES_PER_COLUMN
+        while self.beats and self.beats[0] < oldest:
+            self.beats.popleft()
+        waited = self.index - self._changed_at >= PATIENCE
+        if waited and not self.electrodes_off & electrode_mask(LIMBS):
+            self._connected = True
+
+    def _judge_contact(self, quality: Quality) -> None:
+        if self.electrodes_off or quality.grade < QualityGrade.FAIR:
+            self._readable_since = None
+        elif self._readable_since is None:
+            self._readable_since = quality.index
+        elif quality.index - self._readable_since >= SETTLED:
+            self._connected = True
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the electrodes are the question now.
+
+        At first until all ten are on and readable for 2 s; later whenever a limb electrode or
+        three others are off. Chest electrodes that stay off hold nobody up for more than 20 s.
+        """
+        off = self.electrodes_off
+        if off & electrode_mask(LIMBS):
+            return True
+        if not self._connected:
+            return True
+        recent = self.index - self._changed_at < PATIENCE
+        return off.bit_count() >= MANY_OFF and recent
+
+    @property
+    def off_names(self) -> tuple[str, ...]:
+        """Names of the electrodes that are off, limbs first, in the naming of the cable."""
+        return tuple(self.electrode_name(e) for e in electrodes_in(self.electrodes_off))
+
+    def electrode_name(self, electrode: Electrode) -> str:
+        """Its name on the cable: RA (AHA) or R (IEC)."""
+        return ELECTRODES[self.naming][electrode][0]
+
+    @property
+    def rate_text(self) -> str:
+        """Beats per minute as digits, "--" when unknown or out of date."""
+        rate = self._rate
+        if rate is None or rate.bpm is None or self.index - rate.index > STALE:
+            return "--"
+        return str(round(rate.bpm))
+
+    @property
+    def elapsed_text(self) -> str:
+        """Minutes and seconds of signal, "03:41"; hours in front from the first on."""
+        seconds = self.index // SAMPLE_RATE_HZ
+        clock = f"{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        return f"{seconds // 3600}:{clock}" if seconds >= 3600 else clock
+
+    @property
+    def line(self) -> Line:
+        """What the call row says: the call, or why there is none and what to do."""
+        call, off = self._call, self.electrodes_off
+        seen = call.electrodes_off if call else 0
+        refused = call.refusal if call else Refusal.STARTING
+        if off & ~seen or (off and refused is Refusal.ELECTRODE_OFF):
+            return self._electrode_line()
+        if call is None:
+            since = self._filling_since
+            return self._filling_line(0 if since is None else self.index - since)
+        if self.index - call.index > STALE:
+            seconds = (self.index - call.index) // SAMPLE_RATE_HZ
+            return Line("NO RESULT", f"for {seconds} s")
+        # Electrodes that are on again leave the window to fill anew.
+        if refused in (Refusal.STARTING, Refusal.ELECTRODE_OFF):
+            return self._filling_line(call.span)
+        if refused is not None:
+            return Line(call.text, call.act, alarm=2 if refused is Refusal.NO_SIGNAL else 0)
+        tail = ""
+        if call.probability is not None:
+            tail = f"{confidence(call.probability)} {percent(call.probability)}"
+        return Line(call.text, tail, short=call.label or "")
+
+    def _electrode_line(self) -> Line:
+        names = self.off_names
+        many = f"{len(names)} ELECTRODES OFF"
+        head = many if len(names) > MANY_OFF else " ".join(names) + " OFF"
+        return Line(head, PRESS_ON, short=f"{len(names)} OFF", alarm=1)
+
+    def _filling_line(self, filled: int) -> Line:
+        seconds = min(filled // SAMPLE_RATE_HZ, WINDOW_S)
+        progress = min(filled / (WINDOW_S * SAMPLE_RATE_HZ), 1.0)
+        return Line(f"ANALYSING {seconds} s", f"of {WINDOW_S} s", progress=progress)
+
+    @property
+    def status_line(self) -> str:
+        """The screen in one line of plain text, for a log or a pipe."""
+        if self.message is not None:
+            return f"{self.elapsed_text}  {': '.join(self.message)}"
+        line = self.line
+        parts = [self.elapsed_text, f"{self.rate_text}/min", line.head, line.tail]
+        parts += [f"quality {self.quality.name.lower()}"] if self.quality is not None else []
+        parts += list(self.notes.values()) + (["REC"] if self.recording else [])
+        return "  ".join(part for part in parts if part)
