@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hal.ads1298.registers import REGISTER_SPEED_MAX_HZ, SPI_MODE
 from hal.errors import FrontendError, Reason
 
 if TYPE_CHECKING:
     import spidev
 
-MODE = 1  # CPOL 0, CPHA 1 (SBAS459, figure 1)
 DEFAULT_SPEED_HZ = 2_000_000
-# Above 4 MHz the bytes of a register command follow each other faster than tSDECODE (4 tCLK,
-# 1.96 us) allows; below 0.5 MHz a frame takes more than a fifth of the 2 ms between two edges.
-SPEED_RANGE_HZ = (500_000, 4_000_000)
+# Below 0.5 MHz a frame takes more than a fifth of the 2 ms between two edges.
+SPEED_RANGE_HZ = (500_000, REGISTER_SPEED_MAX_HZ)
 
 
 class SpidevBus:
@@ -22,7 +21,7 @@ class SpidevBus:
     Opens the node at once. Raises FrontendError NOT_FOUND, PERMISSION, BAD_CONFIG or BUS.
     """
 
-    mode = MODE
+    mode = SPI_MODE
 
     def __init__(self, bus: int = 0, device: int = 0, speed_hz: int = DEFAULT_SPEED_HZ) -> None:
         low, high = SPEED_RANGE_HZ
