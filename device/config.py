@@ -1,0 +1,217 @@
+"""The instrument's settings: one TOML file, one frozen dataclass per section.
+
+Every default runs on a laptop: simulated chip, simulated patient, terminal preview. A file names
+only what differs; ``lead12 run`` options override the file. Unknown keys, wrong types and values
+out of range are one-line errors that name the file and the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from firmware.events import LEADS
+from hal.frontend import FrontendConfig
+
+Check = Callable[[Any], str | None]  # what is wrong with a value, or None
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message is one line for the user."""
+
+
+def one_of(*allowed: object) -> Check:
+    """Accept exactly these values."""
+    listed = ", ".join(json.dumps(value) for value in allowed)
+    return lambda value: None if value in allowed else f"must be one of {listed}"
+
+
+def between(low: float, high: float) -> Check:
+    """Accept low..high, both included."""
+    return lambda value: None if low <= value <= high else f"must be {low} to {high}"
+
+
+def _setting(default: Any, check: Check | None = None) -> Any:
+    return field(default=default, metadata={"check": check} if check else MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendSection:
+    """Which front end, and how it is set. ``options`` are the back end's own (its wiring)."""
+
+    backend: str = "simulated"  # a name in hal.backends
+    gain: int = _setting(6, one_of(1, 2, 3, 4, 6, 8, 12))
+    lead_off_current_na: int = _setting(6, one_of(6, 12, 18, 24))
+    lead_off_threshold_percent: float = _setting(95.0, between(70.0, 95.0))
+    rl_check_every: int = _setting(500, between(0, 1_000_000))
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> FrontendConfig:
+        """What ``Frontend.configure`` takes."""
+        return FrontendConfig(
+            gain=self.gain,
+            lead_off_current_na=self.lead_off_current_na,
+            lead_off_threshold_percent=self.lead_off_threshold_percent,
+            rl_check_every=self.rl_check_every,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PatientSection:
+    """Who is on the simulated chip's electrodes: a preset, or a recording when one is named."""
+
+    preset: str = "sinus-70"
+    seed: int = _setting(1, between(0, 2**63 - 1))
+    record: str = ""  # path of a recording; replaces the preset
+    loop: bool = True  # a recording starts again at its end
+
+
+@dataclass(frozen=True, slots=True)
+class RingSection:
+    """Where the shared samples live. Empty: a file of its own in shared memory, per run."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FiltersSection:
+    """Display filters (the network's own come with its bundle)."""
+
+    profile: str = _setting("monitor", one_of("diagnostic", "monitor"))
+    mains_hz: int = _setting(50, one_of(0, 50, 60))  # 0: no notch
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSection:
+    """The result line. Empty port: none; "-": standard output; "pty": a pseudo-terminal."""
+
+    port: str = ""
+    baud: int = _setting(115_200, between(9_600, 4_000_000))
+
+
+@dataclass(frozen=True, slots=True)
+class DisplaySection:
+    """What ``device.display.open_display`` opens, and how the screen starts."""
+
+    device: str = "terminal:128x64"  # "none" for no screen
+    lead: str = _setting("II", one_of(*LEADS))
+    brightness_percent: int = _setting(80, between(1, 100))
+    frames_per_second: int = _setting(8, between(1, 10))
+
+
+@dataclass(frozen=True, slots=True)
+class ElectrodesSection:
+    """AHA (RA LA RL LL V1) or IEC (R L N F C1) names and colours."""
+
+    naming: str = _setting("AHA", one_of("AHA", "IEC"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSection:
+    """The network. Empty path: the one that comes with the firmware; "none": none."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that may be set, by section."""
+
+    frontend: FrontendSection = FrontendSection()
+    patient: PatientSection = PatientSection()
+    ring: RingSection = RingSection()
+    filters: FiltersSection = FiltersSection()
+    serial: SerialSection = SerialSection()
+    display: DisplaySection = DisplaySection()
+    electrodes: ElectrodesSection = ElectrodesSection()
+    model: ModelSection = ModelSection()
+
+    def override(self, changes: Mapping[str, Any], source: str = "command line") -> Config:
+        """A copy with ``{"section.key": value}`` applied and checked; ``None`` values are skipped.
+
+        Raises ConfigError naming ``source``.
+        """
+        tree = dataclasses.asdict(self)
+        for dotted, value in changes.items():
+            if value is None:
+                continue
+            section, _, key = dotted.partition(".")
+            tree.setdefault(section, {})[key] = value
+        return from_tree(tree, source)
+
+    def to_json(self) -> str:
+        """One argument for a child process; ``from_json`` reads it back."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file. Raises ConfigError: unreadable, not TOML, or a key or value refused."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    return from_tree(tree, str(path))
+
+
+def from_json(text: str) -> Config:
+    """The inverse of ``Config.to_json``. Raises ConfigError."""
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"configuration argument: not valid JSON: {error}") from None
+    return from_tree(tree, "configuration argument")
+
+
+def from_tree(tree: Any, source: str) -> Config:
+    """Nested tables to a Config, each key and value checked. Raises ConfigError."""
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{source}: must be tables of settings")
+    sections = get_type_hints(Config)
+    _refuse_unknown(tree, sections, source, "section")
+    return Config(**{name: _section(sections[name], tree[name], source, name) for name in tree})
+
+
+def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{source}: [{name}] must be a table")
+    types = get_type_hints(kind)
+    _refuse_unknown(table, types, source, "key", name)
+    checks = {f.name: f.metadata.get("check") for f in dataclasses.fields(kind)}
+    values = {}
+    for key, value in table.items():
+        want = dict if key == "options" else types[key]
+        if want is float and type(value) is int:
+            value = float(value)
+        if type(value) is not want:
+            words = {str: "a string", int: "a whole number", float: "a number"}
+            raise ConfigError(
+                f"{source}: {name}.{key} must be "
+                f"{words.get(want, 'true or false' if want is bool else 'a table')}, "
+                f"not {json.dumps(value, default=str)}"
+            )
+        check = checks[key]
+        if check and (wrong := check(value)):
+            raise ConfigError(f"{source}: {name}.{key} {wrong}, not {json.dumps(value)}")
+        values[key] = value
+    return kind(**values)
+
+
+def _refuse_unknown(
+    table: Mapping[str, Any], known: Mapping[str, Any], source: str, what: str, section: str = ""
+) -> None:
+    for key in table:
+        if key in known:
+            continue
+        close = difflib.get_close_matches(key, known, n=2)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        name = f"{section}.{key}" if section else key
+        raise ConfigError(f"{source}: unknown {what} {name}; {hint}")
