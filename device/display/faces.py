@@ -97,6 +97,18 @@ _TINY_SHEETS = (
     ### .# ### ### ..# ### ### .#. ### ### # #. . #. #.. ... ... #.# .#. # .# #. . #.#.# ##. ###
     """,
 )
+# Wider where bold strokes would run together.
+_WIDE_SHEET = """
+    MNWmw
+    #.....# #....# #.....# ....... .......
+    ##...## ##...# #.....# ....... .......
+    #.#.#.# ##...# #.....# ###.##. #..#..#
+    #..#..# #.#..# #..#..# #..#..# #..#..#
+    #.....# #..#.# #.#.#.# #..#..# #..#..#
+    #.....# #...## ##...## #..#..# #..#..#
+    #.....# #....# #.....# #..#..# .##.##.
+    ....... ...... ....... ....... .......
+    """
 _BLANK_COLUMNS = {"text": 3, "tiny": 2, "bold": 4}
 # Rows of the 7 px face that bold repeats: top, middle and bottom bars become two pixels thick.
 _BOLD_ROWS = (0, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7)
@@ -146,9 +158,8 @@ _tiny_glyphs = _read(_TINY_SHEETS)
 _capitals = {c: _tiny_glyphs[c.upper()] for c in "abcdefghijklnopqrtuvwxyz"}
 TINY = Face("tiny", 5, 5, _with_blank("tiny", 5, {**_capitals, **_tiny_glyphs}))
 TEXT = Face("text", 8, 7, _with_blank("text", 8, _text_glyphs))
-BOLD = Face(
-    "bold", 11, 10, _with_blank("bold", 11, {c: _embolden(g) for c, g in _text_glyphs.items()})
-)
+_bold_glyphs = {c: _embolden(g) for c, g in {**_text_glyphs, **_read((_WIDE_SHEET,))}.items()}
+BOLD = Face("bold", 11, 10, _with_blank("bold", 11, _bold_glyphs))
 _FACES = {face.name: face for face in (TINY, TEXT, BOLD)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from device.display.trace import COLUMNS, SAMPLES_PER_COLUMN, TraceColumns
+from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, TraceColumns
 from device.display.words import (
     ELECTRODES,
     LIMBS,
@@ -33,6 +33,7 @@ WINDOW_S = 10  # the evidence of the first call
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
 MANY_OFF = 3
+LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class ScreenState:
     _rate: Rate | None = None
     _call: Call | None = None
     _filling_since: int | None = None
+    _beat_shown_at: int = 0
+    _lost_at: int = 0
     _changed_at: int = 0  # of the last electrode change
     _readable_since: int | None = None  # all on and quality at least fair
     _connected: bool = False  # all ten were on once, or patience ran out
@@ -99,7 +102,7 @@ class ScreenState:
             case Gap():
                 self._advance(event.index)
                 self.samples_lost += event.lost
-                self._filling_since = event.index
+                self._filling_since = self._lost_at = event.index
                 self.note("samples", f"samples lost {self.samples_lost}")
             case ElectrodeChange():
                 self._advance(event.index)
@@ -108,6 +111,7 @@ class ScreenState:
             case Beat():
                 self._advance(event.index)
                 self.beats.append(event.index)
+                self._beat_shown_at = self.index  # a detector tells of a beat 0.2 s after it
             case Quality():
                 self._advance(event.index)
                 self.quality = event.grade
@@ -121,9 +125,11 @@ class ScreenState:
 
     def _advance(self, index: int) -> None:
         self.index = max(self.index, index)
-        oldest = self.index - COLUMNS * SAMPLES_PER_COLUMN
+        oldest = self.index - WIDEST * SAMPLES_PER_COLUMN
         while self.beats and self.beats[0] < oldest:
             self.beats.popleft()
+        if "samples" in self.notes and self.index - self._lost_at > LOSS_SHOWN:
+            self.note("samples", "")
         waited = self.index - self._changed_at >= PATIENCE
         if waited and not self.electrodes_off & electrode_mask(LIMBS):
             self._connected = True
@@ -167,6 +173,11 @@ class ScreenState:
         if rate is None or rate.bpm is None or self.index - rate.index > STALE:
             return "--"
         return str(round(rate.bpm))
+
+    @property
+    def beat_seen(self) -> bool:
+        """Whether a beat was reported in the last quarter second: the heart beside the rate."""
+        return bool(self.beats) and self.index - self._beat_shown_at < SAMPLE_RATE_HZ // 4
 
     @property
     def elapsed_text(self) -> str:

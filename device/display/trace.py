@@ -9,7 +9,8 @@ from firmware.events import LEADS, Trace
 
 SAMPLES_PER_COLUMN = 20  # 25 mm/s at 500 Hz, one pixel per millimetre
 UV_PER_ROW = 100  # 10 mm/mV, one pixel per millimetre
-COLUMNS = 256  # the widest screen
+WIDEST = 256
+COLUMNS = 3 * WIDEST  # the sweep on screen, the one it overwrites, and the one that centred that
 
 
 class TraceColumns:
@@ -28,6 +29,7 @@ class TraceColumns:
         self._drawable = np.zeros((COLUMNS, len(LEADS)), np.bool_)
         self._last_uv: NDArray[np.int32] | None = None  # the sample before next_index
         self._last_valid = np.zeros(len(LEADS), np.bool_)
+        self._centres: dict[tuple[str, int, int], int] = {}
 
     def push(self, trace: Trace) -> None:
         """Take in the next samples; what is missing before them stays a gap."""
@@ -87,3 +89,25 @@ class TraceColumns:
         slots, k = columns % COLUMNS, LEADS.index(lead)
         drawable = (self._column[slots] == columns) & self._drawable[slots, k]
         return self._low[slots, k], self._high[slots, k], drawable
+
+    def centre(self, lead: str, first: int, last: int, width: int) -> NDArray[np.int32]:
+        """Microvolts at mid-height for columns first..last of a sweep ``width`` columns wide.
+
+        Constant within a sweep, so the trace never jumps: the middle of what the sweep before it
+        reached (2nd to 98th percentile, to the row); 0 for the first sweep.
+        """
+        sweeps = np.arange(first, last + 1) // width
+        centres = {s: self._centre_of(lead, int(s), width) for s in np.unique(sweeps)}
+        return np.array([centres[s] for s in sweeps], np.int32)
+
+    def _centre_of(self, lead: str, sweep: int, width: int) -> int:
+        key = (lead, sweep, width)
+        if key not in self._centres:
+            low, high, drawable = self.lead(lead, (sweep - 1) * width, sweep * width - 1)
+            middle = 0.0
+            if sweep > 0 and drawable.any():
+                bottom = np.percentile(low[drawable], 2)
+                middle = (bottom + np.percentile(high[drawable], 98)) / 2
+            self._centres = {k: v for k, v in self._centres.items() if k[1] >= sweep - 2}
+            self._centres[key] = round(middle / UV_PER_ROW) * UV_PER_ROW
+        return self._centres[key]

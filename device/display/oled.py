@@ -1,0 +1,117 @@
+"""OLED controllers through luma's own drivers, over SPI or I2C."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from device.display.outputs import Display, DisplayError
+from device.display.screens import Frame
+
+
+class Controller(NamedTuple):
+    """Sizes a controller comes in (the first is the default), its mode in luma, its usual bus."""
+
+    sizes: tuple[tuple[int, int], ...]
+    mode: str
+    bus: str
+
+
+CONTROLLERS = {
+    "ssd1306": Controller(((128, 64),), "1", "i2c"),
+    "sh1106": Controller(((128, 64),), "1", "i2c"),
+    "ssd1309": Controller(((128, 64),), "1", "i2c"),
+    "ssd1322": Controller(((256, 64),), "RGB", "spi"),
+    "ssd1327": Controller(((128, 128),), "RGB", "spi"),
+    "ssd1351": Controller(((128, 128), (128, 96)), "RGB", "spi"),
+}
+# The ADS1298 has SPI0 to itself; data/command and reset are free header pins (BCM numbers).
+DEFAULT_SPI = (1, 0)
+DEFAULT_I2C = (1, 0x3C)
+DC_GPIO = 5
+RST_GPIO = 6
+SEGMENTS = 16  # a sweep changes few columns: small pieces keep the pixels to convert and send few
+
+
+class Oled(Display):
+    """One controller on one bus; ``serial`` replaces the bus (command, data, cleanup)."""
+
+    def __init__(
+        self,
+        controller: str,
+        *,
+        spi: tuple[int, int] | None = None,
+        i2c: tuple[int, int] | None = None,
+        dc_gpio: int = DC_GPIO,
+        rst_gpio: int = RST_GPIO,
+        rotate: int = 0,
+        size: tuple[int, int] | None = None,
+        serial: Any = None,
+    ) -> None:
+        sizes, self._mode, bus = CONTROLLERS[controller]
+        if size is not None and size not in sizes:
+            known = " or ".join(f"{width}x{height}" for width, height in sizes)
+            raise DisplayError(f"display {controller} is {known}, not {size[0]}x{size[1]}")
+        super().__init__(size or sizes[0], grey=self._mode == "RGB")
+        self.controller = controller
+        if spi is None and (i2c is not None or bus == "i2c"):
+            self._spi, self._i2c = None, i2c or DEFAULT_I2C
+        else:
+            self._spi, self._i2c = spi or DEFAULT_SPI, (0, 0)
+        self._gpio = {"gpio_DC": dc_gpio, "gpio_RST": rst_gpio}
+        self._rotate = rotate
+        self._serial = serial
+        self._device: Any = None
+
+    @property
+    def bus(self) -> str:
+        """Where it is wired, as in the spec: "spi1.0" or "i2c1@0x3c"."""
+        if self._spi is not None:
+            return f"spi{self._spi[0]}.{self._spi[1]}"
+        return f"i2c{self._i2c[0]}@0x{self._i2c[1]:02x}"
+
+    def _error(self, error: BaseException, act: str = "check power and wiring") -> DisplayError:
+        what = str(error) or type(error).__name__
+        return DisplayError(f"display {self.controller} on {self.bus}: {what}; {act}")
+
+    def _open(self) -> None:
+        try:
+            import luma.core.error
+            import luma.core.framebuffer
+            import luma.core.interface.serial as buses
+            import luma.oled.device as drivers
+        except ImportError as error:
+            raise self._error(error, "install luma.oled") from error
+        try:
+            if self._serial is not None:
+                serial = self._serial
+            elif self._spi is not None:
+                port, device = self._spi
+                serial = buses.spi(port=port, device=device, **self._gpio)
+            else:
+                serial = buses.i2c(port=self._i2c[0], address=self._i2c[1])
+            more = {}
+            if self._mode == "RGB":
+                more["framebuffer"] = luma.core.framebuffer.diff_to_previous(num_segments=SEGMENTS)
+            width, height = self.size
+            self._device = getattr(drivers, self.controller)(
+                serial, width=width, height=height, rotate=self._rotate, **more
+            )
+        except (ImportError, luma.core.error.UnsupportedPlatform) as error:
+            raise self._error(error, "on a Raspberry Pi install lead12[pi]") from error
+        except (OSError, RuntimeError, luma.core.error.Error) as error:
+            raise self._error(error) from error
+
+    def _show(self, frame: Frame) -> None:
+        import luma.core.error
+
+        try:
+            self._device.display(frame.image.convert(self._mode))
+        except (OSError, RuntimeError, luma.core.error.Error) as error:
+            raise self._error(error) from error
+
+    def _close(self) -> None:
+        device, self._device = self._device, None
+        try:
+            device.cleanup()
+        except Exception:  # noqa: BLE001 - whatever a bus that is gone answers, it is gone
+            device._serial_interface.cleanup()
