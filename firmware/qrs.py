@@ -1,0 +1,247 @@
+"""QRS detection on all usable channels at once, in integers.
+
+Per channel, spikes of up to 12 ms are removed by a morphological opening and closing, two moving
+sums (20 ms and 16 ms: zeros at 50 Hz and near 60 Hz) smooth, and a 20 ms difference gives the
+slope (pass band about 5-20 Hz). All of it is adds, minima and maxima of neighbouring samples:
+exact in int32 and without state but the last samples, so any cutting of the input gives the same
+beats. At each sample the channels' absolute slopes are averaged without the largest, so that one
+wild electrode is harmless; their sum over 80 ms is the *activity*. Its maxima are judged by an
+adaptive threshold with refractory time, T-wave rule and search-back, after Pan and Tompkins
+(IEEE Trans Biomed Eng 1985;32:230). The beat is placed where the summed curvature of the smoothed
+channels is largest: the tip of the R (or S) wave.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.frontend import CHANNELS, SAMPLE_RATE_HZ
+
+_MS = SAMPLE_RATE_HZ / 1000
+
+# Shape of the detection signal, in samples at 500 Hz.
+SPIKE = 6  # 12 ms: pacing pulses, and the 10 ms pulses that IEC 60601-2-27 wants ignored
+SMOOTH = (10, 8)  # zeros at 50 and 62.5 Hz
+SLOPE = 10  # 20 ms
+INTEGRATE = 40  # 80 ms: about one QRS
+CURVATURE = 14  # 28 ms to either side of the tip
+TIP_SEARCH = 40  # 80 ms to either side of the middle of the activity
+
+# Rules of the judge.
+REFRACTORY = int(180 * _MS)  # the shortest RR, at 300 bpm, is 200 ms
+T_WAVE_WITHIN = int(360 * _MS)  # of the beat it belongs to (Pan and Tompkins)
+T_WAVE_BELOW_PERCENT = 70  # of the activity of that beat
+THRESHOLD_PERCENT = 30  # of the way from the noise level to the signal level
+SEARCH_BACK_RR_PERCENT = 160  # a beat is overdue after so much of the median RR
+SEARCH_BACK_THRESHOLD_PERCENT = 50  # of the threshold, when looking again
+LEARN = int(2000 * _MS)  # seen before the first judgement: two beats at 60 bpm
+RELEARN = int(8000 * _MS)  # without a beat for so long, the levels no longer hold
+LEARN_SECOND_PERCENT = 40  # the second largest maximum is a QRS too if so high beside the first
+LEVELS = 8  # beats, RR intervals and rejected maxima remembered
+MIN_SLOPE_UV = 14  # least mean slope of a QRS over 80 ms: uV in 20 ms, mean of the channels
+
+_LOSS_SMOOTHED = 4 * (SPIKE - 1) + sum(SMOOTH) - len(SMOOTH)
+_SPAN = _LOSS_SMOOTHED + SLOPE + INTEGRATE - 1  # samples of history behind one activity value
+_ACTIVITY_DELAY = _SPAN // 2
+_TIP_DELAY = (_LOSS_SMOOTHED + 2 * CURVATURE) // 2
+
+
+def _running(op: np.ufunc, x: NDArray[Any], length: int) -> NDArray[Any]:
+    """``op`` over each ``length`` neighbours along the last axis, by doubling the width."""
+    power, size = x, 1
+    result, width = None, 0
+    while True:
+        if length & size:
+            if result is None:
+                result = power
+            else:
+                n = min(result.shape[-1], power.shape[-1] - width)
+                result = op(result[..., :n], power[..., width : width + n])
+            width += size
+            if width == length:
+                return result
+        power = op(power[..., :-size], power[..., size:])
+        size *= 2
+
+
+class QrsDetector:
+    """Finds beats in raw counts.
+
+    nv_per_count : input-referred nanovolts of one count (``FrontendInfo.nv_per_count``)
+
+    A beat is reported 0.2 to 0.45 s after its R peak; at the start and after ``reset`` only when
+    2 s have been seen; one found by search-back when the next is overdue.
+    """
+
+    def __init__(self, nv_per_count: float) -> None:
+        per_uv = 1000 / nv_per_count * SMOOTH[0] * SMOOTH[1] * INTEGRATE
+        self._least = round(MIN_SLOPE_UV * per_uv)
+        self.reset(0)
+
+    def reset(self, index: int) -> None:
+        """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
+        self._start = self._next = index
+        self._raw: NDArray[np.int32] | None = None
+        self._usable_since = np.full(CHANNELS, index - _SPAN)
+        self._activity = np.zeros(2 * REFRACTORY, np.int64)
+        self._tip = np.zeros(2 * REFRACTORY, np.int64)
+        self._judge = _Judge(self._least, index)
+
+    def push(
+        self, first_index: int, counts: NDArray[np.int32], usable: NDArray[np.bool_]
+    ) -> list[int]:
+        """Take the next samples; return the R peaks that became certain, in order.
+
+        counts : int32 [n, 8], raw, consecutive with the samples before
+        usable : bool [8], channels whose electrodes are on during these samples
+        """
+        if first_index != self._next:
+            raise ValueError(
+                f"sample {first_index} follows {self._next - 1}: call reset({first_index}) at a gap"
+            )
+        n = len(counts)
+        if n == 0:
+            return []
+        self._next += n
+        new = counts.T
+        old = np.repeat(new[:, :1], _SPAN, axis=1) if self._raw is None else self._raw
+        raw = np.concatenate((old, new), axis=1)
+        self._raw = raw[:, n:]
+
+        slope, curvature = _features(raw, n)
+        self._usable_since[~usable] = self._next
+        settled = self._usable_since + _SPAN
+        if settled.max() > first_index:
+            seen = np.arange(first_index - INTEGRATE + 1, first_index + n) >= settled[:, None]
+            slope *= seen
+            curvature *= seen[:, INTEGRATE - 1 :]
+        averaged = np.maximum(np.count_nonzero(slope, axis=0) - 1, 1)
+        mean = (slope.sum(axis=0, dtype=np.int64) - slope.max(axis=0)) // averaged
+        activity = np.concatenate((self._activity, _running(np.add, mean, INTEGRATE)))
+        tip = np.concatenate((self._tip, curvature.sum(axis=0, dtype=np.int64)))
+        self._activity, self._tip = activity[n:], tip[n:]
+
+        peak = _running(np.maximum, activity, REFRACTORY)
+        middle = activity[REFRACTORY : REFRACTORY + n]
+        maxima = (middle > peak[:n]) & (middle >= peak[REFRACTORY + 1 :]) & (middle >= self._least)
+        beats: list[int] = []
+        for at in np.flatnonzero(maxima).tolist():
+            around = at + REFRACTORY - _ACTIVITY_DELAY + _TIP_DELAY - TIP_SEARCH
+            offset = int(tip[around : around + 2 * TIP_SEARCH + 1].argmax())
+            index = first_index + around - 2 * REFRACTORY + offset - _TIP_DELAY
+            certain = first_index + at
+            beats += self._judge.maximum(certain, max(index, self._start), int(middle[at]))
+        return beats + self._judge.until(self._next)
+
+
+def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Absolute slope [8, n + INTEGRATE - 1] and curvature [8, n] of the smoothed channels."""
+    low = _running(np.maximum, _running(np.minimum, raw, SPIKE), SPIKE)
+    x = _running(np.minimum, _running(np.maximum, low, SPIKE), SPIKE)
+    for length in SMOOTH:
+        x = _running(np.add, x, length)
+    slope = np.abs(x[:, SLOPE:] - x[:, :-SLOPE])
+    x = x[:, -(n + 2 * CURVATURE) :] >> 2  # room for the doubled middle
+    middle = x[:, CURVATURE:-CURVATURE]
+    return slope, np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
+
+
+class _Judge:
+    """Which maxima of the activity are beats. Times are when a maximum became certain."""
+
+    def __init__(self, least: int, start: int) -> None:
+        self._least = least
+        self._learn_from(start)
+
+    def _learn_from(self, time: int) -> None:
+        self._learned_at: int | None = time + LEARN
+        self._seen: list[tuple[int, int, int]] = []  # maxima since the last beat
+        self._signal: deque[int] = deque(maxlen=LEVELS)
+        self._noise: deque[int] = deque(maxlen=LEVELS)
+        self._rr: deque[int] = deque(maxlen=LEVELS)
+        self._last: tuple[int, int, int] | None = None
+        self._due = time + LEARN
+
+    def maximum(self, time: int, index: int, height: int) -> list[int]:
+        """A maximum of ``height``, its tip at ``index``; returns beats."""
+        beats = self.until(time)
+        self._seen.append((time, index, height))
+        if self._learned_at is None:
+            beats += self._judge_newest()
+        return beats
+
+    def until(self, time: int) -> list[int]:
+        """Time has come to ``time`` (exclusive) without another maximum; returns beats."""
+        beats: list[int] = []
+        while self._due < time:
+            beats += self._learn() if self._learned_at is not None else self._search_back()
+        return beats
+
+    def _learn(self) -> list[int]:
+        seen = self._seen
+        if not seen:
+            self._due += LEARN
+            return []
+        heights = sorted((height for _, _, height in seen), reverse=True)
+        # the second largest: the largest may be an artefact or an ectopic beat
+        second = heights[1] if len(heights) > 1 else 0
+        signal = second if second * 100 >= LEARN_SECOND_PERCENT * heights[0] else heights[0]
+        self._signal.append(signal)
+        self._noise.extend(height for height in heights if 2 * height < signal)
+        self._learned_at, self._seen = None, []
+        self._due += RELEARN
+        beats = []
+        for one in seen:
+            self._seen.append(one)
+            beats += self._judge_newest()
+        return beats
+
+    def _threshold(self) -> int:
+        signal = sorted(self._signal)[len(self._signal) // 2]
+        noise = sorted(self._noise)[len(self._noise) // 2] if self._noise else 0
+        noise = min(noise, signal)
+        return max(self._least, noise + (signal - noise) * THRESHOLD_PERCENT // 100)
+
+    def _is_t_wave(self, index: int, height: int) -> bool:
+        last = self._last
+        return (
+            last is not None
+            and index - last[1] < T_WAVE_WITHIN
+            and height * 100 < T_WAVE_BELOW_PERCENT * last[2]
+        )
+
+    def _judge_newest(self) -> list[int]:
+        _, index, height = self._seen[-1]
+        if height >= self._threshold() and not self._is_t_wave(index, height):
+            return self._accept(self._seen[-1])
+        self._noise.append(height)
+        return []
+
+    def _accept(self, beat: tuple[int, int, int]) -> list[int]:
+        time, index, height = beat
+        if self._last is not None:
+            self._rr.append(index - self._last[1])
+        self._signal.append(height)
+        self._last = beat
+        self._seen = [one for one in self._seen if one[0] > time]
+        rr = sorted(self._rr)[len(self._rr) // 2] if self._rr else RELEARN
+        self._due = time + min(rr * SEARCH_BACK_RR_PERCENT // 100, RELEARN)
+        return [index]
+
+    def _search_back(self) -> list[int]:
+        """The next beat is overdue: the largest of the rejected maxima may have been it."""
+        due = self._due
+        if self._last is None or due - self._last[0] >= RELEARN:
+            self._learn_from(due)
+            return []
+        likely = [one for one in self._seen if not self._is_t_wave(one[1], one[2])]
+        floor = max(self._least, self._threshold() * SEARCH_BACK_THRESHOLD_PERCENT // 100)
+        best = max(likely, key=lambda one: one[2], default=None)
+        if best is not None and best[2] >= floor:
+            return self._accept(best)
+        self._due = self._last[0] + RELEARN
+        return []
