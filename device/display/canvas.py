@@ -82,6 +82,7 @@ class Canvas:
     def spot(self, x: int, y: int, size: int, on: bool, lit: bool = True) -> None:
         """An electrode centred on (x, y): filled when on, hollow when off, hidden unless lit."""
         left, top = x - size // 2, y - size // 2
+        self.fill(left - 1, top - 1, size + 2, size + 2, 0)
         self.fill(left, top, size, size, FULL if on else 0)
         if not on and lit:
             self.frame(left, top, size, size)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
+
 from device.display.canvas import Canvas
 from device.display.faces import BOLD, TEXT, TINY, wrap
 from device.display.live import blink, draw_quality
@@ -37,24 +41,30 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     room = canvas.width - left
     off = electrodes_in(state.electrodes_off)
     wide = canvas.width >= 256
-    canvas.text_in(left, 0, room, "CONNECT ELECTRODES" if wide else "CONNECT", (TEXT, TINY))
+    canvas.text(left, 0, "CONNECT ELECTRODES" if wide else "CONNECT")
     if off:
         name, colour = ELECTRODES[state.naming][off[0]]
         head, words = f"{name} OFF", [colour, PLACES[off[0]]]
     else:
         head, words = "ALL ON", ["checking signal"]
-    canvas.text(left, 12, head, BOLD)
+    canvas.stamp(
+        left, 11, np.kron(BOLD.mask(head), np.ones((2, 2), np.bool_)) if wide else BOLD.mask(head)
+    )
     lines = [line for text in words for line in wrap(text, room, TEXT)]
     for k, line in enumerate(lines):
-        canvas.text(left, 26 + 9 * k, line)
-    bottom = canvas.height - 7
-    canvas.text(left, bottom, f"{10 - len(off)}/10 on")
-    draw_quality(canvas, canvas.width, state.quality)
+        canvas.text(left, (35 if wide else 25) + 9 * k, line)
+    bottom = canvas.height - 8
+    x = canvas.text(left, bottom, f"{10 - len(off)}/10 on") + 6
+    if wide and off:
+        canvas.text_in(
+            x, bottom, canvas.width - x, "off: " + " ".join(state.off_names), (TEXT, TINY)
+        )
+    draw_quality(canvas, canvas.width, 0 if wide else bottom, state.quality, letter=wide)
 
 
 def _draw_torso(canvas: Canvas, state: ScreenState, top: int) -> None:
     for path in _OUTLINE:
-        for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(path):
             canvas.line(x0, top + y0, x1, top + y1, canvas.dim)
             canvas.line(63 - x0, top + y0, 63 - x1, top + y1, canvas.dim)
     lit = blink(state.index)

@@ -25,7 +25,7 @@ def blink(index: int) -> bool:
 def draw_live(canvas: Canvas, state: ScreenState) -> None:
     """Lay the live screen out by the canvas: 128 or 256 wide, 64 rows or more."""
     wide = canvas.width >= 256
-    row = 12 if wide else 16
+    row = 12 if wide else 20
     trace_width = 188 if wide else 96
     height = canvas.height - HEADER - row
     _draw_header(canvas, state, wide)
@@ -56,18 +56,21 @@ def _draw_header(canvas: Canvas, state: ScreenState, wide: bool) -> None:
     if wide and state.model:
         face, model = fit(state.model, 60, (TEXT, TINY))
         right = canvas.text_right(right - 7, TEXT.ascent - face.ascent, model, face)
-    draw_quality(canvas, right - (7 if wide else 5), state.quality)
+    draw_quality(canvas, right - (7 if wide else 5), 0, state.quality)
 
 
-def draw_quality(canvas: Canvas, right: int, grade: QualityGrade | None) -> int:
-    """Q and three bars, as many filled as the grade says, ending before ``right``; where begun."""
+def draw_quality(
+    canvas: Canvas, right: int, top: int, grade: QualityGrade | None, *, letter: bool = True
+) -> None:
+    """Three bars ending before ``right``, as many filled as the grade says, after the letter Q."""
     x = right - 3 * 5 + 1
     for k in range(3):
         if grade is not None and grade > k:
-            canvas.fill(x + 5 * k, 0, 4, 7)
+            canvas.fill(x + 5 * k, top, 4, 7)
         else:
-            canvas.frame(x + 5 * k, 0, 4, 7)
-    return canvas.text_right(x - 2, 0, "Q" if grade is not None else "Q?")
+            canvas.frame(x + 5 * k, top, 4, 7)
+    if letter:
+        canvas.text_right(x - 2, top, "Q" if grade is not None else "Q?")
 
 
 def _draw_trace(
@@ -97,11 +100,12 @@ def _draw_trace(
 
 
 def _draw_notes(canvas: Canvas, state: ScreenState, top: int, width: int) -> None:
-    """What is not well with the instrument, over the bottom of the trace, newest first."""
+    """What is not well with the instrument, the newest in words, over the foot of the trace."""
     if not state.notes:
         return
-    text = " · ".join(reversed(state.notes.values())).replace("·", "-")
-    face, text = fit(text, width - 3, (TEXT, TINY))
+    *others, text = state.notes.values()
+    more = f" +{len(others)}" if others else ""
+    face, text = fit(text + more, width - 3, (TEXT, TINY))
     canvas.fill(0, top - 1, face.width(text) + 3, 9, 0)
     canvas.text(1, top + TEXT.ascent - face.ascent, text, face)
 
@@ -110,14 +114,14 @@ def _draw_rate(canvas: Canvas, state: ScreenState, left: int, height: int, wide:
     text = state.rate_text
     if wide:
         size = (18, 27, 4, 3)
-    elif len(text) == 3:
-        size = (9, 19, 2, 2)
     else:
-        size = (14, 19, 3, 3)
+        tall = 16 if height < 60 else 28
+        size = (9, tall, 2, 2) if len(text) == 3 else (14, tall, 3, 3)
     width, digit_height, _, gap = size
     span = len(text) * (width + gap) - gap
-    canvas.digits(canvas.width - span, HEADER + 2, text, size)
-    y = HEADER + 2 + digit_height + 2
+    top = HEADER + (2 if wide else 1)
+    canvas.digits(canvas.width - span, top, text, size)
+    y = top + digit_height + (2 if wide else 1)
     unit = canvas.text_right(canvas.width, y, "/min")
     if state.beat_seen:
         canvas.stamp(unit - 8, y + 1, HEART)
@@ -177,19 +181,19 @@ def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
 def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     line = state.line
     level = _begin_call(canvas, state, line, top)
-    width = canvas.width
-    if TEXT.width(line.head) <= width - 2 or not line.short:
-        canvas.text_in(1, top + 1, width - 2, line.head, (TEXT, TINY), level)
-    else:
-        canvas.text(1, top + 1, line.short, TEXT, level)
-    right = width - 1
+    room = canvas.width - 2
+    face, head = fit(line.head, room, (BOLD, TEXT))
+    if head != line.head and line.short:
+        face, head = fit(line.short, room, (BOLD, TEXT))
+    canvas.text(1, top + 1 + BOLD.ascent - face.ascent, head, face, level)
+    right = canvas.width - 1
     if state.recording:
-        canvas.fill(right - 5, top + 10, 5, 3, level)
-        canvas.fill(right - 4, top + 9, 3, 5, level)
+        canvas.fill(right - 5, top + 14, 5, 3, level)
+        canvas.fill(right - 4, top + 13, 3, 5, level)
         right -= 8
     if state.electrodes_off and not line.alarm:
         text = fit(" ".join(state.off_names) + " OFF", 44, (TEXT, TINY))[1]
-        right = canvas.text_right(right, top + 9, text) - 3
-    x = canvas.text_in(1, top + 9, right - 1, line.tail, (TEXT, TINY), level) + 4
+        right = canvas.text_right(right, top + 12, text) - 3
+    x = canvas.text_in(1, top + 12, right - 1, line.tail, (TEXT, TINY), level) + 4
     if line.progress is not None:
-        _draw_progress(canvas, x, top + 9, max(right - x, 8), line.progress, level)
+        _draw_progress(canvas, x, top + 12, max(right - x, 8), line.progress, level)

@@ -29,6 +29,7 @@ DEFAULT_SPI = (1, 0)
 DEFAULT_I2C = (1, 0x3C)
 DC_GPIO = 5
 RST_GPIO = 6
+NOP = 0xE3  # of SSD1306, SSD1309 and SH1106
 SEGMENTS = 16  # a sweep changes few columns: small pieces keep the pixels to convert and send few
 
 
@@ -82,13 +83,7 @@ class Oled(Display):
         except ImportError as error:
             raise self._error(error, "install luma.oled") from error
         try:
-            if self._serial is not None:
-                serial = self._serial
-            elif self._spi is not None:
-                port, device = self._spi
-                serial = buses.spi(port=port, device=device, **self._gpio)
-            else:
-                serial = buses.i2c(port=self._i2c[0], address=self._i2c[1])
+            serial = self._serial or self._open_bus(buses)
             more = {}
             if self._mode == "RGB":
                 more["framebuffer"] = luma.core.framebuffer.diff_to_previous(num_segments=SEGMENTS)
@@ -101,6 +96,19 @@ class Oled(Display):
         except (OSError, RuntimeError, luma.core.error.Error) as error:
             raise self._error(error) from error
 
+    def _open_bus(self, buses: Any) -> Any:
+        if self._spi is not None:
+            port, device = self._spi
+            return buses.spi(port=port, device=device, **self._gpio)
+        bus = buses.i2c(port=self._i2c[0], address=self._i2c[1])
+        try:
+            # An absent panel is found here: luma keeps every driver it builds until the exit.
+            bus.command(NOP)
+        except Exception:
+            bus.cleanup()
+            raise
+        return bus
+
     def _show(self, frame: Frame) -> None:
         import luma.core.error
 
@@ -110,8 +118,10 @@ class Oled(Display):
             raise self._error(error) from error
 
     def _close(self) -> None:
+        import luma.core.error
+
         device, self._device = self._device, None
         try:
             device.cleanup()
-        except Exception:  # noqa: BLE001 - whatever a bus that is gone answers, it is gone
-            device._serial_interface.cleanup()
+        except (OSError, RuntimeError, luma.core.error.Error):
+            device._serial_interface.cleanup()  # the panel is gone; the bus is given back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from typing import TextIO
@@ -50,7 +51,7 @@ class Terminal(Display):
         window = WIDE[0] // 2, WIDE[1] // 4 + 1
         if self._live:
             try:
-                window = tuple(os.get_terminal_size(self._stream.fileno()))
+                window = (*os.get_terminal_size(self._stream.fileno()),)
             except OSError:
                 window = 80, 24
         changed = window != self._window
@@ -61,6 +62,7 @@ class Terminal(Display):
     def _open(self) -> None:
         self._rows = []
         if self._live:
+            atexit.register(self.close)
             self._write(_ENTER)
 
     def _show(self, frame: Frame) -> None:
@@ -97,6 +99,7 @@ class Terminal(Display):
 
     def _close(self) -> None:
         if self._live:
+            atexit.unregister(self.close)
             try:
                 self._stream.write(_LEAVE)
                 self._stream.flush()
