@@ -95,7 +95,7 @@ class Rate:
 
     index: int
     bpm: float | None
-    irregularity: float | None  # RR differences over RR (about 0.01 sinus, 0.14 AF); None if unknown
+    irregularity: float | None  # RR differences over RR: 0.01 sinus, 0.14 AF; None if unknown
 
 
 @dataclass(frozen=True, slots=True)
