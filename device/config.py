@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class PatientSection:
 
 @dataclass(frozen=True, slots=True)
 class RingSection:
-    """Where the shared samples live. Empty: a file of its own in shared memory, per run."""
+    """Where the samples are shared. Empty: ``lead12.ring`` in shared memory."""
 
     path: str = ""
 
@@ -100,7 +101,7 @@ class SerialSection:
 class DisplaySection:
     """What ``device.display.open_display`` opens, and how the screen starts."""
 
-    device: str = "terminal:128x64"  # "none" for no screen
+    device: str = "terminal"
     lead: str = _setting("II", one_of(*LEADS))
     brightness_percent: int = _setting(80, between(1, 100))
     frames_per_second: int = _setting(8, between(1, 10))
@@ -169,6 +170,27 @@ def from_json(text: str) -> Config:
     except json.JSONDecodeError as error:
         raise ConfigError(f"configuration argument: not valid JSON: {error}") from None
     return from_tree(tree, "configuration argument")
+
+
+def from_arguments(arguments: list[str]) -> Config:
+    """The one argument of a device process: a TOML file, or JSON from ``to_json``.
+
+    None at all means the defaults. Raises ConfigError.
+    """
+    if len(arguments) > 1:
+        raise ConfigError(f"one configuration expected, not {len(arguments)} arguments")
+    if not arguments:
+        return Config()
+    text = arguments[0]
+    return from_json(text) if text.startswith("{") else load(Path(text))
+
+
+def ring_path(config: Config) -> Path:
+    """Where the ring is: as configured, else in shared memory where the system has it."""
+    if config.ring.path:
+        return Path(config.ring.path)
+    shared = Path("/dev/shm")
+    return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / "lead12.ring"
 
 
 def from_tree(tree: Any, source: str) -> Config:

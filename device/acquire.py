@@ -1,0 +1,194 @@
+"""``acquire``: the process that owns the front end and does nothing else.
+
+It reads frames as they come and writes them into the ring. A front end that fails is closed and
+opened again with growing pauses; what was lost meanwhile is measured with the clock, counted and
+marked as an estimate. Run as ``python -m device.acquire CONFIG`` (a TOML
+file, or the JSON the supervisor passes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+
+import sdnotify
+
+from device import config as settings
+from device.ring import RingWriter, WriterState
+from device.segment import RingError
+from device.source import build_frontend
+from hal.clock import Clock, RealClock
+from hal.errors import HalError, Reason
+from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
+
+MAX_FRAMES = 64
+READ_TIMEOUT_S = 0.5
+RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 5.0
+STEADY_SAMPLES = 5 * SAMPLE_RATE_HZ  # after so many without a fault the pauses start small again
+REALTIME_PRIORITY = 50
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h
+
+
+class Exit(IntEnum):
+    """Exit codes; the supervisor restarts after any but these."""
+
+    OK = 0
+    USAGE = 2  # bad arguments or a ring that cannot be used: trying again would not help
+
+
+class Acquisition:
+    """Front end to ring, through every fault.
+
+    build : makes a fresh front end for each attempt; log : takes one line per change of state
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Frontend],
+        config: FrontendConfig,
+        ring: RingWriter,
+        clock: Clock,
+        log: Callable[[str], None],
+        notify: Callable[[str], None] = lambda state: None,
+    ) -> None:
+        self._build = build
+        self._config = config
+        self._ring = ring
+        self._clock = clock
+        self._log = log
+        self._notify = notify
+        self._shift: int | None = None  # ring index minus the front end's index
+        self._samples = 0  # since the front end was started
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Acquire until ``stopping`` says so or a finite source ends."""
+        pause_s = RETRY_FIRST_S
+        self._notify("READY=1")  # the ring is there, and tells of faults as well as of samples
+        while not stopping():
+            self._shift, self._samples = None, 0
+            try:
+                self._acquire(stopping)
+            except HalError as error:
+                if error.reason is Reason.END_OF_SIGNAL:
+                    self._ring.say(WriterState.ENDED, self._clock.now_ns())
+                    self._log("the recording has ended")
+                    return
+                if self._samples >= STEADY_SAMPLES:
+                    pause_s = RETRY_FIRST_S
+                self._ring.say(WriterState.FAULT, self._clock.now_ns(), str(error))
+                self._log(f"{error} (trying again in {pause_s:g} s)")
+                self._wait(pause_s, stopping)
+                pause_s = min(2 * pause_s, RETRY_LONGEST_S)
+
+    def _acquire(self, stopping: Callable[[], bool]) -> None:
+        """One life of the front end. Raises HalError when it fails or ends."""
+        frontend = self._build()
+        try:
+            frontend.open()
+            info = frontend.configure(self._config)
+            frontend.start()
+            self._ring.describe(info)
+            self._log(f"{info.detail}, {info.nv_per_count:.3f} nV per count")
+            while not stopping():
+                self._store(frontend.read(MAX_FRAMES, READ_TIMEOUT_S))
+        finally:
+            with contextlib.suppress(HalError):  # it may have gone; the first fault is the news
+                frontend.stop()
+            with contextlib.suppress(HalError):
+                frontend.close()
+
+    def _store(self, block: FrameBlock) -> None:
+        ring = self._ring
+        first_of_life = self._shift is None
+        if self._shift is None:
+            self._shift = ring.next_index + self._lost_since(block) - block.first_index
+            self._ring.say(WriterState.RUNNING, self._clock.now_ns())
+        first = block.first_index + self._shift
+        ring.write(
+            FrameBlock(
+                first_index=first,
+                t_ns=block.t_ns,
+                counts=block.counts,
+                status=block.status,
+                electrodes_off=block.electrodes_off,
+                lost_before=first - ring.next_index,
+            ),
+            estimated=first_of_life,
+        )
+        before, self._samples = self._samples, self._samples + len(block)
+        if before // SAMPLE_RATE_HZ != self._samples // SAMPLE_RATE_HZ:
+            self._notify("WATCHDOG=1")
+
+    def _lost_since(self, block: FrameBlock) -> int:
+        """Samples between the ring's newest and this first block of a front end just opened."""
+        if self._ring.last_t_ns is None:
+            return block.first_index
+        elapsed_ns = int(block.t_ns[0]) - self._ring.last_t_ns
+        return max(0, round(elapsed_ns / SAMPLE_NS) - 1)
+
+    def _wait(self, seconds: float, stopping: Callable[[], bool]) -> None:
+        end_ns = self._clock.now_ns() + round(seconds * 1e9)
+        while not stopping() and (now_ns := self._clock.now_ns()) < end_ns:
+            self._ring.heartbeat(now_ns)
+            self._notify("WATCHDOG=1")
+            self._clock.sleep_until_ns(min(end_ns, now_ns + 200_000_000))
+
+
+def take_priority() -> str:
+    """Real-time priority and locked memory for this process; what was refused, "" when nothing."""
+    refused = []
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
+    except (OSError, AttributeError):  # no permission; not Linux
+        refused.append("real-time priority")
+    try:
+        flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT  # only what is used, not every mapping
+        if ctypes.CDLL(None).mlockall(flags):
+            refused.append("locked memory")
+    except (OSError, AttributeError):
+        refused.append("locked memory")
+    if not refused:
+        return ""
+    return f"no {' and no '.join(refused)}: more samples may be lost when the machine is busy"
+
+
+def main(arguments: list[str]) -> int:
+    """``CONFIG``. Returns an ``Exit`` code."""
+    asked_to_stop = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+
+    def log(line: str) -> None:
+        print(f"acquire: {line}", file=sys.stderr, flush=True)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    clock = RealClock()
+    try:
+        config = settings.from_arguments(arguments)
+        ring = RingWriter(settings.ring_path(config), clock.now_ns())
+    except (settings.ConfigError, RingError) as error:
+        log(str(error))
+        return Exit.USAGE
+    if refused := take_priority():
+        log(refused)
+    notify = sdnotify.SystemdNotifier().notify
+    acquisition = Acquisition(
+        lambda: build_frontend(config, clock), config.frontend.settings(), ring, clock, log, notify
+    )
+    gc.freeze()  # what start-up left is not looked through again between two samples
+    acquisition.run(lambda: asked_to_stop)
+    ring.close()
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
