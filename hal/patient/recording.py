@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
+from hal.patient.chunks import Chunks
 from hal.patient.csv_format import read_csv
+from hal.patient.lead_field import electrode_volts
 from hal.patient.record import Recording
 from hal.patient.resample import mirror, resampler
 from hal.patient.wfdb import read_wfdb
 
-__all__ = ["RecordedPatient", "Recording", "electrode_volts", "read_recording"]
+__all__ = ["RecordedPatient", "Recording", "read_recording"]
 
 _CHUNK_POINTS = 20_480  # resampled at a time: 10 s, so that long records do not fill memory
 _FADE_S = 0.5
-
-# Electrode potentials against Wilson's central terminal, which makes RA + LA + LL = 0. The right
-# leg feels what the left leg feels: no source lies between them.
-_ELECTRODES_OF_LEADS = np.zeros((8, 10))
-_ELECTRODES_OF_LEADS[:2, :4] = [[-1 / 3, 2 / 3, -1 / 3, -1 / 3], [-1 / 3, -1 / 3, 2 / 3, 2 / 3]]
-_ELECTRODES_OF_LEADS[2:, 4:] = np.eye(6)
 
 
 def read_recording(path: str | Path) -> Recording:
@@ -39,11 +34,6 @@ def read_recording(path: str | Path) -> Recording:
         return read_wfdb(path.with_suffix(".hea"))
     header, table = Path(f"{path}.hea"), Path(f"{path}.csv")
     return read_csv(table) if table.is_file() and not header.is_file() else read_wfdb(header)
-
-
-def electrode_volts(mv: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Volts [n, 10] (order of Electrode) of leads I, II, V1-V6 in millivolts [n, 8]."""
-    return np.asarray(mv @ (_ELECTRODES_OF_LEADS * 1e-3))
 
 
 class RecordedPatient:
@@ -71,7 +61,8 @@ class RecordedPatient:
         self._lead_in = round(lead_in_s * ANALOG_RATE_HZ)
         self._fade = min(round(_FADE_S * ANALOG_RATE_HZ), self._points // 4) if loop else 0
         self._blocks = max(1, _CHUNK_POINTS // self._resampler.block_out)
-        self._chunk = lru_cache(maxsize=4)(self._make_chunk)
+        size = self._blocks * self._resampler.block_out
+        self._span = Chunks(self._make_chunk, size).span
         self.duration: int | None = (
             None if loop else self._lead_in + self._points + round(tail_s * ANALOG_RATE_HZ)
         )
@@ -106,15 +97,6 @@ class RecordedPatient:
         low = int(points.min())
         volts: NDArray[np.float64] = self._span(low, int(points.max()) + 1)[points - low]
         return volts
-
-    def _span(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Volts of points start .. stop-1 of the record."""
-        size = self._blocks * self._resampler.block_out
-        parts = []
-        for number in range(start // size, (stop - 1) // size + 1):
-            base = number * size
-            parts.append(self._chunk(number)[max(start - base, 0) : min(stop - base, size)])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _make_chunk(self, number: int) -> NDArray[np.float64]:
         blocks = self._blocks
