@@ -18,7 +18,7 @@ from hal.frontend import SAMPLE_RATE_HZ
 Section = tuple[int, int, int, int, int]  # b0, b1, b2, -a1, -a2: the order and signs of CMSIS-DSP
 
 COEFFICIENTS = Path(__file__).parents[1] / "firmware" / "coefficients.py"
-NOTCH_WIDTH_HZ = 4.0  # -3 dB width: 20 dB still at 0.2 Hz off nominal, rings for 80 ms (1/e)
+NOTCH_WIDTH_HZ = 4.2  # at -3 dB: still 20 dB deep 0.2 Hz off nominal; rings for 76 ms (1/e)
 _HEADER = '''"""Filter coefficients. Written by ``python -m tools.design_filters``: do not edit.
 
 FIR_Q31 : taps of the linear-phase filter of a profile, gain 1 = 2**31
@@ -139,7 +139,7 @@ def design() -> Design:
         sections_q30={
             # First order: a 3 mV, 100 ms pulse leaves 90 uV behind; second order leaves 130.
             "diagnostic": (high_pass(1, 0.048, SAMPLE_RATE_HZ),),
-            "monitor": (high_pass(2, 0.65, SAMPLE_RATE_HZ), *bessel_low_pass(4, 43.0)),
+            "monitor": (high_pass(2, 0.65, SAMPLE_RATE_HZ), *bessel_low_pass(4, 43.5)),
             "model": (high_pass(2, 0.48, SAMPLE_RATE_HZ / 5),),
         },
         notch_q30={mains_hz: notch(mains_hz) for mains_hz in (50, 60)},
