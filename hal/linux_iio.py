@@ -44,13 +44,13 @@ GAIN = 6  # the driver's reset value; it offers no way to change it
 _TYPE = re.compile(r"(le|be):s24/32>>0")
 
 # Bits to set for right-leg drive and WCT; the reference itself is left as the driver chose it.
-REFERENCES = {
-    reg.CONFIG3: reg.CONFIG3.encode(RLDREF_INT=1, PD_RLD=1),
-    reg.RLD_SENSP: 0b110,  # LA on IN2P, LL on IN3P
-    reg.RLD_SENSN: 0b010,  # RA on IN2N
-    reg.WCT1: wiring.WCT1_VALUE,
-    reg.WCT2: wiring.WCT2_VALUE,
-}
+REFERENCES = (
+    (reg.CONFIG3, reg.CONFIG3.encode(RLDREF_INT=1, PD_RLD=1)),
+    (reg.RLD_SENSP, wiring.RLD_SENSP_VALUE),
+    (reg.RLD_SENSN, wiring.RLD_SENSN_VALUE),
+    (reg.WCT1, wiring.WCT1_VALUE),
+    (reg.WCT2, wiring.WCT2_VALUE),
+)
 
 
 class LinuxIio:
@@ -231,7 +231,7 @@ class LinuxIio:
         node = self._root / "sys/kernel/debug/iio" / self._device.name / "direct_reg_access"
         held = {}
         try:
-            for register, bits in REFERENCES.items():
+            for register, bits in REFERENCES:
                 _put(node, f"{register.address:#x}")
                 value = int(_get(node), 16) | bits
                 _put(node, f"{register.address:#x} {value:#x}")

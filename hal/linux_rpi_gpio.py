@@ -23,6 +23,7 @@ class RpiGpioDataReady:
     def __init__(self, line: int, clock: Clock) -> None:
         self._gpio = _rpi_gpio()
         self._line = line
+        self._closed = False
         self._clock = clock
         self._changed = Condition()
         self._edges = 0
@@ -46,8 +47,10 @@ class RpiGpioDataReady:
             self._newest = None
 
     def close(self) -> None:
-        self._gpio.remove_event_detect(self._line)
-        self._gpio.cleanup([self._line])
+        if not self._closed:
+            self._closed = True
+            self._gpio.remove_event_detect(self._line)
+            self._gpio.cleanup([self._line])
 
     def _fell(self, line: int) -> None:
         t_ns = self._clock.now_ns()
@@ -63,6 +66,7 @@ class RpiGpioPins:
     def __init__(self, pins: Pins) -> None:
         self._gpio = _rpi_gpio()
         self._pins = pins
+        self._closed = False
         for line in pins.outputs():
             level = self._gpio.LOW if line == pins.start else self._gpio.HIGH
             try:
@@ -80,10 +84,12 @@ class RpiGpioPins:
         self._set(self._pins.start, asserted)
 
     def close(self) -> None:
-        self._gpio.cleanup(list(self._pins.outputs()))
+        if not self._closed:
+            self._closed = True
+            self._gpio.cleanup(list(self._pins.outputs()))
 
     def _set(self, line: int | None, high: bool) -> None:
-        if line is not None:
+        if line is not None and not self._closed:
             self._gpio.output(line, self._gpio.HIGH if high else self._gpio.LOW)
 
 

@@ -213,6 +213,7 @@ def test_rpi_gpio_counts_edges_in_its_callback(fake_gpio: FakeGpio) -> None:
     fake_gpio.fell(22)
     assert data_ready.wait(0) == Edge(0, 6_000_100)
     data_ready.close()
+    data_ready.close()
     assert not fake_gpio.callbacks
     assert not fake_gpio.inputs
 
@@ -233,6 +234,8 @@ def test_rpi_gpio_control_lines(fake_gpio: FakeGpio, lines: ScriptedLines) -> No
     lines.driven.clear()
     check_levels(pins, lines)
     pins.close()
+    pins.close()
+    pins.power_down(True)  # a driver that closes twice
     assert not fake_gpio.outputs
 
 
