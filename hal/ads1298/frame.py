@@ -22,7 +22,7 @@ def status_word(statp: int = 0, statn: int = 0, gpio: int = 0) -> int:
 
 def is_frame(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Whether each status word [n] begins with 1100."""
-    return status >> _PREFIX_SHIFT == PREFIX
+    return np.equal(status >> _PREFIX_SHIFT, PREFIX)
 
 
 def unpack(frames: bytes) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:

@@ -315,7 +315,7 @@ CONFIG4 = Register(
         Field("PD_LOFF_COMP", 1, 1, {0: "comparators off", 1: "comparators on"}),
     ),
 )
-_PINS = {pin: pin.name for pin in Pin}
+_PINS: Mapping[int, str] = {pin: pin.name for pin in Pin}
 WCT1 = Register(
     "WCT1",
     0x18,

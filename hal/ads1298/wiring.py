@@ -44,6 +44,10 @@ WCT2_VALUE = reg.WCT2.encode(PD_WCTB=1, PD_WCTC=1, WCTB=WCT_PINS[1], WCTC=WCT_PI
 LOFF_SENSP_VALUE = 0xFF
 LOFF_SENSN_VALUE = 1 << CHANNEL_LEADS.index("I")
 
+# RLD drives the body against the mean of LA, LL and RA (IN2P, IN3P, IN2N)
+RLD_SENSP_VALUE = 1 << CHANNEL_LEADS.index("I") | 1 << CHANNEL_LEADS.index("II")
+RLD_SENSN_VALUE = 1 << CHANNEL_LEADS.index("I")
+
 _STATP_SHIFT = 12  # of the status word: 1100, STATP[7:0], STATN[7:0], GPIO[7:4]
 _STATN_SHIFT = 4
 STATUS_BITS: Mapping[Electrode, int] = {
@@ -51,6 +55,7 @@ STATUS_BITS: Mapping[Electrode, int] = {
     Electrode.RA: _STATN_SHIFT + CHANNEL_LEADS.index("I"),
 }
 _STATUS_MASK = np.uint32(sum(1 << bit for bit in STATUS_BITS.values()))
+_RL_PATTERN = _STATUS_MASK & ~np.uint32(1 << STATUS_BITS[Electrode.RA])
 
 
 def electrode_on(pin: reg.Pin) -> Electrode | None:
@@ -60,11 +65,17 @@ def electrode_on(pin: reg.Pin) -> Electrode | None:
 
 
 def electrodes_off(status: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    """Electrodes off, as bits of ``Electrode``, from status words [n]. RL is not among them."""
+    """Electrodes off, as bits of ``Electrode``, from status words [n].
+
+    RL has no bit of its own. Without it the lead-off currents pull the whole body to AVDD, and
+    all positive comparators trip while RA's does not (TI E2E 734377): that is read as RL.
+    """
     off = np.zeros(len(status), np.uint16)
-    if (status & _STATUS_MASK).any():
+    tripped = status & _STATUS_MASK
+    if tripped.any():
         for electrode, bit in STATUS_BITS.items():
-            off |= ((status >> np.uint32(bit) & np.uint32(1)) << np.uint32(electrode)).astype(
+            off |= ((tripped >> np.uint32(bit) & np.uint32(1)) << np.uint32(electrode)).astype(
                 np.uint16
             )
+        off[tripped == _RL_PATTERN] = 1 << Electrode.RL
     return off

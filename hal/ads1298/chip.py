@@ -1,0 +1,342 @@
+"""A simulated ADS1298: speaks SPI byte by byte, keeps the data sheet's timing.
+
+Wrong drivers fail on it as they would on the bench: registers are deaf in RDATAC, a command that
+comes too early is not heard, a frame read too late is torn, unsettled conversions come first.
+DRDY and conversions are numbered from START on: edge 0 is the first, edge 3 the first settled.
+Only 500 SPS has the right sinc3 response; other rates keep their DRDY timing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.ads1298 import registers as reg
+from hal.ads1298.analog import AnalogFrontEnd, AnalogSettings
+from hal.ads1298.faults import Faults
+from hal.ads1298.frame import FRAME_BYTES, pack, status_word
+from hal.clock import Clock
+from hal.patient import Patient
+
+_LAST = 1 << 62  # a sequence no run reaches
+_CHUNK = 32  # conversions worked out at once for the byte path
+_TORN_BYTES = 9
+_OPCODES = {int(opcode) for opcode in reg.Opcode}
+
+
+def shifted_right(data: bytes) -> bytes:
+    """``data`` as it looks to a master that samples every bit one clock early."""
+    return (int.from_bytes(data, "big") >> 1).to_bytes(len(data), "big")
+
+
+class SimulatedChip:
+    """The chip with its supplies on since ``clock``'s now. See ``wire`` for its pins and buses.
+
+    patient : what the electrodes are on; seed : of the input noise, >= 0
+    """
+
+    def __init__(
+        self, patient: Patient, clock: Clock, seed: int = 0, faults: Faults | None = None
+    ) -> None:
+        self.clock = clock
+        self.faults = faults or Faults()
+        self._analog = AnalogFrontEnd(patient, seed)
+        self._powered = True
+        self._in_reset = False
+        self._edges_before = 0  # DRDY edges made before the present run of conversions
+        self._t0_ns: int | None = None  # START; None = not converting
+        self._browned_out = False
+        self._power_on()
+
+    # --- pins -----------------------------------------------------------------------------
+
+    def set_power_down(self, asserted: bool) -> None:
+        """PWDN. Released, the chip powers on and needs tPOR again."""
+        if self._powered and asserted:
+            self._end_conversions()
+        elif not self._powered and not asserted:
+            self._power_on()
+        self._powered = not asserted
+
+    def set_reset(self, asserted: bool) -> None:
+        """RESET. The pulse must last 2 tCLK."""
+        now = self.clock.now_ns()
+        if asserted:
+            self._reset_since = now
+        elif self._in_reset and now - self._reset_since >= reg.tclk_ns(reg.RESET_PULSE_TCLK):
+            self._reset(now)
+        self._in_reset = asserted
+
+    def set_start(self, asserted: bool) -> None:
+        """START, for boards that drive the pin instead of sending the opcode."""
+        if asserted and self._t0_ns is None:
+            self._begin_conversions(self.clock.now_ns())
+        elif not asserted:
+            self._end_conversions()
+
+    def drdy_high(self) -> bool:
+        """The DRDY level: low from each edge until the first SCLK of a read."""
+        newest = self._newest(self.clock.now_ns())
+        return newest < 0 or newest <= self._read_edge
+
+    # --- time: conversions and DRDY edges -------------------------------------------------
+
+    @property
+    def edge_limit(self) -> int:
+        """The first edge of this run that will not come: stopped, browned out, signal over."""
+        limits = [self.faults.drdy_stops_at, self.faults.brown_out_at, self.signal_ends_at]
+        return min(_LAST if index is None else index + reg.SETTLED_EDGE for index in limits)
+
+    @property
+    def signal_ends_at(self) -> int | None:
+        """Sample index after the patient's last, where a channel looks at the patient."""
+        return self._analog.conversions if self._settings.sees_electrodes else None
+
+    @property
+    def period_ns(self) -> int:
+        """Between two DRDY edges."""
+        return self._period_ns
+
+    def edge_ns(self, edge: int) -> int | None:
+        """When this run's ``edge`` falls; None when it will not."""
+        if self._t0_ns is None or edge >= self.edge_limit:
+            return None
+        return self._t0_ns + (edge + 1) * self._period_ns
+
+    def newest_edge(self) -> int:
+        """The newest edge of this run; -1 before the first."""
+        return self._newest(self.clock.now_ns())
+
+    @property
+    def edges_before(self) -> int:
+        """Edges of earlier runs, since power-on."""
+        return self._edges_before
+
+    @property
+    def converting(self) -> bool:
+        return self._t0_ns is not None
+
+    def _newest(self, now: int) -> int:
+        if self._t0_ns is None:
+            return -1
+        return min((now - self._t0_ns) // self._period_ns, self.edge_limit) - 1
+
+    def _begin_conversions(self, now: int) -> None:
+        self._end_conversions()
+        self._t0_ns = now
+        self._read_edge = -1
+        self._latched = -1
+        self._chunk_first = -1
+
+    def _end_conversions(self) -> None:
+        if self._t0_ns is not None:
+            self._edges_before += self._newest(self.clock.now_ns()) + 1
+        self._t0_ns = None
+
+    # --- data -----------------------------------------------------------------------------
+
+    def frames(self, first: int, n: int) -> NDArray[np.uint8]:
+        """Frames uint8 [n, 27] of edges first..first+n-1 of this run, faults of data included."""
+        index = first - reg.SETTLED_EDGE
+        counts, statp, statn = self._analog.convert(self._settings, index, n)
+        gpio = reg.GPIO.get(self._registers["GPIO"], "GPIOD")
+        status = np.full(n, status_word(gpio=gpio), np.uint32)
+        status |= statp.astype(np.uint32) << np.uint32(12)
+        status |= statn.astype(np.uint32) << np.uint32(4)
+        return pack(status, counts)
+
+    def wire_bytes(self, first: int, frames: bytes) -> bytes:
+        """What becomes of whole frames, of edges from ``first`` on, on a faulty wire."""
+        faults = self.faults
+        if faults.miso_stuck is not None:
+            return bytes([faults.miso_stuck]) * len(frames)
+        if not faults.torn_frames and faults.bits_slip_at is None:
+            return frames
+        parts = []
+        for n in range(len(frames) // FRAME_BYTES):
+            part = frames[n * FRAME_BYTES : (n + 1) * FRAME_BYTES]
+            index = first + n - reg.SETTLED_EDGE
+            if index in faults.torn_frames:
+                part = part[_TORN_BYTES:] + bytes(_TORN_BYTES)
+            if faults.bits_slip_at is not None and index >= faults.bits_slip_at:
+                part = shifted_right(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def read_many(self, edges: NDArray[np.int64]) -> bytes:
+        """The block path: frames of consecutive ``edges`` as one RDATAC read of each gives."""
+        first, n = int(edges[0]), int(edges[-1] - edges[0]) + 1
+        data = self.frames(first, n) if self._rdatac else np.zeros((n, FRAME_BYTES), np.uint8)
+        self._read_edge = first + n - 1
+        self._latched = self._read_edge
+        self._position = FRAME_BYTES
+        wire = np.frombuffer(self.wire_bytes(first, data.tobytes()), np.uint8)
+        if len(edges) == n:
+            return wire.tobytes()
+        return bytes(wire.reshape(n, FRAME_BYTES)[edges - first].tobytes())
+
+    def _frame(self, edge: int) -> bytes:
+        if not 0 <= edge - self._chunk_first < _CHUNK or self._chunk_first < 0:
+            self._chunk_first = edge
+            self._chunk = self.frames(edge, _CHUNK).tobytes()
+        offset = (edge - self._chunk_first) * FRAME_BYTES
+        return self._chunk[offset : offset + FRAME_BYTES]
+
+    # --- registers ------------------------------------------------------------------------
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """Register values by name, for tests and fault reports."""
+        return dict(self._registers)
+
+    def _power_on(self) -> None:
+        now = self.clock.now_ns()
+        self._reset_since = now
+        self._reset(now)
+        self._deaf_until_ns = now + reg.tclk_ns(reg.POWER_ON_TCLK)
+
+    def _reset(self, now: int) -> None:
+        self._end_conversions()
+        self._registers = {register.name: register.reset for register in reg.REGISTERS}
+        self._registers[reg.ID.name] = self.faults.chip_id
+        self._registers[reg.GPIO.name] &= 0x0F
+        self._rdatac = True
+        self._standby = False
+        self._period_ns = reg.period_ns(self._registers["CONFIG1"])
+        self._read_edge = -1
+        self._latched = -1
+        self._position = FRAME_BYTES
+        self._chunk_first = -1
+        self._settings = AnalogSettings.of(self._registers)
+        waiting = getattr(self, "_deaf_until_ns", 0)
+        self._deaf_until_ns = max(waiting, now + reg.tclk_ns(reg.RESET_TCLK))
+
+    def _read_register(self, address: int, now: int) -> int:
+        if address >= len(reg.REGISTERS):
+            return 0
+        register = reg.REGISTERS[address]
+        value = self._registers[register.name]
+        index = max(self._newest(now) - reg.SETTLED_EDGE, 0)
+        if register is reg.CONFIG3:
+            off = self._analog.right_leg_off(self._settings, index)
+            return value & ~1 | reg.CONFIG3.encode(RLD_STAT=int(off)) & 1
+        if register in (reg.LOFF_STATP, reg.LOFF_STATN):
+            _, statp, statn = self._analog.convert(self._settings, index, 1)
+            return int((statp if register is reg.LOFF_STATP else statn)[0])
+        return value
+
+    def _write_register(self, address: int, value: int, now: int) -> None:
+        if address >= len(reg.REGISTERS):
+            return
+        register = reg.REGISTERS[address]
+        if register.read_only:
+            return
+        writable = register.fixed | register.unsure
+        for bits in register.fields:
+            writable |= bits.mask
+        self._registers[register.name] = value & writable | register.fixed
+        self._settings = AnalogSettings.of(self._registers)
+        self._chunk_first = -1
+        if register is reg.CONFIG1:
+            self._period_ns = reg.period_ns(value)
+            if self._t0_ns is not None:  # resets the digital filter
+                self._begin_conversions(now)
+
+    # --- SPI ------------------------------------------------------------------------------
+
+    def exchange(self, mosi: bytes, mode: int, byte_ns: int) -> bytes:
+        """One chip-select: bytes in, bytes out; ``byte_ns`` is what one byte takes.
+
+        Any SPI mode but 1 reads every bit one clock early; commands are heard in all of them.
+        """
+        now = self.clock.now_ns()
+        if self.faults.brown_out_at is not None and not self._browned_out:
+            dip = self.faults.brown_out_at + reg.SETTLED_EDGE
+            if self._t0_ns is not None and now >= self._t0_ns + (dip + 1) * self._period_ns:
+                self._browned_out = True
+                self._reset(now)
+        if not self._powered or self._in_reset:
+            miso = bytes(len(mosi))
+        else:
+            miso = self._clock_bytes(mosi, now, byte_ns)
+        if self.faults.miso_stuck is not None:
+            return bytes([self.faults.miso_stuck]) * len(mosi)
+        return miso if mode == reg.SPI_MODE else shifted_right(miso)
+
+    def _clock_bytes(self, mosi: bytes, now: int, byte_ns: int) -> bytes:
+        out = bytearray(len(mosi))
+        command: list[int] = []  # of a command that takes more than one byte
+        left = 0  # register bytes still to come
+        sending = False  # RDATA was heard: the frame follows
+        t0, period = self._t0_ns, self._period_ns
+        for n, byte in enumerate(mosi):
+            t = now + n * byte_ns
+            if t < self._deaf_until_ns:
+                continue
+            if (self._rdatac and not command) or sending:
+                if not sending and t0 is not None:
+                    newest = (t - t0) // period - 1
+                    if newest != self._latched:
+                        self._latch(self._newest(t))
+                if self._position < FRAME_BYTES:
+                    out[n] = self._out[self._position]
+                    self._position += 1
+            if left:
+                if command[0] == reg.Opcode.RREG:
+                    out[n] = self._read_register(command[1], t)
+                else:
+                    self._write_register(command[1], byte, t)
+                command[1] += 1
+                left -= 1
+                if not left:
+                    command = []
+            elif command:
+                left = (byte & reg.OPCODE_ADDRESS_MASK) + 1
+                # faster than tSDECODE the second byte comes before the first is understood
+                if byte_ns < reg.tclk_ns(reg.COMMAND_TCLK):
+                    command, left = [], 0
+            elif not sending and byte:
+                opcode = byte & ~reg.OPCODE_ADDRESS_MASK
+                if opcode in (reg.Opcode.RREG, reg.Opcode.WREG):
+                    if not self._rdatac and not self._standby:
+                        command = [opcode, byte & reg.OPCODE_ADDRESS_MASK]
+                elif byte in _OPCODES:
+                    sending = self._command(reg.Opcode(byte), t + byte_ns)
+                    t0, period = self._t0_ns, self._period_ns
+        return bytes(out)
+
+    def _latch(self, edge: int) -> None:
+        """DRDY fell: the newest conversion replaces whatever was being shifted out."""
+        if edge == self._latched or edge < 0:
+            return
+        self._latched = self._read_edge = edge
+        self._out = self.wire_bytes(edge, self._frame(edge))
+        self._position = 0
+
+    def _command(self, opcode: reg.Opcode, t: int) -> bool:
+        """Obey ``opcode``, fully clocked in at ``t``; True when a frame is to follow (RDATA)."""
+        if self._standby and opcode is not reg.Opcode.WAKEUP:
+            return False
+        self_timed = (reg.Opcode.WAKEUP, reg.Opcode.RDATAC, reg.Opcode.SDATAC)
+        if opcode in self_timed:
+            self._deaf_until_ns = t + reg.tclk_ns(reg.COMMAND_TCLK)
+        if opcode is reg.Opcode.RESET:
+            self._reset(t)
+        elif opcode is reg.Opcode.START:
+            self._begin_conversions(t)
+        elif opcode is reg.Opcode.STOP:
+            self._end_conversions()
+        elif opcode is reg.Opcode.STANDBY:
+            self._end_conversions()
+            self._standby = True
+        elif opcode is reg.Opcode.WAKEUP:
+            self._standby = False
+        elif opcode in (reg.Opcode.RDATAC, reg.Opcode.SDATAC):
+            self._rdatac = opcode is reg.Opcode.RDATAC
+            self._latched = self._newest(t)  # the first frame is that of the next DRDY
+            self._position = FRAME_BYTES
+        elif opcode is reg.Opcode.RDATA and not self._rdatac and self._newest(t) >= 0:
+            self._latched = -1
+            self._latch(self._newest(t))
+            return True
+        return False

@@ -1,0 +1,406 @@
+"""Driver of the ADS1298, over any SPI bus, data-ready line and pins.
+
+Conversions are started by opcode; the START pin stays low. Register traffic needs a bus of at most
+4 MHz (tSDECODE). Sample index 0 is the first settled conversion, the fourth DRDY after START.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.ads1298 import registers as reg
+from hal.ads1298 import wiring
+from hal.ads1298.frame import FRAME_BYTES, is_frame, unpack
+from hal.clock import Clock, sleep_ns
+from hal.errors import FrontendError, Reason
+from hal.frontend import (
+    Capability,
+    Check,
+    Electrode,
+    FrameBlock,
+    FrontendConfig,
+    FrontendInfo,
+    Housekeeping,
+)
+from hal.spi import ControlPins, DataReady, FrameReader, SpiBus
+
+BAD_FRAMES_MAX = 8  # so many in a row are no accident
+GAIN_MAX = 6  # above it 2.4 V / gain leaves no room for +-300 mV of electrode offset
+RESET_NS = 100_000  # RESET held low; the chip asks for 1 us
+_RL_BIT = np.uint16(1 << Electrode.RL)
+_CHECK_WIRES = "check power and the MISO, SCLK and CS wires"
+
+
+def settings_for(config: FrontendConfig) -> dict[str, int]:
+    """Every writable register's value for ``config``; FrontendError(BAD_CONFIG) if impossible."""
+    if config.gain not in reg.GAIN_CODES or config.gain > GAIN_MAX:
+        raise FrontendError(
+            Reason.BAD_CONFIG,
+            f"gain {config.gain} is not 1, 2, 3, 4 or 6",
+            act="use 6; more would saturate at 300 mV of electrode offset",
+        )
+    if config.lead_off_current_na not in reg.LEAD_OFF_CURRENTS_NA:
+        raise FrontendError(
+            Reason.BAD_CONFIG,
+            f"lead-off current {config.lead_off_current_na} nA is not one the chip has",
+            act=f"use one of {reg.LEAD_OFF_CURRENTS_NA}",
+        )
+    if config.lead_off_threshold_percent not in reg.LEAD_OFF_THRESHOLDS_PERCENT:
+        raise FrontendError(
+            Reason.BAD_CONFIG,
+            f"lead-off threshold {config.lead_off_threshold_percent:g} % is not one the chip has",
+            act=f"use one of {reg.LEAD_OFF_THRESHOLDS_PERCENT}",
+        )
+    if config.rl_check_every < 0:
+        raise FrontendError(
+            Reason.BAD_CONFIG, "rl_check_every is negative", act="use 0 for never, or frames"
+        )
+    values = {r.name: r.fixed | r.reset & r.unsure for r in reg.REGISTERS if not r.read_only}
+    values["CONFIG1"] = reg.CONFIG1.encode(HR=1, DR=reg.DATA_RATE_500_HR)
+    values["CONFIG3"] = reg.CONFIG3.encode(PD_REFBUF=1, RLDREF_INT=1, PD_RLD=1, RLD_LOFF_SENS=1)
+    values["LOFF"] = reg.LOFF.encode(
+        COMP_TH=reg.LEAD_OFF_THRESHOLDS_PERCENT.index(config.lead_off_threshold_percent),
+        ILEAD_OFF=reg.LEAD_OFF_CURRENTS_NA.index(config.lead_off_current_na),
+        FLEAD_OFF=reg.LeadOffFrequency.DC,
+    )
+    for channel in reg.CHANNELS:
+        values[channel.name] = channel.encode(
+            GAIN=reg.GAIN_CODES[config.gain], MUX=reg.Mux.ELECTRODE
+        )
+    values["RLD_SENSP"] = wiring.RLD_SENSP_VALUE
+    values["RLD_SENSN"] = wiring.RLD_SENSN_VALUE
+    values["LOFF_SENSP"] = wiring.LOFF_SENSP_VALUE
+    values["LOFF_SENSN"] = wiring.LOFF_SENSN_VALUE
+    values["GPIO"] = reg.GPIO.encode()  # outputs at 0: unused pins must not float
+    values["CONFIG4"] = reg.CONFIG4.encode(PD_LOFF_COMP=1)
+    values["WCT1"] = wiring.WCT1_VALUE
+    values["WCT2"] = wiring.WCT2_VALUE
+    return values
+
+
+class Ads1298:
+    """A ``Frontend``; ``bus`` names the connection in messages ("/dev/spidev0.0")."""
+
+    def __init__(
+        self,
+        spi: SpiBus,
+        reader: FrameReader,
+        pins: ControlPins,
+        data_ready: DataReady,
+        clock: Clock,
+        *,
+        bus: str = "SPI",
+        extra: Capability = Capability.NONE,
+    ) -> None:
+        self.capabilities = (
+            Capability.ELECTRODE_STATUS
+            | Capability.RL_STATUS
+            | Capability.SELF_TEST
+            | Capability.HOUSEKEEPING
+            | extra
+        )
+        self._spi = spi
+        self._reader = reader
+        self._pins = pins
+        self._data_ready = data_ready
+        self._clock = clock
+        self._bus = bus
+        self._settings: dict[str, int] = {}
+        self._config = FrontendConfig()
+        self._running = False
+        self._forget_samples()
+
+    # --- the Frontend contract ------------------------------------------------------------
+
+    def open(self) -> None:
+        """Bus and lines are open already; leaves the chip alone."""
+
+    def configure(self, config: FrontendConfig) -> FrontendInfo:
+        """Power up, check the identity, write and verify the settings."""
+        settings = settings_for(config)
+        self._running = False
+        self._power_up()
+        identity = self._identify()
+        self._config = config
+        self._settings = settings
+        found = self.apply(settings)
+        sleep_ns(self._clock, reg.REFERENCE_NS)
+        return FrontendInfo(
+            name="ads1298",
+            detail=f"ADS1298 id 0x{identity:02X} on {self._bus} mode {self._spi.mode}",
+            nv_per_count=reg.volts_per_count(config.gain) * 1e9,
+            gain=config.gain,
+            registers=found,
+        )
+
+    def start(self) -> None:
+        if not self._settings:
+            raise FrontendError(
+                Reason.BAD_CONFIG, "start before configure", act="call configure first"
+            )
+        self._forget_samples()
+        self._read_right_leg()
+        self._data_ready.reset()
+        self.command(reg.Opcode.START)
+        self.command(reg.Opcode.RDATAC)
+        self._running = True
+
+    def read(self, max_frames: int, timeout_s: float) -> FrameBlock:
+        """As the contract; waits for ``max_frames`` while edges come.
+
+        A frame without 1100 is dropped and counted as lost; eight in a row raise BAD_STATUS.
+        """
+        if not self._running:
+            raise FrontendError(Reason.BAD_CONFIG, "read before start", act="call start first")
+        while not self._pending:
+            if self._failure is not None:
+                raise self._failure
+            self._fetch(max_frames, round(timeout_s * 1e9))
+        block = self._pending.pop(0)
+        if len(block) > max_frames:
+            block, rest = _split(block, max_frames)
+            self._pending.insert(0, rest)
+        return block
+
+    def stop(self) -> None:
+        if self._running:
+            self._running = False
+            self.command(reg.Opcode.SDATAC)
+            self.command(reg.Opcode.STOP)
+
+    def close(self) -> None:
+        """Stop, power the chip down and release bus and lines."""
+        try:
+            self.stop()
+            self._pins.power_down(True)
+        finally:
+            self._pins.close()
+            self._data_ready.close()
+            self._spi.close()
+
+    def self_test(self) -> list[Check]:
+        """Test signal, data-ready rate and shorted-input noise; see ``self_test``."""
+        raise NotImplementedError
+
+    def housekeeping(self) -> Housekeeping:
+        raise NotImplementedError
+
+    # --- registers ------------------------------------------------------------------------
+
+    def command(self, opcode: reg.Opcode) -> None:
+        """Send a one-byte command and give the chip time to obey."""
+        self._spi.transfer(bytes([opcode]))
+        wait = reg.RESET_TCLK if opcode is reg.Opcode.RESET else reg.COMMAND_TCLK
+        sleep_ns(self._clock, reg.tclk_ns(wait))
+
+    def read_registers(self, first: reg.Register, count: int) -> list[int]:
+        """``count`` registers from ``first`` on; needs SDATAC."""
+        head = bytes([reg.Opcode.RREG | first.address, count - 1])
+        return list(self._spi.transfer(head + bytes(count))[len(head) :])
+
+    def apply(self, settings: Mapping[str, int]) -> dict[str, int]:
+        """Write all ``settings``, read every register back and return them by name.
+
+        Raises FrontendError(REGISTER_MISMATCH | BUS_SHIFTED | NO_RESPONSE).
+        """
+        for register in reg.REGISTERS:
+            if register.name in settings:
+                head = bytes([reg.Opcode.WREG | register.address, 0])
+                self._spi.transfer(head + bytes([settings[register.name]]))
+        values = self.read_registers(reg.REGISTERS[0], len(reg.REGISTERS))
+        found = {r.name: value for r, value in zip(reg.REGISTERS, values, strict=True)}
+        for register in reg.REGISTERS:
+            if register.name in settings:
+                _verify(register, settings[register.name], found[register.name])
+        return found
+
+    def _power_up(self) -> None:
+        pins, clock = self._pins, self._clock
+        pins.start(False)
+        pins.reset(False)
+        pins.power_down(True)
+        sleep_ns(clock, RESET_NS)
+        pins.power_down(False)
+        sleep_ns(clock, max(reg.tclk_ns(reg.POWER_ON_TCLK), reg.VCAP1_NS))
+        pins.reset(True)
+        sleep_ns(clock, RESET_NS)
+        pins.reset(False)
+        sleep_ns(clock, reg.tclk_ns(reg.RESET_TCLK))
+        self.command(reg.Opcode.RESET)  # for boards that tie the pin
+        self.command(reg.Opcode.SDATAC)
+
+    def _identify(self) -> int:
+        identity = self.read_registers(reg.ID, 1)[0]
+        if identity == reg.ADS1298_ID:
+            return identity
+        context = {"register": "ID", "expected": reg.ADS1298_ID, "got": identity}
+        if identity in (0x00, 0xFF):
+            raise FrontendError(
+                Reason.NO_RESPONSE,
+                f"no chip answers on {self._bus}: ID reads 0x{identity:02X}",
+                act=_CHECK_WIRES,
+                **context,  # type: ignore[arg-type]
+            )
+        if identity == reg.ADS1298_ID >> 1:
+            raise _shifted(reg.ID, reg.ADS1298_ID, identity)
+        part = reg.PARTS.get(identity)
+        raise FrontendError(
+            Reason.WRONG_CHIP,
+            f"{self._bus} has {f'an {part}' if part else 'no ADS129x'} (ID 0x{identity:02X})",
+            act="this firmware needs an ADS1298",
+            **context,  # type: ignore[arg-type]
+        )
+
+    # --- samples --------------------------------------------------------------------------
+
+    def _forget_samples(self) -> None:
+        self._pending: list[FrameBlock] = []
+        self._failure: FrontendError | None = None
+        self._next_index = 0
+        self._bad_run = 0
+        self._until_rl_check = self._config.rl_check_every
+        self._rl_off = False
+
+    def _fetch(self, max_frames: int, timeout_ns: int) -> None:
+        """Read once; leaves blocks in ``_pending``, a failure that follows them in ``_failure``."""
+        every = self._config.rl_check_every
+        wanted = min(max_frames, self._until_rl_check) if every else max_frames
+        data, edges = self._reader.read_frames(wanted, FRAME_BYTES, timeout_ns)
+        if not len(edges):
+            raise self._no_edges(timeout_ns)
+        status, counts = unpack(data)
+        index = edges[:, 0] - reg.SETTLED_EDGE
+        settled = index >= 0
+        good = settled & is_frame(status)
+        if good.all():
+            self._bad_run = 0
+        else:
+            stop = self._count_bad(good | ~settled, status)
+            good[stop:] = False
+        self._append(index, edges[:, 1], counts, status, good)
+        if every:
+            self._until_rl_check -= len(edges)
+            if self._until_rl_check <= 0 and self._failure is None:
+                self._until_rl_check = every
+                self.command(reg.Opcode.SDATAC)
+                self._read_right_leg()
+                self.command(reg.Opcode.RDATAC)
+
+    def _count_bad(self, good: NDArray[np.bool_], status: NDArray[np.uint32]) -> int:
+        """Row at which too many bad frames have come in a row, or the number of rows."""
+        for row, ok in enumerate(good.tolist()):
+            self._bad_run = 0 if ok else self._bad_run + 1
+            if self._bad_run == BAD_FRAMES_MAX:
+                self._failure = FrontendError(
+                    Reason.BAD_STATUS,
+                    f"{BAD_FRAMES_MAX} frames in a row do not begin with 1100 "
+                    f"(status 0x{int(status[row]):06X})",
+                    act="check SCLK and MISO, then restart",
+                )
+                return row
+        return len(good)
+
+    def _append(
+        self,
+        index: NDArray[np.int64],
+        t_ns: NDArray[np.int64],
+        counts: NDArray[np.int32],
+        status: NDArray[np.uint32],
+        good: NDArray[np.bool_],
+    ) -> None:
+        """Queue the good rows as blocks of consecutive samples."""
+        if not good.all():
+            index, t_ns, counts, status = index[good], t_ns[good], counts[good], status[good]
+        if not len(index):
+            return
+        off = wiring.electrodes_off(status)
+        if self._rl_off:
+            off |= _RL_BIT
+        jumps = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
+        for a, b in zip([0, *jumps], [*jumps, len(index)], strict=True):
+            first = int(index[a])
+            self._pending.append(
+                FrameBlock(
+                    first_index=first,
+                    t_ns=t_ns[a:b],
+                    counts=counts[a:b],
+                    status=status[a:b],
+                    electrodes_off=off[a:b],
+                    lost_before=first - self._next_index,
+                )
+            )
+            self._next_index = first + b - a
+
+    def _read_right_leg(self) -> None:
+        """RLD_STAT is in CONFIG3 only, and registers are deaf in RDATAC."""
+        value = self.read_registers(reg.CONFIG3, 1)[0]
+        _verify(reg.CONFIG3, self._settings["CONFIG3"], value)
+        self._rl_off = bool(reg.CONFIG3.get(value, "RLD_STAT"))
+
+    def _no_edges(self, timeout_ns: int) -> FrontendError:
+        """DRDY stopped: look at the registers for the cause."""
+        self.command(reg.Opcode.SDATAC)
+        values = self.read_registers(reg.REGISTERS[0], len(reg.REGISTERS))
+        self.command(reg.Opcode.RDATAC)
+        config1 = values[reg.CONFIG1.address]
+        if values[0] in (0x00, 0xFF):
+            cause, act = "the chip does not answer", _CHECK_WIRES
+        elif config1 != self._settings["CONFIG1"]:
+            cause = f"the chip was reset (CONFIG1 reads 0x{config1:02X})"
+            act = "check the supply for dips, then restart"
+        else:
+            cause, act = "the chip's registers are right", "check the DRDY wire, then restart"
+        return FrontendError(
+            Reason.DATA_READY_TIMEOUT,
+            f"no data-ready edge for {timeout_ns / 1e9:g} s: {cause}",
+            act=act,
+            register="CONFIG1",
+            expected=self._settings["CONFIG1"],
+            got=config1,
+        )
+
+
+def _split(block: FrameBlock, n: int) -> tuple[FrameBlock, FrameBlock]:
+    """The first ``n`` samples of ``block`` and the rest."""
+    head, tail = (
+        FrameBlock(
+            block.first_index + part.start,
+            block.t_ns[part],
+            block.counts[part],
+            block.status[part],
+            block.electrodes_off[part],
+            lost,
+        )
+        for part, lost in ((slice(0, n), block.lost_before), (slice(n, len(block)), 0))
+    )
+    return head, tail
+
+
+def _verify(register: reg.Register, expected: int, got: int) -> None:
+    compared = ~register.unsure
+    if got & compared == expected & compared:
+        return
+    if got == expected >> 1:
+        raise _shifted(register, expected, got)
+    raise FrontendError(
+        Reason.REGISTER_MISMATCH,
+        f"{register.name} reads 0x{got:02X}, 0x{expected:02X} was written",
+        act="check the SPI wires and the supply",
+        register=register.name,
+        expected=expected,
+        got=got,
+    )
+
+
+def _shifted(register: reg.Register, expected: int, got: int) -> FrontendError:
+    return FrontendError(
+        Reason.BUS_SHIFTED,
+        f"{register.name} reads 0x{got:02X}, 0x{expected:02X} one bit late: wrong SPI mode",
+        act=f"set SPI mode {reg.SPI_MODE}",
+        register=register.name,
+        expected=expected,
+        got=got,
+    )
