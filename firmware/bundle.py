@@ -1,0 +1,275 @@
+"""A bundle: everything a device needs to run one network, in one file of known bytes.
+
+An uncompressed zip, written one way only (``pack``), so that the same content is the same bytes
+everywhere and a flipped bit anywhere is seen. Members:
+
+``SHA256SUMS`` : of every other member
+``manifest.json`` : names, labels, input contract, calibration, thresholds, origin, accuracy
+``model.tflite`` : the int8 network, one input, one output of logits
+``card.md`` : the model card
+``golden/NAME.counts`` : int8 [5000, 8], first differences of raw counts in steps of ``golden_step``
+``golden/NAME.tensor`` : int8 [1000, 12] the chain must make of them, bit for bit
+``golden/NAME.logits`` : int8 [outputs] the network must make of that, within ``tolerance``
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.events import LEADS
+from firmware.profiles import PROFILES
+from hal.frontend import CHANNELS
+
+FORMAT = 1
+FIRMWARE = (0, 1, 0)  # what a manifest's ``minimum_firmware`` is held against
+MAX_BYTES = 64 << 20
+SUMS, MANIFEST, MODEL, CARD = "SHA256SUMS", "manifest.json", "model.tflite", "card.md"
+ACTIVATIONS = ("softmax", "sigmoid")
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_TFLITE_MAGIC = slice(4, 8), b"TFL3"
+
+
+class BundleError(ValueError):
+    """The bundle cannot be used; the message is one line: what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputContract:
+    """What the network was trained on: int8 [samples, 12], ``LEADS`` in order.
+
+    scale_num / scale_den : int8 steps per count of the chip at gain 6
+    """
+
+    rate_hz: int
+    samples: int
+    profile: str
+    profile_version: int
+    scale_num: int
+    scale_den: int
+    step_uv: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputGroup:
+    """Columns first .. first + len(labels) - 1 of the output; temperature divides the logits."""
+
+    name: str
+    labels: tuple[str, ...]
+    texts: Mapping[str, str]
+    activation: str
+    first: int
+    temperature: float
+    thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A synthetic signal and what must come of it: counts [5000, 8] -> tensor -> logits."""
+
+    name: str
+    counts: NDArray[np.int32]
+    tensor: NDArray[np.int8]
+    logits: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle. ``call_group`` names the group that makes the call."""
+
+    name: str
+    version: str
+    id: str
+    input: InputContract
+    groups: tuple[OutputGroup, ...]
+    call_group: str
+    tolerance: int
+    model: bytes
+    golden: tuple[Golden, ...]
+    card: str
+    manifest: Mapping[str, Any]
+    digest: str  # SHA-256 of the whole file
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Bundle:
+        """Check and read. Raises BundleError for anything but a whole, fitting bundle."""
+        files = unpack(data)
+        for name in (MANIFEST, MODEL, CARD):
+            if name not in files:
+                raise BundleError(f"the bundle has no {name}; write it anew with lead12 quantize")
+        if files[MODEL][_TFLITE_MAGIC[0]] != _TFLITE_MAGIC[1]:
+            raise BundleError("model.tflite is not a TensorFlow Lite network")
+        manifest = _manifest(files[MANIFEST])
+        try:
+            return _build(cls, manifest, files, data)
+        except BundleError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise BundleError(f"manifest.json does not fit its format ({detail})") from None
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """The one way to write a bundle: sorted members, no compression, no clock; adds SHA256SUMS."""
+    sums = "".join(f"{_sha256(files[name])}  {name}\n" for name in sorted(files))
+    return _zip({**files, SUMS: sums.encode()})
+
+
+def unpack(data: bytes) -> dict[str, bytes]:
+    """The members of a bundle, hashes checked. Raises BundleError in one line."""
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"the bundle has {len(data)} bytes; at most {MAX_BYTES} are accepted")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
+                raise BundleError("the bundle is compressed; write it with lead12 quantize")
+            files = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(
+            f"not a model bundle, or a damaged one ({error}); copy it again"
+        ) from None
+    if SUMS not in files:
+        raise BundleError("not a model bundle: it has no SHA256SUMS")
+    listed = {}
+    for line in files[SUMS].decode("utf-8", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        listed[name] = digest
+    for name in sorted(set(files) - {SUMS} | set(listed)):
+        if name not in files or listed.get(name) != _sha256(files[name]):
+            raise BundleError(f"{name} is not what SHA256SUMS says; copy the bundle again")
+    if _zip(files) != data:
+        raise BundleError("the bundle's zip structure is damaged; copy the bundle again")
+    return files
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            item = zipfile.ZipInfo(name, _EPOCH)
+            item.create_system = 3
+            item.external_attr = 0o644 << 16
+            archive.writestr(item, files[name])
+    return buffer.getvalue()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _manifest(data: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(data)
+    except ValueError as error:
+        raise BundleError(f"manifest.json is not JSON ({error})") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"manifest.json is not of bundle format {FORMAT}; update the firmware")
+    needs = tuple(int(part) for part in str(manifest.get("minimum_firmware")).split(".") if part)
+    if needs > FIRMWARE:
+        have = ".".join(map(str, FIRMWARE))
+        raise BundleError(
+            f"the bundle needs firmware {manifest['minimum_firmware']}, this is {have}; update it"
+        )
+    return manifest
+
+
+def _build(
+    cls: type[Bundle], manifest: dict[str, Any], files: dict[str, bytes], data: bytes
+) -> Bundle:
+    contract = _contract(manifest["input"])
+    groups = tuple(_group(entry) for entry in manifest["groups"])
+    outputs = sum(len(group.labels) for group in groups)
+    columns = [group.first + i for group in groups for i in range(len(group.labels))]
+    if sorted(columns) != list(range(outputs)):
+        raise BundleError("the manifest's groups do not cover the network's outputs once each")
+    if manifest["call_group"] not in {group.name for group in groups}:
+        raise BundleError(f"the manifest has no group {manifest['call_group']} to call from")
+    golden = tuple(
+        _golden(name, manifest["golden_step"], files, contract.samples, outputs)
+        for name in manifest["golden"]
+    )
+    if not golden:
+        raise BundleError("the bundle has no golden vectors, so it cannot be self-tested")
+    return cls(
+        name=str(manifest["name"]),
+        version=str(manifest["version"]),
+        id=str(manifest["id"]),
+        input=contract,
+        groups=groups,
+        call_group=manifest["call_group"],
+        tolerance=int(manifest["tolerance"]),
+        model=files[MODEL],
+        golden=golden,
+        card=files[CARD].decode(),
+        manifest=manifest,
+        digest=_sha256(data),
+    )
+
+
+def _contract(entry: dict[str, Any]) -> InputContract:
+    if tuple(entry["leads"]) != LEADS:
+        raise BundleError(f"the bundle wants leads {entry['leads']}, not {list(LEADS)}")
+    contract = InputContract(
+        rate_hz=int(entry["rate_hz"]),
+        samples=int(entry["samples"]),
+        profile=str(entry["filter"]["profile"]),
+        profile_version=int(entry["filter"]["version"]),
+        scale_num=int(entry["scale"]["num"]),
+        scale_den=int(entry["scale"]["den"]),
+        step_uv=float(entry["step_uv"]),
+    )
+    profile = PROFILES.get(contract.profile)
+    if profile is None or profile.version != contract.profile_version:
+        have = f"version {profile.version}" if profile else "none"
+        raise BundleError(
+            f"the bundle was trained behind filter {contract.profile} version "
+            f"{contract.profile_version}, this firmware has {have}; use a bundle made for it"
+        )
+    if contract.rate_hz * profile.decimation != 500 or contract.samples < 1:
+        raise BundleError(f"filter {profile.name} does not give {contract.rate_hz} Hz")
+    if contract.scale_num < 1 or contract.scale_den < 1:
+        raise BundleError("the manifest's input scale is not a positive rational")
+    return contract
+
+
+def _group(entry: dict[str, Any]) -> OutputGroup:
+    labels = tuple(str(label) for label in entry["labels"])
+    group = OutputGroup(
+        name=str(entry["name"]),
+        labels=labels,
+        texts={label: str(entry["text"].get(label, label)) for label in labels},
+        activation=str(entry["activation"]),
+        first=int(entry["first"]),
+        temperature=float(entry["temperature"]),
+        thresholds={label: float(entry["thresholds"].get(label, 0.0)) for label in labels},
+    )
+    if group.activation not in ACTIVATIONS:
+        raise BundleError(f"group {group.name} has activation {group.activation}")
+    if not labels or len(set(labels)) != len(labels):
+        raise BundleError(f"group {group.name} has no labels, or one twice")
+    if not group.temperature > 0 or not all(0 <= t <= 1 for t in group.thresholds.values()):
+        raise BundleError(f"group {group.name} has a calibration out of range")
+    return group
+
+
+def _golden(name: str, step: int, files: dict[str, bytes], samples: int, outputs: int) -> Golden:
+    parts = [f"golden/{name}.{part}" for part in ("counts", "tensor", "logits")]
+    missing = [part for part in parts if part not in files]
+    if missing:
+        raise BundleError(f"the bundle has no {missing[0]}")
+    deltas, tensor, logits = (np.frombuffer(files[part], np.int8) for part in parts)
+    counts = np.cumsum(deltas.reshape(-1, CHANNELS), axis=0, dtype=np.int32) * np.int32(step)
+    if logits.shape != (outputs,):
+        raise BundleError(f"golden vector {name} has {len(logits)} outputs, not {outputs}")
+    return Golden(name, counts, tensor.reshape(samples, len(LEADS)), logits)

@@ -1,0 +1,186 @@
+"""The interpreter adapter: LiteRT or tflite-runtime behind one class, with the same results.
+
+LiteRT would run int8 through XNNPACK, which rounds otherwise than tflite-runtime's kernels by up
+to 22 steps; without that delegate both give the same bits, at under a millisecond more.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bundle import Bundle, OutputGroup
+from firmware.call import CallRule
+from firmware.events import LEADS
+from firmware.filters import FilterChain
+from firmware.leads import twelve_leads
+from firmware.profiles import PROFILES
+from firmware.window import to_tensor
+
+Scores = dict[str, dict[str, float]]
+
+
+class Runtime(StrEnum):
+    """Where the interpreter comes from, in the order of preference."""
+
+    LITERT = "ai_edge_litert"
+    TFLITE_RUNTIME = "tflite_runtime"
+
+
+class NetworkError(RuntimeError):
+    """The network cannot run here; the message is one line: what is wrong and what to do."""
+
+
+class Network:
+    """One network, loaded and ready.
+
+    threads : of the interpreter
+    runtime : None takes what is installed, LiteRT first
+    reference : slow kernels that give the same bits on every processor; golden vectors are
+        written with them
+
+    Raises NetworkError when no interpreter is installed or the installed one refuses the model.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int = 1,
+        *,
+        runtime: Runtime | None = None,
+        reference: bool = False,
+    ) -> None:
+        self.bundle = bundle
+        self.runtime, interpreter = _interpreter_module(runtime)
+        self.rule = _rule(bundle)
+        kernels = interpreter.OpResolverType
+        try:
+            self._interpreter = interpreter.Interpreter(
+                model_content=bundle.model,
+                num_threads=threads,
+                experimental_op_resolver_type=(
+                    kernels.BUILTIN_REF if reference else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                ),
+            )
+            self._interpreter.allocate_tensors()
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise NetworkError(
+                f"{self.runtime} refuses the model of {bundle.id}: {reason}"
+            ) from None
+        shape = (1, bundle.input.samples, len(LEADS))
+        width = sum(len(group.labels) for group in bundle.groups)
+        _expect(bundle, "input", inputs, shape)
+        _expect(bundle, "output", outputs, (1, width))
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._scale, self._zero = outputs[0]["quantization"]
+
+    def run(self, tensor: NDArray[np.int8]) -> Scores:
+        """Calibrated probabilities of a window, int8 [samples, 12]: {group: {label: 0..1}}.
+
+        A softmax group sums to 1; in a sigmoid group each label stands alone.
+        """
+        logits = self.logits(tensor)
+        return {group.name: self._probabilities(group, logits) for group in self.bundle.groups}
+
+    def logits(self, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The network's raw output, int8 [outputs]. Raises NetworkError for another input."""
+        wanted = (self.bundle.input.samples, len(LEADS))
+        if tensor.dtype != np.int8 or tensor.shape != wanted:
+            raise NetworkError(f"the tensor is {tensor.dtype} {tensor.shape}; pass int8 {wanted}")
+        self._interpreter.set_tensor(self._input, tensor[None])
+        self._interpreter.invoke()
+        out: NDArray[np.int8] = self._interpreter.get_tensor(self._output)[0]
+        return out
+
+    def dequantised(self, logits: NDArray[np.int8]) -> NDArray[np.float64]:
+        """What int8 logits of any shape stand for."""
+        out: NDArray[np.float64] = (logits.astype(np.float64) - self._zero) * self._scale
+        return out
+
+    def self_test(self) -> None:
+        """Golden vectors through filters and network. Raises NetworkError on the first miss.
+
+        Counts to tensor must agree bit for bit; logits within the bundle's tolerance, which is
+        what kernels of other processors may differ by.
+        """
+        for golden in self.bundle.golden:
+            if not np.array_equal(self.tensor(golden.counts), golden.tensor):
+                raise NetworkError(
+                    f"self-test {golden.name}: the filters do not give the bundle's tensor; "
+                    "reinstall the firmware"
+                )
+            off = np.abs(self.logits(golden.tensor).astype(int) - golden.logits).max()
+            if off > self.bundle.tolerance:
+                raise NetworkError(
+                    f"self-test {golden.name}: the network is off by {off} steps, "
+                    f"{self.bundle.tolerance} are allowed; reinstall {self.runtime}"
+                )
+
+    def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
+        """The last window of raw counts [n, 8], filtered from a fresh start, all leads valid."""
+        contract = self.bundle.input
+        chain = FilterChain(PROFILES[contract.profile], mains_hz=None)
+        leads = twelve_leads(chain.push(counts)[-contract.samples :])
+        lost = np.zeros(len(LEADS), np.bool_)
+        return to_tensor(leads, lost, contract.scale_num, contract.scale_den)
+
+    def _probabilities(self, group: OutputGroup, logits: NDArray[np.int8]) -> dict[str, float]:
+        columns = logits[group.first : group.first + len(group.labels)]
+        z = (self.dequantised(columns) / group.temperature).tolist()
+        if group.activation == "softmax":
+            e = [math.exp(value - max(z)) for value in z]
+            p = [value / sum(e) for value in e]
+        else:
+            p = [1 / (1 + math.exp(-value)) for value in z]
+        # Rounded beyond what int8 resolves, so that no libm shows
+        return {label: round(value, 6) for label, value in zip(group.labels, p, strict=True)}
+
+
+def installed() -> tuple[Runtime, ...]:
+    """The interpreters that can be imported here, in the order of preference."""
+    found = []
+    for runtime in Runtime:
+        try:
+            importlib.import_module(f"{runtime}.interpreter")
+        except ImportError:
+            continue
+        found.append(runtime)
+    return tuple(found)
+
+
+def _interpreter_module(wanted: Runtime | None) -> tuple[Runtime, Any]:
+    for runtime in (wanted,) if wanted else Runtime:
+        try:
+            module = importlib.import_module(f"{runtime}.interpreter")
+        except ImportError:
+            continue
+        if runtime is Runtime.TFLITE_RUNTIME and int(np.__version__.split(".")[0]) >= 2:
+            raise NetworkError(
+                f"tflite-runtime does not work with NumPy {np.__version__}; pip install 'numpy<2'"
+            )
+        return runtime, module
+    name = wanted or "ai-edge-litert or tflite-runtime"
+    raise NetworkError(f"no interpreter: {name} is not installed; pip install ai-edge-litert")
+
+
+def _expect(
+    bundle: Bundle, side: str, details: list[dict[str, Any]], shape: tuple[int, ...]
+) -> None:
+    found = [(np.dtype(item["dtype"]).name, tuple(map(int, item["shape"]))) for item in details]
+    if found != [("int8", shape)]:
+        raise NetworkError(f"{side} of {bundle.id} is {found}, its manifest says int8 {shape}")
+
+
+def _rule(bundle: Bundle) -> CallRule:
+    group = next(group for group in bundle.groups if group.name == bundle.call_group)
+    return CallRule(
+        model=bundle.id, group=group.name, texts=group.texts, thresholds=group.thresholds
+    )

@@ -1,0 +1,153 @@
+"""Write a bundle: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from firmware.bundle import CARD, FORMAT, MANIFEST, MODEL, Bundle, InputContract, OutputGroup, pack
+from firmware.events import LEADS
+from firmware.network import Network
+from firmware.profiles import MODEL as MODEL_PROFILE
+from hal.frontend import CHANNELS
+from models import golden
+from models.card import card
+from models.data import ptbxl
+from models.data.augment import STEP_MV
+from models.data.chain import SCALE_DEN, SCALE_NUM
+from models.data.labels import MATE4_MEANS
+from models.groups import GROUPS
+
+NAME = "rhythm"
+MINIMUM_FIRMWARE = "0.1.0"
+# Kernels of other processors differ from the reference by up to 3 steps (measured on x86-64 and
+# aarch64); a broken one is off by tens.
+TOLERANCE = 4
+
+
+def draft(model: bytes, version: str) -> Bundle:
+    """A bundle in memory around a network, not yet calibrated and without golden vectors."""
+    return Bundle(
+        name=NAME,
+        version=version,
+        id=f"{NAME}-{version}",
+        input=InputContract(
+            rate_hz=ptbxl.RATE_HZ,
+            samples=ptbxl.SAMPLES,
+            profile=MODEL_PROFILE.name,
+            profile_version=MODEL_PROFILE.version,
+            scale_num=SCALE_NUM,
+            scale_den=SCALE_DEN,
+            step_uv=STEP_MV * 1000,
+        ),
+        groups=tuple(
+            OutputGroup(
+                name=group.name,
+                labels=group.labels,
+                texts=group.text,
+                activation=group.activation,
+                first=group.first,
+                temperature=1.0,
+                thresholds={},
+            )
+            for group in GROUPS
+        ),
+        call_group=GROUPS[0].name,
+        tolerance=TOLERANCE,
+        model=model,
+        golden=(),
+        card="",
+        manifest={},
+        digest="",
+    )
+
+
+def finish(
+    unfinished: Bundle, groups: Sequence[OutputGroup], metrics: dict[str, Any], run: dict[str, Any]
+) -> bytes:
+    """The bundle's bytes: golden vectors made with the reference kernels, card and manifest.
+
+    metrics : as from ``models.evaluate.measure``; run : the run's config.json
+    """
+    files, names = _golden_files(unfinished)
+    manifest = _manifest(unfinished, groups, metrics, run, names)
+    files[MODEL] = unfinished.model
+    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[CARD] = card(manifest).encode()
+    data = pack(files)
+    Network(Bundle.from_bytes(data)).self_test()
+    return data
+
+
+def _golden_files(bundle: Bundle) -> tuple[dict[str, bytes], list[str]]:
+    network = Network(bundle, reference=True)
+    files: dict[str, bytes] = {}
+    signals = golden.signals()
+    for name, deltas in signals.items():
+        counts = np.cumsum(deltas, axis=0, dtype=np.int32) * np.int32(golden.STEP)
+        tensor = network.tensor(counts.reshape(-1, CHANNELS))
+        files[f"golden/{name}.counts"] = deltas.tobytes()
+        files[f"golden/{name}.tensor"] = tensor.tobytes()
+        files[f"golden/{name}.logits"] = network.logits(tensor).tobytes()
+    return files, list(signals)
+
+
+def _manifest(
+    bundle: Bundle,
+    groups: Sequence[OutputGroup],
+    metrics: dict[str, Any],
+    run: dict[str, Any],
+    golden_names: list[str],
+) -> dict[str, Any]:
+    contract = bundle.input
+    return {
+        "format": FORMAT,
+        "name": bundle.name,
+        "version": bundle.version,
+        "id": bundle.id,
+        "model_sha256": hashlib.sha256(bundle.model).hexdigest(),
+        "minimum_firmware": MINIMUM_FIRMWARE,
+        "input": {
+            "rate_hz": contract.rate_hz,
+            "samples": contract.samples,
+            "leads": list(LEADS),
+            "filter": {"profile": contract.profile, "version": contract.profile_version},
+            "scale": {"num": contract.scale_num, "den": contract.scale_den},
+            "step_uv": contract.step_uv,
+        },
+        "call_group": bundle.call_group,
+        "groups": [
+            {
+                "name": group.name,
+                "labels": list(group.labels),
+                "text": dict(group.texts),
+                "means": MATE4_MEANS if group.name == bundle.call_group else {},
+                "activation": group.activation,
+                "first": group.first,
+                "temperature": group.temperature,
+                "thresholds": dict(group.thresholds),
+            }
+            for group in groups
+        ],
+        "golden": golden_names,
+        "golden_step": golden.STEP,
+        "tolerance": bundle.tolerance,
+        "training": {
+            "run": run,
+            "data": [
+                {
+                    "name": ptbxl.NAME,
+                    "licence": ptbxl.LICENCE,
+                    "citation": ptbxl.CITATION,
+                    "sha256": run["data_digest"],
+                    "train_folds": list(ptbxl.TRAIN_FOLDS),
+                    "validation_fold": ptbxl.VALIDATION_FOLD,
+                }
+            ],
+        },
+        "measured": metrics,
+    }

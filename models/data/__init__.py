@@ -1,0 +1,1 @@
+"""Data sets: records in millivolts with their labels and splits, one file per data set."""

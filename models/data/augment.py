@@ -1,0 +1,68 @@
+"""What training does to a batch so that the network meets the ambulance, not only the clinic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.leads import leads_lost
+from hal.frontend import Electrode, electrode_mask
+
+STEP_MV = 0.02  # one int8 step of the network's input
+
+# Leads lost with one limb electrode; RA takes all of them: nothing is left for the network.
+LIMB_LOSSES = [leads_lost(electrode_mask([e])) for e in (Electrode.LA, Electrode.LL)]
+CHEST = leads_lost(electrode_mask(e for e in Electrode if e >= Electrode.V1))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Doses; light ones cost nothing, heavy ones cost AUC (measured)."""
+
+    gain: float = 0.10  # uniform, +- this share
+    noise_mv: float = 0.015  # white, standard deviation uniform up to this
+    wander_mv: float = 0.05  # residual baseline wander (0.3-0.7 Hz), amplitude up to this
+    crop: int = 920  # samples kept of a window
+    leads_lost_share: float = 0.20  # of windows lose each lead with leads_lost_rate
+    leads_lost_rate: float = 0.12
+    chest_lost_share: float = 0.03  # of windows lose V1-V6
+    limb_lost_share: float = 0.03  # of windows keep II or I alone: LA or LL is off
+
+
+def augment(
+    tensors: NDArray[np.int8], rng: np.random.Generator, dose: Augmentation
+) -> NDArray[np.float32]:
+    """A training batch in millivolts: int8 [n, 1000, 12] -> float32 [n, crop, 12]."""
+    n, samples, leads = tensors.shape
+    x = np.empty((n, dose.crop, leads), np.float32)
+    starts = rng.integers(0, samples - dose.crop + 1, n)
+    for row, start in enumerate(starts):
+        x[row] = tensors[row, start : start + dose.crop]
+    x *= STEP_MV * rng.uniform(1 - dose.gain, 1 + dose.gain, (n, 1, 1)).astype(np.float32)
+    level = rng.uniform(0, dose.noise_mv, (n, 1, 1)).astype(np.float32)
+    x += level * rng.standard_normal(x.shape, np.float32)
+    x += _wander(n, dose.crop, leads, rng, dose.wander_mv)
+    np.clip(x, -127 * STEP_MV, 127 * STEP_MV, out=x)
+    x[np.broadcast_to(_lost(n, leads, rng, dose)[:, None], x.shape)] = 0
+    return x
+
+
+def _wander(
+    n: int, samples: int, leads: int, rng: np.random.Generator, mv: float
+) -> NDArray[np.float32]:
+    t = np.arange(samples, dtype=np.float32)[None, :, None] / 100
+    f = rng.uniform(0.3, 0.7, (n, 1, 1)).astype(np.float32)
+    phase = rng.uniform(0, 2 * np.pi, (n, 1, leads)).astype(np.float32)
+    amplitude = rng.uniform(0, mv, (n, 1, leads)).astype(np.float32)
+    return amplitude * np.sin(2 * np.pi * f * t + phase, dtype=np.float32)
+
+
+def _lost(n: int, leads: int, rng: np.random.Generator, dose: Augmentation) -> NDArray[np.bool_]:
+    lost = rng.random((n, leads)) < dose.leads_lost_rate
+    lost &= rng.random((n, 1)) < dose.leads_lost_share
+    lost |= (rng.random((n, 1)) < dose.chest_lost_share) & CHEST
+    limb = rng.random((n, 1)) < dose.limb_lost_share
+    which = rng.integers(0, len(LIMB_LOSSES), n)
+    return lost | (limb & np.array(LIMB_LOSSES)[which])

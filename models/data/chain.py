@@ -1,0 +1,85 @@
+"""Every training window goes through the device's own fixed-point chain.
+
+Millivolts at 100 Hz -> the chip's 500 Hz counts (its sinc3 droop, its noise, its 24-bit grid) ->
+the *model* filter profile -> twelve leads -> int8. As in ``classify``, two seconds of the
+time-reflected record come first, so that the high-pass has settled, and the group delay is
+taken off: the window is the record's own ten seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from scipy import signal
+
+from firmware.filters import FilterChain
+from firmware.leads import twelve_leads
+from firmware.profiles import MODEL
+from firmware.window import to_tensor
+from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
+from models.data.ptbxl import LEADS8, RATE_HZ, SAMPLES, Dataset
+
+# One int8 step is 20 uV; one count is 2.4 V / (6 * (2**23 - 1)) = 4e5 / 8388607 uV
+# (ADS1298 at gain 6), so steps = counts * 20000 / 8388607: exact, no floating point.
+SCALE_NUM, SCALE_DEN = 20_000, 8_388_607
+NV_PER_COUNT = 400_000_000 / 8_388_607
+NOISE_UV = 1.0  # of a channel, standard deviation, input-referred at 500 SPS and gain 6
+LEAD_IN = 2 * RATE_HZ  # samples reflected before the record
+UP = SAMPLE_RATE_HZ // RATE_HZ
+
+_ALL_VALID = np.zeros(12, np.bool_)
+_COLUMNS = [LEADS8.index(lead) for lead in CHANNEL_LEADS]
+# Interpolator flat to 40 Hz, then the chip: sinc3(f/500) is 1 - (pi f/500)^2/2 + ..., which three
+# taps follow to 0.001 at 40 Hz.
+_DROOP = np.array([1, 6, 1]) / 8
+_UPSAMPLER = np.convolve(signal.firwin(20 * UP + 1, 1 / UP, window=("kaiser", 5.0)), _DROOP)
+_MARGIN = len(_UPSAMPLER) // (2 * UP) + 1  # samples at either end that the interpolator spoils
+
+
+def to_counts(mv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int32]:
+    """What the chip would have measured: mV [n, 8] at 100 Hz -> counts int32 [5 m, 8] at 500 Hz.
+
+    Columns in: LEADS8; columns out: the wiring's channels. _MARGIN samples at either end serve
+    the interpolation only: m = n - 2 * _MARGIN.
+    """
+    x = signal.resample_poly(mv[:, _COLUMNS] * 1e6, UP, 1, axis=0, window=_UPSAMPLER)
+    x = x[_MARGIN * UP : -_MARGIN * UP]
+    x += rng.normal(0, NOISE_UV * 1e3, x.shape)
+    return np.clip(np.rint(x / NV_PER_COUNT), -(1 << 23), (1 << 23) - 1).astype(np.int32)
+
+
+def tensor_of(counts: NDArray[np.int32], samples: int = SAMPLES) -> NDArray[np.int8]:
+    """The last ``samples`` rows that the device's chain makes of counts [n, 8], all leads valid."""
+    filtered = FilterChain(MODEL, mains_hz=None).push(counts)[-samples:]
+    return to_tensor(twelve_leads(filtered), _ALL_VALID, SCALE_NUM, SCALE_DEN)
+
+
+def record_tensor(mv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
+    """A 10-s record, mV [1000, 8] at 100 Hz, as the network sees it: int8 [1000, 12]."""
+    before, after = LEAD_IN + _MARGIN, MODEL.delay_samples // UP + _MARGIN
+    extended = np.concatenate([mv[before:0:-1], mv, mv[-2 : -2 - after : -1]])
+    return tensor_of(to_counts(extended, rng))
+
+
+def filtered_tensors(
+    dataset: Dataset, cache: Path, say: Callable[[str, int, int], None]
+) -> NDArray[np.int8]:
+    """All records of a data set, int8 [n, 1000, 12]; kept in ``cache`` for the next run."""
+    key = f"{dataset.digest} {MODEL} {SCALE_NUM} {SCALE_DEN} {NOISE_UV} {LEAD_IN}"
+    path = cache / f"tensors-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        tensors = open_memmap(part, "w+", np.int8, (len(dataset), SAMPLES, 12))
+        for row in range(len(dataset)):
+            tensors[row] = record_tensor(dataset.mv(row), np.random.default_rng((0, row)))
+            if row % 100 == 99 or row + 1 == len(dataset):
+                say("filtering", row + 1, len(dataset))
+        tensors.flush()
+        part.rename(path)
+    return np.load(path)

@@ -1,0 +1,40 @@
+"""The output groups of the network: which columns, which labels, which activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.labels import MATE4, MATE4_TEXT, STATEMENTS, SUPERCLASS_TEXT, SUPERCLASSES
+from models.data.ptbxl import Dataset
+
+
+@dataclass(frozen=True)
+class Group:
+    """``labels`` in columns first..first+len-1; ``softmax``: exactly one, ``sigmoid``: any."""
+
+    name: str
+    labels: tuple[str, ...]
+    text: dict[str, str]  # as displayed; a label without text shows as itself
+    activation: str
+    first: int
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.first, self.first + len(self.labels))
+
+
+GROUPS = (
+    Group("mate4", MATE4, MATE4_TEXT, "softmax", 0),
+    Group("superclasses", SUPERCLASSES, SUPERCLASS_TEXT, "sigmoid", 4),
+    Group("statements", STATEMENTS, {}, "sigmoid", 9),
+)
+OUTPUTS = GROUPS[-1].columns.stop
+
+
+def targets(dataset: Dataset) -> NDArray[np.float32]:
+    """Labels as the network's columns, float32 [n, OUTPUTS]; mate4 all zero = not labelled."""
+    columns = (dataset.mate4, dataset.superclasses, dataset.statements)
+    return np.concatenate(columns, axis=1).astype(np.float32)

@@ -1,0 +1,221 @@
+"""Train a network on the device's own filtered signals: one run, one folder, one seed.
+
+AdamW, one cycle of the learning rate (Smith & Topin, Super-convergence, 2018), gradient norm 1.
+The last epoch is the result; fold 9 is watched, not used to stop. A run that was interrupted goes
+on from its last epoch and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.architectures import ARCHITECTURES
+from models.data import ptbxl
+from models.data.augment import STEP_MV, Augmentation, augment
+from models.data.chain import filtered_tensors
+from models.groups import GROUPS, OUTPUTS, targets
+from models.metrics import macro_auc, rhythm_scores, softmax
+
+Progress = Callable[[str, int, int], None]  # what is being done, done, total
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the weights besides the data and the code."""
+
+    seed: int = 0
+    architecture: str = "residual"
+    epochs: int = 18
+    batch: int = 64
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.02
+    warm_up: float = 0.2
+    rhythm_weight: float = 0.2  # of the mate4 cross-entropy against the mean BCE of the rest
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+class TrainError(ValueError):
+    """A run cannot start or go on; the message is one line."""
+
+
+def train(
+    data: Path, out: Path, config: TrainConfig | None = None, progress: Progress | None = None
+) -> Path:
+    """Train on folds 1-8 of the packed PTB-XL in ``data``; the run folder is ``out``.
+
+    Raises DataError or TrainError in one line. Needs the [train] extra.
+    """
+    config = config or TrainConfig()
+    say = progress or (lambda *_: None)
+    if config.architecture not in ARCHITECTURES:
+        raise TrainError(f"no architecture {config.architecture}; there are {list(ARCHITECTURES)}")
+    dataset = ptbxl.load(data)
+    tensors = filtered_tensors(dataset, out.parent / "cache", say)
+    out.mkdir(parents=True, exist_ok=True)
+    _claim(out, config, dataset.digest)
+    fit(out, config, tensors, targets(dataset), dataset.fold, say)
+    return out
+
+
+def fit(
+    out: Path,
+    config: TrainConfig,
+    tensors: NDArray[np.int8],
+    y: NDArray[np.float32],
+    fold: NDArray[np.int64],
+    say: Progress,
+) -> None:
+    """Train on int8 tensors [n, 1000, 12] and targets [n, OUTPUTS]; writes into ``out``."""
+    keras = quiet_keras()
+    keras.utils.set_random_seed(config.seed)
+    train_rows = np.flatnonzero(np.isin(fold, ptbxl.TRAIN_FOLDS))
+    val_rows = np.flatnonzero(fold == ptbxl.VALIDATION_FOLD)
+    steps = len(train_rows) // config.batch
+    if steps == 0:
+        raise TrainError(f"{len(train_rows)} training records are fewer than a batch")
+    model, history = _start_or_resume(keras, out, config)
+    for epoch in range(len(history), config.epochs):
+        rng = np.random.default_rng((config.seed, epoch))
+        keras.utils.set_random_seed(config.seed * 1000 + epoch)
+        order = rng.permutation(train_rows)
+        loss = 0.0
+        for step in range(steps):
+            rows = np.sort(order[step * config.batch : (step + 1) * config.batch])
+            at = (epoch * steps + step) / (config.epochs * steps)
+            model.optimizer.learning_rate.assign(config.learning_rate * one_cycle(at, config))
+            x = augment(tensors[rows], rng, config.augmentation)
+            loss += float(model.train_on_batch(x, y[rows]))
+            say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
+        logits = predict(model, tensors[val_rows])
+        history.append({"loss": loss / steps, **watch(logits, y[val_rows])})
+        model.save(out / "checkpoint.keras")
+        (out / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+    model.save_weights(out / "final.weights.h5")
+    _draw(out / "curves.png", history)
+
+
+def one_cycle(at: float, config: TrainConfig) -> float:
+    """Share of the peak learning rate at ``at`` in 0..1 of training."""
+    if at < config.warm_up:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * at / config.warm_up)) / 2
+    return 1e-3 + (1 + math.cos(math.pi * (at - config.warm_up) / (1 - config.warm_up))) / 2
+
+
+def loss_function(rhythm_weight: float) -> Callable[[Any, Any], Any]:
+    """Mean BCE over the sigmoid groups + weighted cross-entropy of mate4 where it is labelled."""
+    from keras import ops
+
+    mate4 = GROUPS[0].columns
+
+    def loss(y: Any, logits: Any) -> Any:
+        bce = ops.binary_crossentropy(y[:, mate4.stop :], logits[:, mate4.stop :], from_logits=True)
+        log_p = ops.log_softmax(logits[:, mate4], axis=-1)
+        rhythm = -ops.sum(y[:, mate4] * log_p, axis=-1)
+        return ops.mean(bce, axis=-1) + rhythm_weight * rhythm
+
+    return loss
+
+
+def predict(model: Any, tensors: NDArray[np.int8], batch: int = 256) -> NDArray[np.float32]:
+    """Float logits [n, OUTPUTS] of int8 tensors [n, 1000, 12]."""
+    parts = [
+        model.predict_on_batch(tensors[i : i + batch].astype(np.float32) * STEP_MV)
+        for i in range(0, len(tensors), batch)
+    ]
+    return np.concatenate(parts)
+
+
+def watch(logits: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, float]:
+    """The figures drawn per epoch."""
+    mate4, superclasses, statements = (group.columns for group in GROUPS)
+    truth = y[:, mate4]
+    labelled = truth.any(1)
+    scores = rhythm_scores(truth[labelled].argmax(1), softmax(logits[labelled, mate4]).argmax(1))
+    return {
+        "mate4_macro_f1": scores["macro_f1"],
+        "mate4_accuracy": scores["accuracy"],
+        "superclass_auc": macro_auc(y[:, superclasses], logits[:, superclasses]),
+        "statement_auc": macro_auc(y[:, statements], logits[:, statements]),
+    }
+
+
+def load_network(run: Path, samples: int | None = 1000) -> Any:
+    """The trained float network of a run folder. Raises TrainError in one line."""
+    if not (run / "final.weights.h5").is_file():
+        raise TrainError(f"{run} holds no finished training; run lead12 train --out {run}")
+    quiet_keras()
+    config = json.loads((run / "config.json").read_text())
+    model = ARCHITECTURES[config["architecture"]](OUTPUTS, samples)
+    model.load_weights(run / "final.weights.h5")
+    return model
+
+
+def quiet_keras() -> Any:
+    """Keras on the TensorFlow backend, one thread, without its start-up noise."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import tensorflow as tf
+    except ImportError:
+        raise TrainError("TensorFlow is not installed; pip install 'lead12[train]'") from None
+    import keras
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # already running: keep what it has
+        pass
+    return keras
+
+
+def _claim(out: Path, config: TrainConfig, digest: str) -> None:
+    """Write config.json, or refuse a folder that holds another run."""
+    wanted = {**asdict(config), "data_digest": digest}
+    path = out / "config.json"
+    if path.is_file() and json.loads(path.read_text()) != wanted:
+        raise TrainError(f"{out} holds a run with other settings or data; choose another --out")
+    path.write_text(json.dumps(wanted, indent=1) + "\n")
+
+
+def _start_or_resume(
+    keras: Any, out: Path, config: TrainConfig
+) -> tuple[Any, list[dict[str, float]]]:
+    loss = loss_function(config.rhythm_weight)
+    checkpoint = out / "checkpoint.keras"
+    if checkpoint.is_file() and (out / "history.json").is_file():
+        model = keras.saving.load_model(checkpoint, custom_objects={"loss": loss})
+        return model, json.loads((out / "history.json").read_text())
+    model = ARCHITECTURES[config.architecture](OUTPUTS, None)
+    optimizer = keras.optimizers.AdamW(
+        config.learning_rate, weight_decay=config.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(optimizer, loss)
+    return model, []
+
+
+def _draw(path: Path, history: list[dict[str, float]]) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    axes[0].plot(epochs, [row["loss"] for row in history])
+    axes[0].set(xlabel="epoch", ylabel="training loss")
+    for name in list(history[0])[1:]:
+        axes[1].plot(epochs, [row[name] for row in history], label=name.replace("_", " "))
+    axes[1].set(xlabel="epoch", ylabel="fold 9, float")
+    axes[1].legend(fontsize="small")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
