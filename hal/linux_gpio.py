@@ -48,7 +48,7 @@ class Pins:
         return tuple(line for line in lines if line is not None)
 
 
-def find_header_chip(dev: Path | None = None) -> str:
+def find_header_chip() -> str:
     """Path of the GPIO chip behind the header, found by its label.
 
     Raises FrontendError NOT_FOUND (none of ``HEADER_CHIP_LABELS``) or PERMISSION.
@@ -56,7 +56,7 @@ def find_header_chip(dev: Path | None = None) -> str:
     gpiod = _gpiod()
     labels = []
     refused = None
-    for path in sorted((dev or DEV).glob("gpiochip*")):
+    for path in sorted(DEV.glob("gpiochip*")):
         try:
             with gpiod.Chip(str(path)) as chip:
                 label = chip.get_info().label

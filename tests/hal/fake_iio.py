@@ -128,6 +128,20 @@ class FakeKernel:
         fcntl.ioctl(self._fifo, termios.FIONREAD, size)
         return size[0] // linux_iio.SCAN_BYTES
 
+    def unsettled_left(self) -> int:
+        """Conversions still to come before the first settled one."""
+        return max(0, UNSETTLED - self._edges)
+
+    def readers(self) -> int:
+        """Open file descriptors on the character device, the kernel's own excepted."""
+        found = 0
+        for fd in Path("/proc/self/fd").iterdir():
+            try:
+                found += fd.readlink() == self.node and int(fd.name) != self._fifo
+            except FileNotFoundError:  # the descriptor of this listing
+                continue
+        return found
+
     def _before(self, path: Path) -> None:
         running = self._start_ns is not None and path.name != "enable"
         if self.busy or (running and path.parent.name in ("buffer", "scan_elements")):

@@ -17,12 +17,12 @@ BUFFER_BYTES = 4096  # the module's own limit for xfer and xfer2
 class FakeSpidev(ModuleType):
     """Put into ``sys.modules["spidev"]``.
 
-    exchange : what the chip answers to the bytes of one low pulse of chip-select
+    exchange : (bytes, mode, Hz) -> what the chip answers within one low pulse of chip-select
     nodes : (bus, device) that exist
     refuse : raised by ``open``
     """
 
-    def __init__(self, exchange: Callable[[bytes, int], bytes]) -> None:
+    def __init__(self, exchange: Callable[[bytes, int, int], bytes]) -> None:
         super().__init__("spidev")
         self.exchange = exchange
         self.nodes = {(0, 0)}
@@ -105,9 +105,10 @@ class FakeSpidev(ModuleType):
                     raise OverflowError("Argument list size exceeds 4096 bytes.")
                 mosi = bytes(values)
                 module.transfers.append(mosi)
-                module.speeds_hz.add(speed_hz or self._speed_hz)
+                speed_hz = speed_hz or self._speed_hz
+                module.speeds_hz.add(speed_hz)
                 module.modes.add(self._mode)
-                return list(module.exchange(mosi, self._mode))
+                return list(module.exchange(mosi, self._mode, speed_hz))
 
             def _needs_open(self) -> None:
                 if not self._open:

@@ -16,6 +16,7 @@ from gpiod.line import Bias, Clock, Direction
 from gpiod.line import Edge as EdgeSetting
 from gpiod.line_request import LineRequest
 
+from hal import linux_gpio
 from hal.clock import RealClock, VirtualClock
 from hal.errors import FrontendError, Reason
 from hal.linux_gpio import (
@@ -154,34 +155,39 @@ def test_tied_pins_are_not_touched(fake_gpiod: FakeGpiod, lines: ScriptedLines) 
     assert not fake_gpiod.held
 
 
-def chips(tmp_path: Path, fake: FakeGpiod, labels: dict[str, str]) -> Path:
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(linux_gpio, "DEV", tmp_path)
+    return tmp_path
+
+
+def chips(dev: Path, fake: FakeGpiod, labels: dict[str, str]) -> None:
     fake.labels = labels
     for name in labels:
-        (tmp_path / name).touch()
-    return tmp_path
+        (dev / name).touch()
 
 
 @pytest.mark.parametrize("label", ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"])
 def test_the_header_is_found_by_label_whatever_its_number(
-    fake_gpiod: FakeGpiod, tmp_path: Path, label: str
+    fake_gpiod: FakeGpiod, dev: Path, label: str
 ) -> None:
-    dev = chips(tmp_path, fake_gpiod, {"gpiochip0": "gpio-brcmstb@7d517c00", "gpiochip4": label})
-    assert find_header_chip(dev) == str(tmp_path / "gpiochip4")
+    chips(dev, fake_gpiod, {"gpiochip0": "gpio-brcmstb@7d517c00", "gpiochip4": label})
+    assert find_header_chip() == str(dev / "gpiochip4")
 
 
-def test_no_header_names_what_was_found(fake_gpiod: FakeGpiod, tmp_path: Path) -> None:
+def test_no_header_names_what_was_found(fake_gpiod: FakeGpiod, dev: Path) -> None:
     with pytest.raises(FrontendError, match="none found") as caught:
-        find_header_chip(tmp_path)
+        find_header_chip()
     assert caught.value.reason is Reason.NOT_FOUND
-    dev = chips(tmp_path, fake_gpiod, {"gpiochip0": "INTC1055:00"})
+    chips(dev, fake_gpiod, {"gpiochip0": "INTC1055:00"})
     with pytest.raises(FrontendError, match="only INTC1055:00 found"):
-        find_header_chip(dev)
+        find_header_chip()
 
 
-def test_gpio_without_permission_names_the_group(fake_gpiod: FakeGpiod, tmp_path: Path) -> None:
-    dev = chips(tmp_path, fake_gpiod, {"gpiochip0": "pinctrl-rp1"})
+def test_gpio_without_permission_names_the_group(fake_gpiod: FakeGpiod, dev: Path) -> None:
+    chips(dev, fake_gpiod, {"gpiochip0": "pinctrl-rp1"})
     fake_gpiod.refuse = PermissionError(errno.EACCES, "Permission denied")
-    for attempt in (lambda: find_header_chip(dev), lambda: GpiodDataReady(CHIP, 22)):
+    for attempt in (find_header_chip, lambda: GpiodDataReady(CHIP, 22)):
         with pytest.raises(FrontendError, match="usermod -aG gpio") as caught:
             attempt()
         assert caught.value.reason is Reason.PERMISSION

@@ -14,14 +14,14 @@ from tests.hal.fake_spidev import FakeSpidev
 
 @pytest.fixture
 def spidev(monkeypatch: pytest.MonkeyPatch) -> FakeSpidev:
-    fake = FakeSpidev(lambda mosi, mode: bytes(0xFF - byte for byte in mosi))
+    fake = FakeSpidev(lambda mosi, mode, speed_hz: bytes(0xFF - byte for byte in mosi))
     monkeypatch.setitem(sys.modules, "spidev", fake)
     return fake
 
 
 def test_fake_offers_nothing_the_real_module_lacks() -> None:
     real = pytest.importorskip("spidev").SpiDev
-    fake = FakeSpidev(lambda mosi, mode: mosi).SpiDev
+    fake = FakeSpidev(lambda mosi, mode, speed_hz: mosi).SpiDev
     ours = {name for name in dir(fake) if not name.startswith("_")}
     assert ours <= set(dir(real))
     with pytest.raises(AttributeError):
@@ -32,7 +32,7 @@ def test_fake_offers_nothing_the_real_module_lacks() -> None:
 
 def test_fake_and_real_module_refuse_alike() -> None:
     real = pytest.importorskip("spidev").SpiDev
-    fake = FakeSpidev(lambda mosi, mode: mosi).SpiDev
+    fake = FakeSpidev(lambda mosi, mode, speed_hz: mosi).SpiDev
     for device in (real(), fake()):
         with pytest.raises(OSError, match="Bad file descriptor"):
             device.mode = 1
@@ -98,7 +98,7 @@ def test_speed_out_of_range_is_refused(spidev: FakeSpidev, speed_hz: int) -> Non
 def test_a_failing_transfer_names_the_node(spidev: FakeSpidev) -> None:
     bus = SpidevBus()
 
-    def broken(mosi: bytes, mode: int) -> bytes:
+    def broken(mosi: bytes, mode: int, speed_hz: int) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
 
     spidev.exchange = broken
