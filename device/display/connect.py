@@ -37,7 +37,7 @@ _SPOTS = {
 def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     """Torso at the left, words at the right; blinking follows the sample index."""
     _draw_torso(canvas, state, (canvas.height - 64) // 2)
-    left = 70
+    left = 67
     room = canvas.width - left
     off = electrodes_in(state.electrodes_off)
     wide = canvas.width >= 256

@@ -166,11 +166,13 @@ def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     if state.electrodes_off and not line.alarm:
         text = fit(" ".join(state.off_names) + " OFF", 60, (TEXT, TINY))[1]
         right = canvas.text_right(right, top + 3, text) - 6
-    tail_width = TEXT.width(line.tail)
-    room = right - 2 - (tail_width + 6 if line.tail else 0)
-    face, head = fit(line.head, room, (BOLD, TEXT))
-    if head != line.head and line.short:
-        face, head = fit(line.short, room, (BOLD, TEXT))
+    for tail_face in (TEXT, TINY):
+        room = right - 2 - (tail_face.width(line.tail) + 6 if line.tail else 0)
+        face, head = fit(line.head, room, (BOLD, TEXT))
+        if head == line.head:
+            break
+    else:
+        face, head = fit(line.short or line.head, room, (BOLD, TEXT))
     y = top + 1 + BOLD.ascent - face.ascent
     x = canvas.text(2, y, head, face, level) + 6
     x = canvas.text_in(x, top + 4, right - x, line.tail, (TEXT, TINY), level) + 6
