@@ -1,0 +1,207 @@
+"""Signal quality per lead and overall, and the suspicion of asystole, from whole seconds.
+
+Everything is measured once per second and channel on raw counts, in integers: range, second
+differences (muscle noise), one bin of the Fourier transform (mains: what a Goertzel filter gives),
+mean (motion, wander). A lead has a fault when three of its last ten seconds have one. Thresholds
+were set on half of the PhysioNet/CinC Challenge 2011 set a; ``python -m tools.bench.qrs`` measures
+them on the other half.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.events import LEADS, LeadFault, QualityGrade
+from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
+
+SECONDS = 10  # the window of a call
+FAULTY_SECONDS = 3  # of them make a faulty lead: a cough passes, a loose electrode does not
+
+RAILED_COUNTS = 8_200_000  # of 2^23: 391 mV at gain 6, beyond any electrode offset
+RAILED_SAMPLES = 5  # in a second; a defibrillator's spike is no rail
+FLAT_UV = 15  # range in a second; the chip's own noise stays below it, a lost P wave does not
+MOTION_RANGE_UV = 10_000  # range in a second; the tallest QRS are 8 mV
+MOTION_STEP_UV = 2_000  # of the mean from one second to the next
+MUSCLE_UV = 80  # mean absolute second difference; 4-20 uV in clean leads
+MAINS_UV = 100  # amplitude: 2 mm peak to peak on paper, seen even after the notch settles
+MAINS_LOST_UV = 500  # amplitude beyond which notch residue rivals small QRS
+MAINS_AS_MUSCLE = {50: 0.25, 60: 0.36}  # mean |second difference| of a sine of amplitude 1
+WANDER_STEP_UV = 700  # of the mean from one second to the next
+
+READABLE_CHANNELS = 4  # fewest for a call, I or II among them
+
+ASYSTOLE_SECONDS = 4
+ASYSTOLE_UV = 200  # range in 200 ms: coarse VF is larger; P waves, wander and noise are smaller
+
+_PARTS = 5  # of a second, 200 ms each: about one wave of VF, and little wander
+_MAINS_MEAN = 10  # samples averaged first: nothing of 50 Hz and a fifth of 60 Hz is left
+_MAINS_SCALE = 1 << 14
+_LIMB = [CHANNEL_LEADS.index("I"), CHANNEL_LEADS.index("II")]
+_MADE_OF = {lead: _LIMB if lead in LEADS[2:6] else [CHANNEL_LEADS.index(lead)] for lead in LEADS}
+_GRAVITY = list(LeadFault)  # declared the gravest first
+_LOST = (LeadFault.RAILED, LeadFault.FLAT, LeadFault.NOISY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    end: int  # index after its last sample
+    faults: tuple[LeadFault | None, ...]  # per channel; None too where its electrode was off
+    lost: tuple[bool, ...]  # per channel: no rhythm can be read from it
+    quiet: bool | None  # nothing of QRS size or VF in it; None where too few channels tell
+
+
+class QualityMeter:
+    """Grades over the last ten whole seconds, which are counted from the start or ``reset``.
+
+    nv_per_count : input-referred nanovolts of one count (``FrontendInfo.nv_per_count``)
+    mains_hz : 50 or 60; None looks for no mains, which then counts as muscle noise
+
+    GOOD: no fault. FAIR: mains or wander, all leads readable. POOR: leads lost (off, railed, flat,
+    noisy, mains above 0.5 mV), the rhythm still stands. BAD: fewer than four of the eight channels
+    or neither I nor II readable, or nothing measured yet; never call.
+    """
+
+    def __init__(self, nv_per_count: float, mains_hz: int | None) -> None:
+        self._counts_per_uv = 1000 / nv_per_count
+        self._mains_hz = mains_hz
+        if mains_hz is not None:
+            angle = 2j * np.pi * mains_hz / SAMPLE_RATE_HZ * np.arange(SAMPLE_RATE_HZ)
+            wave = np.exp(angle) * _MAINS_SCALE
+            self._mains = np.rint([wave.real, wave.imag]).astype(np.int64)
+        self.reset(0)
+
+    def reset(self, index: int) -> None:
+        """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
+        self._next = index
+        self._second = np.empty((SAMPLE_RATE_HZ, CHANNELS), np.int64)
+        self._filled = 0
+        self._usable = np.ones(CHANNELS, np.bool_)  # all through the second
+        self._usable_now = np.ones(CHANNELS, np.bool_)
+        self._usable_before = np.zeros(CHANNELS, np.bool_)  # in the second before this
+        self._mean = np.zeros(CHANNELS, np.int64)
+        self._seconds: deque[_Second] = deque(maxlen=SECONDS)
+
+    def push(self, first_index: int, counts: NDArray[np.int32], usable: NDArray[np.bool_]) -> None:
+        """Take the next samples.
+
+        counts : int32 [n, 8], raw, consecutive with the samples before
+        usable : bool [8], channels whose electrodes are on during these samples
+        """
+        if first_index != self._next:
+            raise ValueError(
+                f"sample {first_index} follows {self._next - 1}: call reset({first_index}) at a gap"
+            )
+        taken = 0
+        while taken < len(counts):
+            some = counts[taken : taken + SAMPLE_RATE_HZ - self._filled]
+            self._second[self._filled : self._filled + len(some)] = some
+            self._filled += len(some)
+            taken += len(some)
+            self._usable &= usable
+            self._usable_now = usable.copy()
+            if self._filled == SAMPLE_RATE_HZ:
+                self._seconds.append(self._measure(first_index + taken))
+                self._usable_before = self._usable
+                self._usable = np.ones(CHANNELS, np.bool_)
+                self._filled = 0
+        self._next = first_index + len(counts)
+
+    def at(self, index: int) -> tuple[QualityGrade, dict[str, LeadFault]]:
+        """Grade, and the faults of the leads that have one, when samples before ``index`` are in.
+
+        A lead whose electrode is off now is OFF; its past counts again when it is back on.
+        """
+        seconds = self._until(index)
+        faults: dict[int, LeadFault] = {}
+        lost: list[bool] = []
+        for channel in range(CHANNELS):
+            lost_in = [second for second in seconds if second.lost[channel]]
+            lost.append(len(lost_in) >= FAULTY_SECONDS or not self._usable_now[channel])
+            fault = _commonest(lost_in, channel) or _commonest(seconds, channel)
+            if not self._usable_now[channel]:
+                fault = LeadFault.OFF
+            if fault is not None:
+                faults[channel] = fault
+        leads: dict[str, LeadFault] = {}
+        for lead, channels in _MADE_OF.items():
+            theirs = [faults[channel] for channel in channels if channel in faults]
+            if theirs:
+                leads[lead] = min(theirs, key=_GRAVITY.index)
+        return _grade(bool(seconds), lost, bool(faults)), leads
+
+    def asystole(self, index: int, last_beat: int | None) -> bool:
+        """Suspicion of asystole when the samples before ``index`` are in.
+
+        Electrodes on, no beat for four seconds (``last_beat``: index, None = never), and in four
+        whole seconds nothing of the size of coarse VF in more than one channel.
+        """
+        silent = last_beat is None or index - last_beat > ASYSTOLE_SECONDS * SAMPLE_RATE_HZ
+        seconds = self._until(index)[-ASYSTOLE_SECONDS:]
+        return silent and len(seconds) == ASYSTOLE_SECONDS and all(s.quiet for s in seconds)
+
+    def _until(self, index: int) -> list[_Second]:
+        return [second for second in self._seconds if second.end <= index]
+
+    def _measure(self, end: int) -> _Second:
+        x = self._second
+        in_range = (np.abs(x) >= RAILED_COUNTS).sum(axis=0) < RAILED_SAMPLES
+        extent = np.ptp(x, axis=0)
+        mean = x.sum(axis=0) // SAMPLE_RATE_HZ
+        step = np.abs(mean - self._mean) * self._usable_before
+        self._mean = mean
+        muscle = np.abs(x[2:] - 2 * x[1:-1] + x[:-2]).sum(axis=0) // (SAMPLE_RATE_HZ - 2)
+        mains, mains_muscle = np.zeros(CHANNELS), np.zeros(CHANNELS)
+        if self._mains_hz is not None:
+            parts = (self._mains @ (x - mean)) // (_MAINS_SCALE * SAMPLE_RATE_HZ // 2)
+            mains = np.sqrt((parts * parts).sum(axis=0))
+            mains_muscle = mains * MAINS_AS_MUSCLE[self._mains_hz]
+        uv = self._counts_per_uv
+        noisy = extent > MOTION_RANGE_UV * uv
+        noisy |= step > MOTION_STEP_UV * uv
+        noisy |= (muscle > MUSCLE_UV * uv) & (2 * mains_muscle < muscle)
+        has = {  # the gravest first
+            LeadFault.RAILED: ~in_range,
+            LeadFault.FLAT: extent < FLAT_UV * uv,
+            LeadFault.NOISY: noisy,
+            LeadFault.MAINS: mains > MAINS_UV * uv,
+            LeadFault.WANDER: step > WANDER_STEP_UV * uv,
+        }
+        faults = tuple(
+            next((fault for fault in has if has[fault][channel] and self._usable[channel]), None)
+            for channel in range(CHANNELS)
+        )
+        heavy_mains = mains > MAINS_LOST_UV * uv
+        lost = tuple(
+            fault in _LOST or bool(heavy) for fault, heavy in zip(faults, heavy_mains, strict=True)
+        )
+        return _Second(end, faults, lost, _quiet(x, self._usable & in_range, ASYSTOLE_UV * uv))
+
+
+def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:
+    """The fault that most of ``seconds`` have; None when too few have any."""
+    found = Counter(fault for fault in (s.faults[channel] for s in seconds) if fault is not None)
+    if found.total() < FAULTY_SECONDS:
+        return None
+    return min(found, key=lambda fault: (-found[fault], _GRAVITY.index(fault)))
+
+
+def _quiet(x: NDArray[np.int64], telling: NDArray[np.bool_], limit: float) -> bool | None:
+    """Whether no more than one telling channel moves by ``limit`` within a fifth of a second."""
+    if telling.sum() < READABLE_CHANNELS:
+        return None
+    means = x.reshape(_PARTS, -1, _MAINS_MEAN, CHANNELS).sum(axis=2) // _MAINS_MEAN
+    moves = np.ptp(means, axis=1).max(axis=0) > limit
+    return int((moves & telling).sum()) <= 1
+
+
+def _grade(measured: bool, lost: list[bool], faulty: bool) -> QualityGrade:
+    limbs_lost = all(lost[channel] for channel in _LIMB)
+    if not measured or limbs_lost or lost.count(False) < READABLE_CHANNELS:
+        return QualityGrade.BAD
+    if any(lost):
+        return QualityGrade.POOR
+    return QualityGrade.FAIR if faulty else QualityGrade.GOOD
