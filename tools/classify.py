@@ -1,0 +1,128 @@
+"""``lead12 classify``: recordings through the whole device chain, as fast as the machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from device.bundles import load_network
+from firmware.call import decide_recording
+from firmware.events import Call
+from firmware.network import Network
+from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
+from firmware.profiles import PROFILES
+from hal.clock import VirtualClock
+from hal.errors import FrontendError, HalError, Reason
+from hal.frontend import SAMPLE_RATE_HZ, Frontend, FrontendConfig, electrodes_in
+from hal.patient.recording import RecordedPatient, Recording, read_recording
+from hal.simulated import simulated_frontend
+
+READ_FRAMES = 5000
+_DELAY = PROFILES["model"].delay_samples
+
+
+def classify(files: Sequence[Path], *, model: str = "", jobs: int = 1) -> Iterator[dict[str, Any]]:
+    """One result per file, in input order; a file that cannot be read gives {"record", "error"}.
+
+    model : path of a bundle, "" for the embedded one. Raises BundleError when it cannot be used.
+    """
+    load_network(model)  # fails here, once, rather than in every worker
+    if jobs <= 1 or len(files) <= 1:
+        _start_worker(model)
+        yield from map(_classify_file, files)
+        return
+    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(model,)) as pool:
+        yield from pool.map(_classify_file, files, chunksize=max(1, min(16, len(files) // jobs)))
+
+
+_network: Network | None = None  # one interpreter per worker process
+
+
+def _start_worker(model: str) -> None:
+    global _network
+    _network = load_network(model)
+
+
+def _classify_file(path: Path) -> dict[str, Any]:
+    record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
+    try:
+        return {"record": record, **classify_recording(read_recording(path), _network)}
+    except HalError as error:
+        return {"record": record, "error": str(error)}
+
+
+def classify_recording(recording: Recording, network: Network | None) -> dict[str, Any]:
+    """One recording as the patient of a simulated chip; the JSON object of the contract.
+
+    The record mirrored about its start settles the filters before it, and its length makes a
+    window end on the record's last sample although the network's filter is late. A record of
+    less than 10 s is filled up with its mirror image for the scores, and never called.
+    """
+    samples = int(recording.duration_s * SAMPLE_RATE_HZ)
+    missing = max(0, WINDOW - samples)
+    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + _DELAY) % CALL_EVERY
+    patient = RecordedPatient(
+        recording,
+        lead_in_s=lead_in / SAMPLE_RATE_HZ,
+        tail_s=(_DELAY + CALL_EVERY) / SAMPLE_RATE_HZ,
+    )
+    frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
+    calls = _calls(frontend, network)
+    first = lead_in - missing + WINDOW + _DELAY
+    last = lead_in + samples + _DELAY
+    windows = [call for call in calls if first <= call.index + 1 <= last]
+    call = decide_recording(windows, network.rule if network else None)
+    short = missing > 0
+    return {
+        "model": call.model,
+        "call": None if short else call.label,
+        "text": call.text,
+        "reason": "short" if short else call.refusal,
+        "probability": _rounded(call.probability, 4),
+        "scores": {
+            group: {label: round(p, 5) for label, p in labels.items()}
+            for group, labels in call.scores.items()
+        },
+        "rate_bpm": _rounded(call.rate_bpm, 1),
+        "irregularity": _rounded(call.irregularity, 3),
+        "quality": call.quality.name.lower(),
+        "faults": dict(call.faults),
+        "electrodes_off": [electrode.name for electrode in electrodes_in(call.electrodes_off)],
+        "seconds": round(recording.duration_s, 3),
+        "windows": len(windows),
+    }
+
+
+def _calls(frontend: Frontend, network: Network | None) -> list[Call]:
+    frontend.open()
+    info = frontend.configure(FrontendConfig())
+    pipeline = Pipeline(info.nv_per_count, network=network)
+    frontend.start()
+    calls: list[Call] = []
+    try:
+        while True:
+            block = frontend.read(READ_FRAMES, timeout_s=1.0)
+            calls += [event for event in pipeline.push(block) if isinstance(event, Call)]
+    except FrontendError as error:
+        if error.reason is not Reason.END_OF_SIGNAL:
+            raise
+    finally:
+        frontend.close()
+    return calls
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def readable(result: dict[str, Any]) -> str:
+    """One result as a line for people."""
+    if "error" in result:
+        return f"{result['record']}: ERROR {result['error']}"
+    rate = "--" if result["rate_bpm"] is None else f"{result['rate_bpm']:.0f}"
+    sure = "" if result["probability"] is None else f" {result['probability']:.0%}"
+    said = f"{result['call']}{sure}" if result["call"] else f"no call ({result['reason']})"
+    off = f"  off: {' '.join(result['electrodes_off'])}" if result["electrodes_off"] else ""
+    return f"{result['record']}: {said}  {rate}/min  quality {result['quality']}{off}"
