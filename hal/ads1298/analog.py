@@ -36,6 +36,7 @@ _SPLINE = np.where(
     _T < 1, _T**2 / 2, np.where(_T < 2, (-2 * _T**2 + 6 * _T - 3) / 2, (3 - _T) ** 2 / 2)
 )
 SINC3_TAPS: tuple[float, ...] = tuple((_SPLINE / _SPLINE.sum()).tolist())
+_ROW_TAPS = np.repeat(np.array(SINC3_TAPS), reg.CHANNEL_COUNT).reshape(3, -1)
 _HISTORY = len(SINC3_TAPS) - ANALOG_OVERSAMPLING  # points of the earlier conversions
 
 
@@ -158,11 +159,16 @@ class AnalogFrontEnd:
         volts = self._inputs(settings, pins, begin)
         if begin < -_HISTORY:  # the filter holds nothing from before START
             volts[: -_HISTORY - begin] = 0.0
-        filtered = np.zeros((n, reg.CHANNEL_COUNT))
-        last = n * ANALOG_OVERSAMPLING - ANALOG_OVERSAMPLING + 1
-        for tap, weight in enumerate(SINC3_TAPS):
-            filtered += weight * volts[tap : tap + last : ANALOG_OVERSAMPLING]
-        statp, statn = self._comparators(settings, pins[_HISTORY + ANALOG_OVERSAMPLING - 1 :: 4])
+        # four points of eight channels a row; element by element, so that no sum depends on
+        # how time is cut
+        rows = volts.reshape(-1, ANALOG_OVERSAMPLING * reg.CHANNEL_COUNT)
+        phases = rows[:n] * _ROW_TAPS[0]
+        for tap in (1, 2):
+            phases += rows[tap : tap + n] * _ROW_TAPS[tap]
+        filtered = phases[:, 0:8] + phases[:, 8:16] + phases[:, 16:24] + phases[:, 24:32]
+        statp, statn = self._comparators(
+            settings, pins[_HISTORY + ANALOG_OVERSAMPLING - 1 :: ANALOG_OVERSAMPLING]
+        )
         return self._quantise(settings, filtered, first), statp, statn
 
     def _points(self, begin: int, n: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

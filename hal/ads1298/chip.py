@@ -46,6 +46,7 @@ class SimulatedChip:
         self._edges_before = 0  # DRDY edges made before the present run of conversions
         self._t0_ns: int | None = None  # START; None = not converting
         self._browned_out = False
+        self._deaf_until_ns = 0
         self._power_on()
 
     # --- pins -----------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class SimulatedChip:
     @property
     def signal_ends_at(self) -> int | None:
         """Sample index after the patient's last, where a channel looks at the patient."""
-        return self._analog.conversions if self._settings.sees_electrodes else None
+        return self._signal_ends_at
 
     @property
     def period_ns(self) -> int:
@@ -206,10 +207,13 @@ class SimulatedChip:
         self._read_edge = -1
         self._latched = -1
         self._position = FRAME_BYTES
-        self._chunk_first = -1
+        self._decode_registers()
+        self._deaf_until_ns = max(self._deaf_until_ns, now + reg.tclk_ns(reg.RESET_TCLK))
+
+    def _decode_registers(self) -> None:
         self._settings = AnalogSettings.of(self._registers)
-        waiting = getattr(self, "_deaf_until_ns", 0)
-        self._deaf_until_ns = max(waiting, now + reg.tclk_ns(reg.RESET_TCLK))
+        self._signal_ends_at = self._analog.conversions if self._settings.sees_electrodes else None
+        self._chunk_first = -1
 
     def _read_register(self, address: int, now: int) -> int:
         if address >= len(reg.REGISTERS):
@@ -235,8 +239,7 @@ class SimulatedChip:
         for bits in register.fields:
             writable |= bits.mask
         self._registers[register.name] = value & writable | register.fixed
-        self._settings = AnalogSettings.of(self._registers)
-        self._chunk_first = -1
+        self._decode_registers()
         if register is reg.CONFIG1:
             self._period_ns = reg.period_ns(value)
             if self._t0_ns is not None:  # resets the digital filter
@@ -317,8 +320,7 @@ class SimulatedChip:
         """Obey ``opcode``, fully clocked in at ``t``; True when a frame is to follow (RDATA)."""
         if self._standby and opcode is not reg.Opcode.WAKEUP:
             return False
-        self_timed = (reg.Opcode.WAKEUP, reg.Opcode.RDATAC, reg.Opcode.SDATAC)
-        if opcode in self_timed:
+        if opcode in (reg.Opcode.WAKEUP, reg.Opcode.RDATAC, reg.Opcode.SDATAC):
             self._deaf_until_ns = t + reg.tclk_ns(reg.COMMAND_TCLK)
         if opcode is reg.Opcode.RESET:
             self._reset(t)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hal.ads1298 import registers as reg
 from hal.ads1298 import wiring
 from hal.ads1298.frame import FRAME_BYTES, is_frame, unpack
+from hal.ads1298.self_test import measure_housekeeping, run_checks
+from hal.ads1298.settings import settings_for
 from hal.clock import Clock, sleep_ns
 from hal.errors import FrontendError, Reason
 from hal.frontend import (
@@ -28,57 +30,10 @@ from hal.frontend import (
 from hal.spi import ControlPins, DataReady, FrameReader, SpiBus
 
 BAD_FRAMES_MAX = 8  # so many in a row are no accident
-GAIN_MAX = 6  # above it 2.4 V / gain leaves no room for +-300 mV of electrode offset
+MEASURE_TIMEOUT_S = 0.1
 RESET_NS = 100_000  # RESET held low; the chip asks for 1 us
 _RL_BIT = np.uint16(1 << Electrode.RL)
 _CHECK_WIRES = "check power and the MISO, SCLK and CS wires"
-
-
-def settings_for(config: FrontendConfig) -> dict[str, int]:
-    """Every writable register's value for ``config``; FrontendError(BAD_CONFIG) if impossible."""
-    if config.gain not in reg.GAIN_CODES or config.gain > GAIN_MAX:
-        raise FrontendError(
-            Reason.BAD_CONFIG,
-            f"gain {config.gain} is not 1, 2, 3, 4 or 6",
-            act="use 6; more would saturate at 300 mV of electrode offset",
-        )
-    if config.lead_off_current_na not in reg.LEAD_OFF_CURRENTS_NA:
-        raise FrontendError(
-            Reason.BAD_CONFIG,
-            f"lead-off current {config.lead_off_current_na} nA is not one the chip has",
-            act=f"use one of {reg.LEAD_OFF_CURRENTS_NA}",
-        )
-    if config.lead_off_threshold_percent not in reg.LEAD_OFF_THRESHOLDS_PERCENT:
-        raise FrontendError(
-            Reason.BAD_CONFIG,
-            f"lead-off threshold {config.lead_off_threshold_percent:g} % is not one the chip has",
-            act=f"use one of {reg.LEAD_OFF_THRESHOLDS_PERCENT}",
-        )
-    if config.rl_check_every < 0:
-        raise FrontendError(
-            Reason.BAD_CONFIG, "rl_check_every is negative", act="use 0 for never, or frames"
-        )
-    values = {r.name: r.fixed | r.reset & r.unsure for r in reg.REGISTERS if not r.read_only}
-    values["CONFIG1"] = reg.CONFIG1.encode(HR=1, DR=reg.DATA_RATE_500_HR)
-    values["CONFIG3"] = reg.CONFIG3.encode(PD_REFBUF=1, RLDREF_INT=1, PD_RLD=1, RLD_LOFF_SENS=1)
-    values["LOFF"] = reg.LOFF.encode(
-        COMP_TH=reg.LEAD_OFF_THRESHOLDS_PERCENT.index(config.lead_off_threshold_percent),
-        ILEAD_OFF=reg.LEAD_OFF_CURRENTS_NA.index(config.lead_off_current_na),
-        FLEAD_OFF=reg.LeadOffFrequency.DC,
-    )
-    for channel in reg.CHANNELS:
-        values[channel.name] = channel.encode(
-            GAIN=reg.GAIN_CODES[config.gain], MUX=reg.Mux.ELECTRODE
-        )
-    values["RLD_SENSP"] = wiring.RLD_SENSP_VALUE
-    values["RLD_SENSN"] = wiring.RLD_SENSN_VALUE
-    values["LOFF_SENSP"] = wiring.LOFF_SENSP_VALUE
-    values["LOFF_SENSN"] = wiring.LOFF_SENSN_VALUE
-    values["GPIO"] = reg.GPIO.encode()  # outputs at 0: unused pins must not float
-    values["CONFIG4"] = reg.CONFIG4.encode(PD_LOFF_COMP=1)
-    values["WCT1"] = wiring.WCT1_VALUE
-    values["WCT2"] = wiring.WCT2_VALUE
-    return values
 
 
 class Ads1298:
@@ -155,6 +110,10 @@ class Ads1298:
         """
         if not self._running:
             raise FrontendError(Reason.BAD_CONFIG, "read before start", act="call start first")
+        if max_frames < 1:
+            raise FrontendError(
+                Reason.BAD_CONFIG, f"{max_frames} frames asked for", act="ask for 1 or more"
+            )
         while not self._pending:
             if self._failure is not None:
                 raise self._failure
@@ -182,11 +141,42 @@ class Ads1298:
             self._spi.close()
 
     def self_test(self) -> list[Check]:
-        """Test signal, data-ready rate and shorted-input noise; see ``self_test``."""
-        raise NotImplementedError
+        """Test signal, data-ready rate and shorted-input noise; settings are restored after."""
+        try:
+            return run_checks(self._measure, self._config.gain)
+        finally:
+            self._restore()
 
     def housekeeping(self) -> Housekeeping:
-        raise NotImplementedError
+        """Temperature and supplies (formulas unverified, see ``self_test``); settings restored."""
+        try:
+            return measure_housekeeping(self._measure)
+        finally:
+            self._restore()
+
+    def _measure(self, changed: Mapping[str, int], frames: int) -> list[FrameBlock]:
+        """Read ``frames`` samples with registers ``changed``."""
+        if self._running or not self._settings:
+            raise FrontendError(
+                Reason.BAD_CONFIG,
+                "measuring needs a chip configured and stopped",
+                act="call configure, or stop",
+            )
+        self.apply({**self._settings, **changed})
+        self.start()
+        blocks: list[FrameBlock] = []
+        left = frames
+        try:
+            while left > 0:
+                blocks.append(self.read(left, MEASURE_TIMEOUT_S))
+                left -= len(blocks[-1])
+        finally:
+            self.stop()
+        return blocks
+
+    def _restore(self) -> None:
+        if self._settings and not self._running:
+            self.apply(self._settings)
 
     # --- registers ------------------------------------------------------------------------
 
