@@ -103,7 +103,6 @@ class DisplaySection:
 
     device: str = "terminal"
     lead: str = _setting("II", one_of(*LEADS))
-    brightness_percent: int = _setting(80, between(1, 100))
     frames_per_second: int = _setting(8, between(1, 10))
 
 

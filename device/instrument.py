@@ -1,0 +1,210 @@
+"""The instrument between samples and people: pipeline, screen state and serial messages.
+
+It knows no process, no ring and no clock: the live monitor and the batch run are both this, fed
+differently. Times come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.bundles import load_network
+from device.config import Config, ConfigError
+from device.display.state import ScreenState
+from device.display.words import Naming
+from device.link import messages
+from device.link.commands import SETTINGS
+from device.link.link import Link
+from device.link.port import Port
+from device.link.protocol import VERSION
+from firmware.bundle import BundleError
+from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
+from firmware.network import Network, NetworkError
+from firmware.pipeline import Pipeline
+from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
+
+SNAPSHOT = 10 * SAMPLE_RATE_HZ
+NO_SAMPLE = -32768  # in snapshots: the lead could not be read, or the sample was lost
+
+
+class Instrument:
+    """Takes blocks, keeps the screen state and the link up to date.
+
+    config : settings; some may be changed at run time by ``set``
+    port : an open port for the link instead of the configured one
+    history : gives the latest blocks processed, to settle new filters on
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        port: Port | None = None,
+        history: Callable[[], Iterable[FrameBlock]] = tuple,
+    ) -> None:
+        self.config = config
+        self.info: FrontendInfo | None = None
+        self._history = history
+        self.index = 0  # of the next sample
+        self.utc: str | None = None  # wall-clock time of ``index``; the edge that has one sets it
+        self.screen = ScreenState()
+        self._faults: dict[str, str] = {}
+        self._traces: deque[Trace] = deque()
+        self.link = Link(config.serial.port, config.serial.baud, self, port=port)
+        self._network = self._load_network()
+        self.screen.model = self.model
+        self._pipeline: Pipeline | None = None
+        self._adopt(config)
+
+    @property
+    def model(self) -> str:
+        """Id of the network in use, "" for none."""
+        return self._network.bundle.id if self._network else ""
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong now: part -> sentence."""
+        return self._faults
+
+    def _load_network(self) -> Network | None:
+        try:
+            network = load_network(self.config.model.path)
+        except (BundleError, NetworkError) as error:
+            self.fault("model", f"no model: {error}")
+            return None
+        self.link.send("event", messages.model_event(0, network.bundle.id if network else ""))
+        return network
+
+    def connect(self, info: FrontendInfo) -> None:
+        """A front end was found: filters for it, and the screen as the last seconds left it."""
+        self.info = info
+        self._make_pipeline()
+        for block in self._history():
+            for event in self._push(block):
+                self.screen.apply(event)
+
+    def _adopt(self, config: Config) -> None:
+        self.config = config
+        self.screen.profile = "DIAG" if config.filters.profile == "diagnostic" else "MONITOR"
+        self.screen.lead = config.display.lead
+        self.screen.naming = Naming(config.electrodes.naming)
+
+    def _make_pipeline(self) -> None:
+        if self.info is None:
+            return
+        self._traces.clear()
+        self._pipeline = Pipeline(
+            self.info.nv_per_count,
+            profile=self.config.filters.profile,
+            mains_hz=self.config.filters.mains_hz or None,
+            network=self._network,
+        )
+
+    def process(self, block: FrameBlock) -> None:
+        """The next samples: what the pipeline says of them goes to screen and host."""
+        for event in self._push(block):
+            self.screen.apply(event)
+            match event:
+                case Call():
+                    self.link.send("result", messages.result(event))
+                case ElectrodeChange():
+                    self.link.send("event", messages.electrode_event(event))
+                case Gap():
+                    self.link.send("event", messages.gap_event(event))
+
+    def _push(self, block: FrameBlock) -> list[Event]:
+        if self._pipeline is None:
+            raise ValueError("no front end is known yet")
+        events = self._pipeline.push(block)
+        self.index = block.first_index + len(block)
+        for event in events:
+            if isinstance(event, Trace):
+                self._keep(event)
+        return events
+
+    def _keep(self, trace: Trace) -> None:
+        self._traces.append(trace)
+        oldest = trace.first_index + len(trace.uv) - SNAPSHOT
+        while self._traces[0].first_index + len(self._traces[0].uv) <= oldest:
+            self._traces.popleft()
+
+    def fault(self, part: str, text: str) -> None:
+        """Something is wrong with ``part`` ("" : no longer); screen and host hear it once."""
+        if self._faults.get(part, "") == text:
+            return
+        self._faults.pop(part, None)
+        if text:
+            self._faults[part] = text
+        self.screen.note(part, text)
+        self.link.send("event", messages.fault_event(self.index, part, text))
+
+    # -- what the host asks for
+
+    def hello(self) -> dict[str, Any]:
+        """Members of the hello message."""
+        info = self.info
+        return {
+            "product": "Lead12",
+            "notice": "not a medical device",
+            "firmware": firmware_version(),
+            "protocol": VERSION,
+            "model": self.model,
+            "frontend": info
+            and {
+                "name": info.name,
+                "detail": info.detail,
+                "gain": info.gain,
+                "nv_per_count": round(info.nv_per_count, 6),
+            },
+            "sample_rate_hz": SAMPLE_RATE_HZ,
+            "leads": list(LEADS),
+            "settings": {name: self._setting(dotted) for name, dotted in SETTINGS.items()},
+            "faults": self._faults,
+            "index": self.index,
+            "utc": self.utc,
+        }
+
+    def _setting(self, dotted: str) -> Any:
+        section, _, key = dotted.partition(".")
+        return getattr(getattr(self.config, section), key)
+
+    def set(self, setting: str, value: Any) -> Any:
+        """Apply one of ``SETTINGS``; in force until the monitor ends. Raises ConfigError."""
+        if value is None:
+            raise ConfigError(f"set: {setting} needs a value")
+        before = self.config.filters
+        self._adopt(self.config.override({SETTINGS[setting]: value}, "set"))
+        if self.config.filters != before:
+            self._make_pipeline()
+            for block in self._history():  # host and screen have heard of it already
+                self._push(block)
+        return self._setting(SETTINGS[setting])
+
+    def snapshot(self) -> tuple[int, NDArray[np.int16]]:
+        """Index of the first sample, and the last 10 s of the filtered leads, int16 [n, 12] µV."""
+        if not self._traces:
+            return self.index, np.zeros((0, len(LEADS)), np.int16)
+        last = self._traces[-1]
+        end = last.first_index + len(last.uv)
+        start = max(self._traces[0].first_index, end - SNAPSHOT)
+        uv = np.full((end - start, len(LEADS)), NO_SAMPLE, np.int16)
+        for trace in self._traces:
+            skip = max(0, start - trace.first_index)
+            at = trace.first_index + skip - start
+            rows = np.clip(trace.uv[skip:], NO_SAMPLE + 1, -NO_SAMPLE - 1)
+            uv[at : at + len(rows), trace.valid] = rows[:, trace.valid]
+        return start, uv
+
+
+def firmware_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("lead12")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,61 @@
+"""Events of the pipeline as members of serial messages; numbers rounded to what they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firmware.events import Call, ElectrodeChange, Gap
+from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
+
+
+def electrode_names(mask: int) -> list[str]:
+    """AHA codes of the electrodes in ``mask``."""
+    return [electrode.name for electrode in electrodes_in(mask)]
+
+
+def result(call: Call) -> dict[str, Any]:
+    """``result``: the call of this second with its evidence."""
+    return {
+        "index": call.index,
+        "t_s": round(call.index / SAMPLE_RATE_HZ, 3),
+        "span": call.span,
+        "call": call.label,
+        "text": call.text,
+        "refusal": call.refusal,
+        "act": call.act,
+        "probability": _rounded(call.probability, 3),
+        "scores": {
+            group: {label: round(float(p), 3) for label, p in labels.items()}
+            for group, labels in call.scores.items()
+        },
+        "rate_bpm": _rounded(call.rate_bpm, 1),
+        "irregularity": _rounded(call.irregularity, 3),
+        "quality": call.quality.name.lower(),
+        "faults": {str(lead): str(fault) for lead, fault in call.faults.items()},
+        "electrodes_off": electrode_names(call.electrodes_off),
+        "model": call.model,
+    }
+
+
+def electrode_event(change: ElectrodeChange) -> dict[str, Any]:
+    """``event``: the electrodes that are off now."""
+    return {"event": "electrodes", "index": change.index, "off": electrode_names(change.off)}
+
+
+def gap_event(gap: Gap) -> dict[str, Any]:
+    """``event``: samples are missing before ``index``."""
+    return {"event": "gap", "index": gap.index, "lost": gap.lost}
+
+
+def fault_event(index: int, part: str, text: str) -> dict[str, Any]:
+    """``event``: what is wrong with a part of the instrument; an empty text when it is well."""
+    return {"event": "fault", "index": index, "part": part, "text": text}
+
+
+def model_event(index: int, model: str) -> dict[str, Any]:
+    """``event``: the network that makes the calls from here on, "" for none."""
+    return {"event": "model", "index": index, "model": model}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(float(value), digits)

@@ -1,0 +1,258 @@
+"""``monitor``: the process that reads the ring and runs pipeline, screen and serial line.
+
+It may be killed at any time. Its place in the ring moves only after a block has been processed,
+so a restart loses no sample. On a restart the 12 s before that place are pushed through a new
+pipeline first: filters, rate and the network's window are where they were, the screen comes back
+as it was, and the host, who has heard of those seconds, hears nothing twice; only what was said
+within the last 10 ms before a kill may come again. Run as ``python -m device.monitor CONFIG``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import sdnotify
+from numpy.typing import NDArray
+
+from device import config as settings
+from device.config import Config
+from device.display.outputs import DisplayError, open_display
+from device.display.screens import render
+from device.health import Health
+from device.instrument import Instrument
+from device.panel import Panel
+from device.ring import RingReader, RingStatus, WriterState
+from device.segment import RingError
+from hal.clock import Clock, RealClock
+from hal.frontend import SAMPLE_RATE_HZ, FrameBlock
+
+TICK_NS = 10_000_000
+BLOCK = SAMPLE_RATE_HZ  # at most so many samples at once when catching up
+HISTORY = 12 * SAMPLE_RATE_HZ  # a 10-s window, and 2 s for filters and beat detector to settle
+HEALTH_EVERY_NS = 10_000_000_000
+STALE_NS = 2_000_000_000  # a writer that has not said anything for so long is not there
+LATENCY_MS = 500  # bins of 1 ms
+
+
+class Monitor:
+    """One ring, one instrument, one display."""
+
+    def __init__(self, config: Config, clock: Clock, notify: Callable[[str], None]) -> None:
+        self._config = config
+        self._clock = clock
+        self._notify = notify
+        self._ring: RingReader | None = None
+        self._instrument = Instrument(config, history=self._history)
+        self._bad_display = ""
+        self._panel = self._open_panel()
+        self._health = Health()
+        self._latency: NDArray[np.int64] = np.zeros(LATENCY_MS, np.int64)
+        self._newest_ns = now_ns = clock.now_ns()
+        self._frame_ns = 1_000_000_000 // config.display.frames_per_second
+        self._next_frame_ns = now_ns
+        self._next_health_ns = now_ns + HEALTH_EVERY_NS
+        self._next_check_ns = now_ns
+
+    def _open_panel(self) -> Panel:
+        try:
+            return Panel(open_display(self._config.display.device))
+        except DisplayError as error:  # the name makes no sense; the rest of the instrument does
+            self._bad_display = str(error)
+            return Panel(open_display("none"))
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Until ``stopping`` says so, or the writer has ended and everything is processed."""
+        self._notify("READY=1")
+        tick_ns = self._clock.now_ns()
+        while not stopping() and not self._tick():
+            tick_ns = max(tick_ns + TICK_NS, self._clock.now_ns() - TICK_NS)
+            self._clock.sleep_until_ns(tick_ns)
+        self._close()
+
+    def _tick(self) -> bool:
+        """One round; True when there is nothing left to come."""
+        now_ns = self._clock.now_ns()
+        ended = False
+        try:
+            self._read()
+            if now_ns >= self._next_check_ns:
+                self._next_check_ns = now_ns + 500_000_000
+                self._notify("WATCHDOG=1")
+                ended = self._check(now_ns)
+        except RingError as error:
+            self._instrument.fault("ring", str(error))
+            self._detach()
+        self._instrument.link.poll(now_ns)
+        if now_ns >= self._next_frame_ns and self._panel.ready:
+            self._next_frame_ns = max(self._next_frame_ns + self._frame_ns, now_ns)
+            self._panel.show(
+                render(self._instrument.screen, self._panel.size, grey=self._panel.grey)
+            )
+        if now_ns >= self._next_health_ns:
+            self._next_health_ns += HEALTH_EVERY_NS
+            self._instrument.link.send("health", self._health_body(now_ns))
+        return ended
+
+    # -- samples
+
+    def _read(self) -> None:
+        ring = self._ring
+        if ring is None or self._instrument.info is None:
+            return
+        for _ in range(4):  # then the line and the screen get their turn, however far behind
+            block = ring.read(BLOCK)
+            if block is None:
+                return
+            self._instrument.process(block)
+            ring.commit()
+            self._time(block)
+
+    def _time(self, block: FrameBlock) -> None:
+        """Note the age of each sample at the moment its filtered leads are there."""
+        age_ms = (self._clock.now_ns() - block.t_ns) // 1_000_000
+        np.add.at(self._latency, np.clip(age_ms, 0, LATENCY_MS - 1), 1)
+        self._newest_ns = int(block.t_ns[-1])
+
+    def _history(self) -> list[FrameBlock]:
+        return self._ring.history(HISTORY) if self._ring else []
+
+    # -- the writer
+
+    def _check(self, now_ns: int) -> bool:
+        """Attach to the ring, watch its writer; True when it has ended and all is processed."""
+        instrument = self._instrument
+        if self._ring is None:
+            self._ring = RingReader(settings.ring_path(self._config))
+            instrument.fault("ring", "")
+        ring = self._ring
+        status = ring.status()
+        info = ring.info()
+        if info is not None and info != instrument.info:
+            instrument.connect(info)
+        silent = now_ns - status.heartbeat_ns > STALE_NS
+        if silent and ring.replaced():
+            self._detach()
+            return False
+        age = timedelta(microseconds=(now_ns - self._newest_ns) // 1000)
+        instrument.utc = (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
+        instrument.fault("frontend", self._frontend_fault(status, silent))
+        self._say_why_blank(status)
+        instrument.fault("display", self._panel.failure or self._bad_display)
+        if instrument.link.enabled:
+            instrument.fault("serial", instrument.link.failure)
+        return status.state is WriterState.ENDED and ring.lag == 0
+
+    @staticmethod
+    def _frontend_fault(status: RingStatus, silent: bool) -> str:
+        if status.state is WriterState.FAULT:
+            return status.fault
+        if silent and status.state is not WriterState.ENDED:
+            return "acquire does not answer"
+        return ""
+
+    def _say_why_blank(self, status: RingStatus) -> None:
+        """Without a front end there is no patient to show: the whole screen says why."""
+        fault = self._instrument.faults.get("frontend")
+        if fault:
+            self._instrument.screen.message = ("NO SIGNAL", fault)
+        elif status.samples == 0:
+            self._instrument.screen.message = ("STARTING", "waiting for the front end")
+        else:
+            self._instrument.screen.message = None
+
+    def _detach(self) -> None:
+        if self._ring is not None:
+            self._ring.close()
+        self._ring = None
+        self._instrument.screen.message = ("NO SIGNAL", "acquire is not running")
+
+    # -- health
+
+    def _health_body(self, now_ns: int) -> dict[str, Any]:
+        link, ring = self._instrument.link, self._ring
+        p50, p99 = self._percentiles()
+        body: dict[str, Any] = {
+            "index": self._instrument.index,
+            "utc": self._instrument.utc,
+            **self._health.read(),
+            "latency_ms": {"p50": p50, "p99": p99},
+            "faults": self._instrument.faults,
+            "serial": {
+                "sent": link.counters.sent,
+                "dropped": link.dropped,
+                "waiting": link.waiting,
+                "commands": link.counters.received,
+                "rejected": link.counters.rejected,
+                "connections": link.counters.connections,
+            },
+            "ring": None,
+        }
+        if ring is not None:
+            status, account = ring.status(), ring.account
+            body["ring"] = {
+                "written": status.samples,
+                "lost": status.lost,
+                "lost_estimated": status.lost_estimated,
+                "processed": account.processed,
+                "overrun": account.overrun,
+                "lag": ring.lag,
+                "acquire": status.state.name.lower(),
+                "acquire_age_s": round((now_ns - status.heartbeat_ns) / 1e9, 3),
+            }
+        return body
+
+    def _percentiles(self) -> tuple[int | None, int | None]:
+        """Latency since the last health message, upper edge of the bin in ms."""
+        total = int(self._latency.sum())
+        if not total:
+            return None, None
+        running = np.cumsum(self._latency)
+        p50, p99 = (int(np.searchsorted(running, total * q)) + 1 for q in (0.5, 0.99))
+        self._latency[:] = 0
+        return p50, p99
+
+    def _close(self) -> None:
+        """Send what the line still takes, leave the screen tidy."""
+        self._notify("STOPPING=1")
+        link = self._instrument.link
+        deadline_ns = self._clock.now_ns() + 500_000_000
+        while link.waiting and not link.failure and self._clock.now_ns() < deadline_ns:
+            link.poll(self._clock.now_ns())
+            self._clock.sleep_until_ns(self._clock.now_ns() + TICK_NS)
+        link.close()
+        self._panel.close()
+        if self._ring is not None:
+            self._ring.close()
+
+
+def main(arguments: list[str]) -> int:
+    """``CONFIG``. Returns an exit code: 0, or 2 for a configuration that cannot be used."""
+    asked_to_stop = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        config = settings.from_arguments(arguments)
+    except settings.ConfigError as error:
+        print(f"monitor: {error}", file=sys.stderr)
+        return 2
+    monitor = Monitor(config, RealClock(), sdnotify.SystemdNotifier().notify)
+    gc.freeze()
+    with contextlib.suppress(BrokenPipeError):
+        monitor.run(lambda: asked_to_stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
