@@ -88,4 +88,4 @@ def atrial_flutter(_: np.random.Generator) -> Background:
 
 def ventricular_fibrillation(rng: np.random.Generator) -> Background:
     """Coarse ventricular fibrillation, about 0.3 mV RMS."""
-    return NarrowBand(rng, 0.26 * DOWER.T, 5.0, 0.8)
+    return NarrowBand(rng, 0.26 * DOWER.T, 5.0, 1.2)
