@@ -29,9 +29,9 @@ NOTCH_Q30 : the mains notch by its frequency in Hz, format as above
 '''
 
 
-def sinc3_droop(f_hz: NDArray[np.float64] | float, rate_hz: float = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Gain of the ADS1298's third-order sinc decimator at ``f_hz`` (datasheet, digital filter)."""
-    return np.asarray(np.sinc(np.asarray(f_hz) / rate_hz) ** 3)
+def sinc3_droop(f_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gain of the ADS1298's third-order sinc decimator at 500 SPS (datasheet, digital filter)."""
+    return np.asarray(np.sinc(f_hz / SAMPLE_RATE_HZ) ** 3)
 
 
 def _cosines(f_hz: NDArray[np.float64], taps: int) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def _cosines(f_hz: NDArray[np.float64], taps: int) -> NDArray[np.float64]:
     k = np.arange(taps // 2 + 1)
     basis = 2 * np.cos(2 * np.pi * np.outer(f_hz, k) / SAMPLE_RATE_HZ)
     basis[:, 0] = 1
-    return basis
+    return np.asarray(basis)
 
 
 def _symmetric(half: NDArray[np.float64]) -> NDArray[np.float64]:

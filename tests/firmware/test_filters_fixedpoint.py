@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmsisdsp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +58,22 @@ def test_biquads_follow_the_recursion(profile: str) -> None:
         expected = exact_biquad(section, [round(v) for v in expected])
     # each section truncates, and the next amplifies what was cut by its gain of about one
     assert np.abs(y - np.array(expected)).max() < 2.5 * len(SECTIONS_Q30[profile])
+
+
+def test_why_the_state_has_64_bits() -> None:
+    """What a -300 mV step leaves after five minutes; docs/filters.md quotes these."""
+    section = SECTIONS_Q30["monitor"][0]
+    uv_per_lsb = 0.3e6 / 6_291_455 / 16
+    minute = np.full(30_000, -6_291_455 << 4, np.int32)
+    narrow = cmsisdsp.arm_biquad_casd_df1_inst_q31()
+    state = np.zeros(4, np.int32)
+    cmsisdsp.arm_biquad_cascade_df1_init_q31(narrow, 1, np.array(section, np.int32), state, 1)
+    wide = BiquadBank([section], 1)
+    for _ in range(5):
+        left = cmsisdsp.arm_biquad_cascade_df1_q31(narrow, minute)[-1]
+        left_wide = wide.process(minute[None])[0, -1]
+    assert abs(left) * uv_per_lsb == pytest.approx(44, abs=1)
+    assert abs(left_wide) <= 1
 
 
 @pytest.mark.parametrize("kind", ["biquad", "fir", "decimator"])
