@@ -33,8 +33,7 @@ HEADER_PIN = {
 class Pins:
     """BCM numbers of the ADS1298's lines, as in docs/wiring.md; None where the board ties one.
 
-    The defaults leave SPI1, I2C1, the serial port, and GPIO 24 and 25 (luma's D/C and reset)
-    to the display and the host.
+    The defaults leave SPI1, I2C1, GPIO 5 and 6 and the serial port to the display and the host.
     """
 
     data_ready: int = 22

@@ -16,6 +16,7 @@ from gpiod.line import Bias, Clock, Direction
 from gpiod.line import Edge as EdgeSetting
 from gpiod.line_request import LineRequest
 
+from device.display.oled import DC_GPIO, RST_GPIO
 from hal import linux_gpio
 from hal.clock import RealClock, VirtualClock
 from hal.errors import FrontendError, Reason
@@ -261,7 +262,7 @@ def test_rpi_gpio_away_from_a_pi(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_default_pins_collide_with_no_bus_and_no_display() -> None:
     spi0, spi1 = {7, 8, 9, 10, 11}, {16, 17, 18, 19, 20, 21} - {17}  # spi1-1cs leaves 17 free
-    i2c, uart, oled = {2, 3}, {14, 15}, {24, 25}
+    i2c, uart, oled = {2, 3}, {14, 15}, {DC_GPIO, RST_GPIO}
     ours = [PINS.data_ready, *PINS.outputs()]
     assert len(set(ours)) == len(ours)
     assert not set(ours) & (spi0 | spi1 | i2c | uart | oled)
