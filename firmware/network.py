@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from firmware.bundle import Bundle, OutputGroup
 from firmware.call import CallRule
 from firmware.events import LEADS
-from firmware.filters import FilterChain
-from firmware.leads import twelve_leads
 from firmware.profiles import PROFILES
-from firmware.window import to_tensor
+from firmware.window import filtered_tensor
 
 Scores = dict[str, dict[str, float]]
 
@@ -125,12 +123,10 @@ class Network:
                 )
 
     def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
-        """The last window of raw counts [n, 8], filtered from a fresh start, all leads valid."""
-        contract = self.bundle.input
-        chain = FilterChain(PROFILES[contract.profile], mains_hz=None)
-        leads = twelve_leads(chain.push(counts)[-contract.samples :])
-        lost = np.zeros(len(LEADS), np.bool_)
-        return to_tensor(leads, lost, contract.scale_num, contract.scale_den)
+        """The newest window of raw counts [n, 8], filtered from a fresh start, all leads valid."""
+        of = self.bundle.input
+        profile = PROFILES[of.profile]
+        return filtered_tensor(counts, profile, of.samples, of.scale_num, of.scale_den)
 
     def _probabilities(self, group: OutputGroup, logits: NDArray[np.int8]) -> dict[str, float]:
         columns = logits[group.first : group.first + len(group.labels)]

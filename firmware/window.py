@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.events import LEADS
+from firmware.filters import FilterChain
+from firmware.leads import twelve_leads
+from firmware.profiles import Profile
+
 TENSOR_MAX = 127  # +-2.54 mV at the 20 uV per step the first bundle asks for
 
 
@@ -23,3 +28,11 @@ def to_tensor(
     tensor = np.clip(scaled, -TENSOR_MAX, TENSOR_MAX).astype(np.int8)
     tensor[:, lost] = 0
     return tensor
+
+
+def filtered_tensor(
+    counts: NDArray[np.int32], profile: Profile, samples: int, scale_num: int, scale_den: int
+) -> NDArray[np.int8]:
+    """The newest window of raw counts [n, 8], filtered from a fresh start; all leads valid."""
+    leads = twelve_leads(FilterChain(profile, mains_hz=None).push(counts)[-samples:])
+    return to_tensor(leads, np.zeros(len(LEADS), np.bool_), scale_num, scale_den)

@@ -110,6 +110,7 @@ def _manifest(
         "version": bundle.version,
         "id": bundle.id,
         "model_sha256": hashlib.sha256(bundle.model).hexdigest(),
+        "model_bytes": len(bundle.model),
         "minimum_firmware": MINIMUM_FIRMWARE,
         "input": {
             "rate_hz": contract.rate_hz,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ LOSSES: dict[str, tuple[Electrode, ...]] = {
 def evaluate(target: Path, data: Path, progress: Progress | None = None) -> dict[str, Any]:
     """Figures of a bundle file, or of a run folder's bundle, on fold 9 of the data in ``data``.
 
-    A run folder gets them as metrics.json too. Raises BundleError or DataError in one line.
+    Raises BundleError or DataError in one line.
     """
     say = progress or (lambda *_: None)
     path = target / BUNDLE if target.is_dir() else target
@@ -43,14 +42,10 @@ def evaluate(target: Path, data: Path, progress: Progress | None = None) -> dict
         raise BundleError(f"{path} is missing; run lead12 quantize first")
     bundle = Bundle.from_bytes(path.read_bytes())
     dataset = ptbxl.load(data)
-    cache = (target if target.is_dir() else path.parent).parent / "cache"
-    tensors = filtered_tensors(dataset, cache, say)
+    tensors = filtered_tensors(dataset, say)
     val = dataset.fold == ptbxl.VALIDATION_FOLD
     y = targets(dataset)[val]
-    metrics = measure(bundle, bundle.groups, tensors[val], y, say)
-    if target.is_dir():
-        (target / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    return metrics
+    return measure(bundle, bundle.groups, tensors[val], y, say)
 
 
 def measure(

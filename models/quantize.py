@@ -39,7 +39,7 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
     dataset = ptbxl.load(data)
     if config["data_digest"] != dataset.digest:
         raise TrainError(f"{data} is not the data {run} was trained on")
-    tensors = filtered_tensors(dataset, run.parent / "cache", say)
+    tensors = filtered_tensors(dataset, say)
     train_rows = np.flatnonzero(np.isin(dataset.fold, ptbxl.TRAIN_FOLDS))
     val = dataset.fold == ptbxl.VALIDATION_FOLD
     return build(

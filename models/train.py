@@ -59,7 +59,7 @@ def train(
     if config.architecture not in ARCHITECTURES:
         raise TrainError(f"no architecture {config.architecture}; there are {list(ARCHITECTURES)}")
     dataset = ptbxl.load(data)
-    tensors = filtered_tensors(dataset, out.parent / "cache", say)
+    tensors = filtered_tensors(dataset, say)
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, config, dataset.digest)
     fit(out, config, tensors, targets(dataset), dataset.fold, say)

@@ -9,6 +9,7 @@ taken off: the window is the record's own ten seconds.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +18,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from scipy import signal
 
-from firmware.filters import FilterChain
-from firmware.leads import twelve_leads
 from firmware.profiles import MODEL
-from firmware.window import to_tensor
+from firmware.window import filtered_tensor
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 from models.data.ptbxl import LEADS8, RATE_HZ, SAMPLES, Dataset
 
@@ -32,7 +31,6 @@ NOISE_UV = 1.0  # of a channel, standard deviation, input-referred at 500 SPS an
 LEAD_IN = 2 * RATE_HZ  # samples reflected before the record
 UP = SAMPLE_RATE_HZ // RATE_HZ
 
-_ALL_VALID = np.zeros(12, np.bool_)
 _COLUMNS = [LEADS8.index(lead) for lead in CHANNEL_LEADS]
 # Interpolator flat to 40 Hz, then the chip: sinc3(f/500) is 1 - (pi f/500)^2/2 + ..., which three
 # taps follow to 0.001 at 40 Hz.
@@ -53,23 +51,16 @@ def to_counts(mv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.i
     return np.clip(np.rint(x / NV_PER_COUNT), -(1 << 23), (1 << 23) - 1).astype(np.int32)
 
 
-def tensor_of(counts: NDArray[np.int32], samples: int = SAMPLES) -> NDArray[np.int8]:
-    """The last ``samples`` rows that the device's chain makes of counts [n, 8], all leads valid."""
-    filtered = FilterChain(MODEL, mains_hz=None).push(counts)[-samples:]
-    return to_tensor(twelve_leads(filtered), _ALL_VALID, SCALE_NUM, SCALE_DEN)
-
-
 def record_tensor(mv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
     """A 10-s record, mV [1000, 8] at 100 Hz, as the network sees it: int8 [1000, 12]."""
     before, after = LEAD_IN + _MARGIN, MODEL.delay_samples // UP + _MARGIN
     extended = np.concatenate([mv[before:0:-1], mv, mv[-2 : -2 - after : -1]])
-    return tensor_of(to_counts(extended, rng))
+    return filtered_tensor(to_counts(extended, rng), MODEL, SAMPLES, SCALE_NUM, SCALE_DEN)
 
 
-def filtered_tensors(
-    dataset: Dataset, cache: Path, say: Callable[[str, int, int], None]
-) -> NDArray[np.int8]:
-    """All records of a data set, int8 [n, 1000, 12]; kept in ``cache`` for the next run."""
+def filtered_tensors(dataset: Dataset, say: Callable[[str, int, int], None]) -> NDArray[np.int8]:
+    """All records of a data set, int8 [n, 1000, 12]; kept in the user's cache for the next run."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
     key = f"{dataset.digest} {MODEL} {SCALE_NUM} {SCALE_DEN} {NOISE_UV} {LEAD_IN}"
     path = cache / f"tensors-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
