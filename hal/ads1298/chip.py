@@ -200,7 +200,7 @@ class SimulatedChip:
         self._end_conversions()
         self._registers = {register.name: register.reset for register in reg.REGISTERS}
         self._registers[reg.ID.name] = self.faults.chip_id
-        self._registers[reg.GPIO.name] &= 0x0F
+        self._registers[reg.CONFIG2.name] = self.faults.config2_reset
         self._rdatac = True
         self._standby = False
         self._period_ns = reg.period_ns(self._registers["CONFIG1"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hal.ads1298.registers import ADS1298_ID
+from hal.ads1298.registers import ADS1298_ID, CONFIG2
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Faults:
     """Faults of chip and wires; times are sample indices (0 = first settled), None = never.
 
     chip_id : what the ID register says
+    config2_reset : the data sheet says 0x40, silicon was seen with 0x00
     miso_stuck : every byte from the chip is this one (0x00 or 0xFF: not connected)
     drdy_stops_at : the line makes no edge from this sample on
     missed_edges : edges the host does not see (their conversions are lost to it)
@@ -21,6 +22,7 @@ class Faults:
     """
 
     chip_id: int = ADS1298_ID
+    config2_reset: int = CONFIG2.reset
     miso_stuck: int | None = None
     drdy_stops_at: int | None = None
     missed_edges: frozenset[int] = frozenset()
