@@ -33,5 +33,5 @@ class Patient(Protocol):
     duration: int | None  # analog points until the signal ends; None = for ever
 
     def potentials(self, first: int, n: int) -> ElectrodePotentials:
-        """Volts of points first .. first+n-1 (first >= 0); beyond ``duration`` raises ValueError."""
+        """Volts of points first .. first+n-1 (first >= 0); ValueError beyond ``duration``."""
         ...
