@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.call import LIMB, WINDOW_S, Evidence, decide
-from firmware.events import LEADS, Beat, ElectrodeChange, Event, Gap, Quality, Rate, Trace
+from firmware.events import Beat, ElectrodeChange, Event, Gap, Quality, Rate, Trace
 from firmware.filters import FilterChain
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
@@ -17,16 +17,14 @@ from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
 from firmware.quality import QualityMeter
 from firmware.rate import RateMeter
-from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, Electrode, FrameBlock
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
 
-# Beats and quality are worked out in steps that end on multiples of this index: doing it block
-# by block would double the cost of a live block, and beats come some 200 ms late by their nature.
-STEP = 50
+# Live blocks are short, and looking for beats in each would double their cost: they are gathered
+# up to this many samples. A beat is certain only 200 ms after it, so nothing is later for it.
+GATHER = 50
 CALL_EVERY = SAMPLE_RATE_HZ
 WINDOW = WINDOW_S * SAMPLE_RATE_HZ
 NEVER = -(1 << 62)
-
-_CHANNEL_COLUMNS = np.array([LEADS.index(lead) for lead in CHANNEL_LEADS])
 
 
 class Pipeline:
@@ -36,6 +34,7 @@ class Pipeline:
     profile : filter profile of the trace, "diagnostic" or "monitor"
     mains_hz : 50, 60, or None for no notch
     network : None leaves every call at "no model"
+    first_call : calls that would end before this index are left out (a recording's lead-in)
     """
 
     def __init__(
@@ -45,6 +44,7 @@ class Pipeline:
         profile: str = "monitor",
         mains_hz: int | None = 50,
         network: Network | None = None,
+        first_call: int = 0,
     ) -> None:
         self._uv_per_count = nv_per_count / 1000
         self._trace_filter = FilterChain(PROFILES[profile], mains_hz=mains_hz)
@@ -53,17 +53,16 @@ class Pipeline:
         self._quality = QualityMeter(nv_per_count, mains_hz=mains_hz)
         self._rule = network.rule if network else None
         self._window = ModelWindow(network) if network else None
+        self._first_call = first_call
         self._next: int | None = None  # the index that follows; None before the first block
         self._off = 0
         self._restart(0)
 
     def _restart(self, index: int) -> None:
         """Begin anew at ``index``: at the start and after a gap."""
-        self._start = self._step_start = index
+        self._start = self._gathered_from = index
+        self._gathered: list[NDArray[np.int32]] = []
         self._last_off = dict.fromkeys(Electrode, NEVER)
-        self._called_limbs_since = NEVER
-        self._pending: list[NDArray[np.int32]] = []
-        self._pending_lost = np.zeros(len(LEADS), dtype=np.bool_)
         self._trace_filter.reset()
         self._qrs.reset(index)
         self._rate.reset(index)
@@ -84,64 +83,72 @@ class Pipeline:
             events.append(Gap(block.first_index, lost))
             self._restart(block.first_index)
         self._next = block.first_index + len(block)
-        for start, stop, off in _runs(block):
-            index = block.first_index + start
+        for start, stop, off in _runs(block.electrodes_off):
             if off != self._off:
+                events += self._analyse()
                 self._electrodes_changed(off)
-                events.append(ElectrodeChange(index, off))
-            events += self._run(index, block.counts[start:stop], off)
+                events.append(ElectrodeChange(block.first_index + start, off))
+            while start < stop:
+                index = block.first_index + start
+                n = min(stop - start, self._next_call(index) - index)
+                events += self._run(index, block.counts[start : start + n])
+                start += n
+        if self._next - self._gathered_from >= GATHER:
+            events += self._analyse()
         return events
 
     def _electrodes_changed(self, off: int) -> None:
         """Filters of channels whose electrodes are back must forget the rail they sat on."""
-        was, now = channels_lost(self._off), channels_lost(off)
-        back = np.flatnonzero(was & ~now).tolist()
+        back = np.flatnonzero(channels_lost(self._off) & ~channels_lost(off)).tolist()
         if back:
             self._trace_filter.reset(back)
             if self._window:
                 self._window.reset(back)
         self._off = off
 
-    def _run(self, index: int, counts: NDArray[np.int32], off: int) -> Iterator[Event]:
-        """Samples with one electrode state, none of them beyond the end of a step."""
+    def _limbs_since(self) -> int:
+        """First sample from which on no limb electrode has been off."""
+        return max(self._start, *(self._last_off[e] + 1 for e in Electrode if LIMB >> e & 1))
+
+    def _next_call(self, index: int) -> int:
+        """When the next call is due, after ``index``: a full second, or the first whole window."""
+        second = (index // CALL_EVERY + 1) * CALL_EVERY
+        whole = self._limbs_since() + WINDOW
+        return whole if index < whole < second and not self._off & LIMB else second
+
+    def _run(self, index: int, counts: NDArray[np.int32]) -> Iterator[Event]:
+        """Samples with one electrode state, none of them beyond the next call."""
         filtered = twelve_leads(self._trace_filter.push(counts))
         uv = np.rint(filtered * self._uv_per_count).astype(np.int32)
-        lost = leads_lost(off)
-        yield Trace(index - self._trace_filter.delay_samples, uv, ~lost)
-
-        end = index + len(counts)
-        for electrode in Electrode:
-            if off >> electrode & 1:
-                self._last_off[electrode] = end - 1
+        yield Trace(index - self._trace_filter.delay_samples, uv, ~leads_lost(self._off))
         if self._window:
             self._window.push(counts)
-        self._pending.append(counts)
-        self._pending_lost |= lost
-        if end % STEP == 0:
-            yield from self._step(end)
+        self._gathered.append(counts)
+        end = index + len(counts)
+        for electrode in Electrode:
+            if self._off >> electrode & 1:
+                self._last_off[electrode] = end - 1
+        limbs_since = self._limbs_since()
+        if end % CALL_EVERY == 0 or end == limbs_since + WINDOW:
+            yield from self._analyse()
+            if end >= self._first_call:
+                yield from self._call(end, limbs_since)
 
-    def _step(self, end: int) -> Iterator[Event]:
-        counts = np.concatenate(self._pending)
-        usable = ~self._pending_lost[_CHANNEL_COLUMNS]
-        start = self._step_start
-        self._pending, self._step_start = [], end
-        self._pending_lost = np.zeros(len(LEADS), dtype=np.bool_)
-
-        for beat in self._qrs.push(start, counts, usable):
+    def _analyse(self) -> Iterator[Beat]:
+        """Beats and quality of what was gathered, all of it with one electrode state."""
+        if not self._gathered:
+            return
+        counts = np.concatenate(self._gathered)
+        first = self._gathered_from
+        self._gathered, self._gathered_from = [], first + len(counts)
+        usable = ~channels_lost(self._off)
+        for beat in self._qrs.push(first, counts, usable):
             self._rate.beat(beat)
             yield Beat(beat)
-        self._quality.push(start, counts, usable)
-
-        limbs_since = max(self._start, *(self._last_off[e] + 1 for e in Electrode if LIMB >> e & 1))
-        # The first whole window is called at once: nobody waits for the next full second.
-        first = end - limbs_since >= WINDOW and self._called_limbs_since != limbs_since
-        if end % CALL_EVERY == 0 or first:
-            yield from self._call(end, limbs_since)
+        self._quality.push(first, counts, usable)
 
     def _call(self, end: int, limbs_since: int) -> Iterator[Event]:
         span = min(end - limbs_since, WINDOW)
-        if span == WINDOW:
-            self._called_limbs_since = limbs_since
         off = 0
         for electrode, last in self._last_off.items():
             off |= (last >= end - WINDOW) << electrode
@@ -165,12 +172,8 @@ class Pipeline:
         yield decide(evidence, scores, self._rule)
 
 
-def _runs(block: FrameBlock) -> Iterator[tuple[int, int, int]]:
-    """(start, stop, electrodes off) of rows with one electrode state inside one step."""
-    off = block.electrodes_off
-    n = len(block)
-    cuts = {0, *(np.flatnonzero(np.diff(off)) + 1).tolist()}
-    cuts.update(range(-block.first_index % STEP, n, STEP))
-    starts = sorted(cuts)
-    for start, stop in zip(starts, [*starts[1:], n], strict=True):
+def _runs(off: NDArray[np.uint16]) -> Iterator[tuple[int, int, int]]:
+    """(start, stop, value) of the runs of equal values."""
+    starts = [0, *(np.flatnonzero(np.diff(off)) + 1).tolist()]
+    for start, stop in zip(starts, [*starts[1:], len(off)], strict=True):
         yield start, stop, int(off[start])

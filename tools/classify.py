@@ -21,6 +21,7 @@ from hal.simulated import simulated_frontend
 
 READ_FRAMES = 5000
 _DELAY = PROFILES["model"].delay_samples
+_MARGIN = 5  # samples: lengths are rounded to the chip's and the analog grid
 
 
 def classify(files: Sequence[Path], *, model: str = "", jobs: int = 1) -> Iterator[dict[str, Any]]:
@@ -66,13 +67,10 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
     patient = RecordedPatient(
         recording,
         lead_in_s=lead_in / SAMPLE_RATE_HZ,
-        tail_s=(_DELAY + CALL_EVERY) / SAMPLE_RATE_HZ,
+        tail_s=(_DELAY + _MARGIN) / SAMPLE_RATE_HZ,
     )
     frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
-    calls = _calls(frontend, network)
-    first = lead_in - missing + WINDOW + _DELAY
-    last = lead_in + samples + _DELAY
-    windows = [call for call in calls if first <= call.index + 1 <= last]
+    windows = _calls(frontend, network, first=lead_in - missing + WINDOW + _DELAY)
     call = decide_recording(windows, network.rule if network else None)
     short = missing > 0
     return {
@@ -95,10 +93,10 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
     }
 
 
-def _calls(frontend: Frontend, network: Network | None) -> list[Call]:
+def _calls(frontend: Frontend, network: Network | None, first: int) -> list[Call]:
     frontend.open()
     info = frontend.configure(FrontendConfig())
-    pipeline = Pipeline(info.nv_per_count, network=network)
+    pipeline = Pipeline(info.nv_per_count, network=network, first_call=first)
     frontend.start()
     calls: list[Call] = []
     try:
