@@ -32,6 +32,7 @@ READ_TIMEOUT_S = 0.5
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 5.0
 STEADY_SAMPLES = 5 * SAMPLE_RATE_HZ  # after so many without a fault the pauses start small again
 REALTIME_PRIORITY = 50
+SWITCH_S = 0.0001  # a simulated patient's thread gives way within a twentieth of a sample
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h
 
 
@@ -184,6 +185,7 @@ def main(arguments: list[str]) -> int:
     acquisition = Acquisition(
         lambda: build_frontend(config, clock), config.frontend.settings(), ring, clock, log, notify
     )
+    sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
     acquisition.run(lambda: asked_to_stop)
     ring.close()

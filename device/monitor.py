@@ -219,8 +219,10 @@ class Monitor:
         return p50, p99
 
     def _close(self) -> None:
-        """Send what the line still takes, leave the screen tidy."""
+        """Process what is there, send what the line still takes, leave the screen tidy."""
         self._notify("STOPPING=1")
+        with contextlib.suppress(RingError):
+            self._read()
         link = self._instrument.link
         deadline_ns = self._clock.now_ns() + 500_000_000
         while link.waiting and not link.failure and self._clock.now_ns() < deadline_ns:
@@ -249,8 +251,7 @@ def main(arguments: list[str]) -> int:
         return 2
     monitor = Monitor(config, RealClock(), sdnotify.SystemdNotifier().notify)
     gc.freeze()
-    with contextlib.suppress(BrokenPipeError):
-        monitor.run(lambda: asked_to_stop)
+    monitor.run(lambda: asked_to_stop)
     return 0
 
 

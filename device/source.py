@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from device.ahead import PatientAhead
 from device.config import Config, PatientSection
 from hal import backends
 from hal.clock import Clock
@@ -23,7 +24,10 @@ def build_patient(section: PatientSection) -> Patient:
 
 
 def build_frontend(config: Config, clock: Clock) -> Frontend:
-    """The configured back end, not open yet. Raises HalError: unknown, absent, bad recording."""
+    """The configured back end, not open yet, to run in real time.
+
+    Raises HalError: unknown, absent, bad recording.
+    """
     name = config.frontend.backend
-    patient = build_patient(config.patient) if name == SIMULATED else None
+    patient = PatientAhead(build_patient(config.patient)) if name == SIMULATED else None
     return backends.build(name, clock, options=config.frontend.options, patient=patient)

@@ -1,0 +1,105 @@
+"""The instrument in one process, as fast as the machine can: virtual time, bulk frames.
+
+Pipeline, screen and link are the live ones; only ring and processes are left out. The same
+configuration gives the same bytes on the line and the same pixels, every time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from device.config import Config, ConfigError
+from device.display.outputs import Display, DisplayError, open_display
+from device.display.screens import render
+from device.instrument import Instrument
+from device.link.port import STDOUT, Port, open_port
+from device.source import SIMULATED, build_patient
+from hal.clock import VirtualClock
+from hal.errors import FrontendError, Reason
+from hal.frontend import SAMPLE_RATE_HZ
+from hal.simulated import simulated_frontend
+
+BLOCK = SAMPLE_RATE_HZ // 5  # five frames per second of signal
+READ_TIMEOUT_S = 1.0
+FLUSH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FastRun:
+    """What came of it: samples processed and lost, messages sent and dropped."""
+
+    samples: int
+    lost: int
+    sent: int
+    dropped: int
+
+
+def run_fast(
+    config: Config,
+    duration_s: float | None,
+    *,
+    port: Port | None = None,
+    display: Display | None = None,
+) -> FastRun:
+    """Run ``duration_s`` seconds of signal, or all of a finite one.
+
+    port, display : instead of the configured ones
+    Raises ConfigError (not the simulated front end; a port or display that cannot be opened) and
+    HalError (no such preset, a bad recording, a fault of the front end).
+    """
+    if config.frontend.backend != SIMULATED:
+        raise ConfigError(f"{config.frontend.backend} cannot run faster than real time")
+    clock = VirtualClock()
+    frontend = simulated_frontend(build_patient(config.patient), clock, bulk=True)
+    try:
+        if port is None and config.serial.port:
+            port = open_port(config.serial.port, config.serial.baud)
+        display = display or open_display(config.display.device)
+    except (OSError, DisplayError) as error:
+        raise ConfigError(str(error)) from None
+    instrument = Instrument(config, port=port)
+    end = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
+    samples = 0
+    try:
+        frontend.open()
+        instrument.connect(frontend.configure(config.frontend.settings()))
+        frontend.start()
+        while end is None or instrument.index < end:
+            left = BLOCK if end is None else min(BLOCK, end - instrument.index)
+            block = frontend.read(left, READ_TIMEOUT_S)
+            instrument.process(block)
+            samples += len(block)
+            _send(instrument, clock.now_ns(), wait=config.serial.port == STDOUT)
+            _show(instrument, display)
+    except FrontendError as error:
+        if error.reason is not Reason.END_OF_SIGNAL:
+            raise
+    finally:
+        frontend.stop()
+        frontend.close()
+        _send(instrument, clock.now_ns(), wait=True)
+        instrument.link.close()
+        display.close()
+    link = instrument.link
+    return FastRun(samples, instrument.index - samples, link.counters.sent, link.dropped)
+
+
+def _send(instrument: Instrument, now_ns: int, *, wait: bool) -> None:
+    """Write what the port takes; with ``wait`` until it has taken all or a second has passed."""
+    link = instrument.link
+    link.poll(now_ns)
+    deadline_s = time.monotonic() + FLUSH_S
+    while wait and link.waiting and not link.failure and time.monotonic() < deadline_s:
+        time.sleep(0.001)
+        link.poll(now_ns)
+
+
+def _show(instrument: Instrument, display: Display) -> None:
+    frame = render(instrument.screen, display.size, grey=display.grey)
+    try:
+        display.show(frame)
+    except DisplayError as error:
+        instrument.fault("display", str(error))
+    if not display.failure:
+        instrument.fault("display", "")

@@ -1,0 +1,34 @@
+"""The instrument's processes, on one screen. On the device systemd starts the same modules.
+
+acquire   owns the front end, writes the ring; real-time priority where allowed
+monitor   reads the ring; pipeline, network, screen, serial line; may die at any time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """How one process is started and what is done when it dies.
+
+    gives_serial : inherits the supervisor's end of the pseudo-terminal
+    """
+
+    name: str
+    module: str
+    gives_serial: bool = False
+
+
+PROCESSES = (
+    Process("acquire", "device.acquire"),
+    Process("monitor", "device.monitor", gives_serial=True),
+)
+
+RESTARTS, WITHIN_S = 5, 60.0  # more deaths of one process than that: give up and say so
+STOP_S = 3.0  # to end after SIGTERM, then SIGKILL
+EXIT_USAGE = 2  # a process that ends with this would end so again: not restarted
+
+# Linear algebra is not what these processes do; its thread pools would only take memory.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
