@@ -1,0 +1,311 @@
+"""Everything the monitor needs of this machine, each with its evidence and what to do.
+
+Hardware that a laptop lacks by nature is "not here" and in order, unless the settings ask for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import shutil
+import statistics
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from device.acquire import REALTIME_PRIORITY
+from device.bundles import load_network
+from device.config import Config, ring_path
+from device.display.outputs import DisplayError, open_display
+from device.display.screens import Frame
+from device.ring import SLOTS
+from device.segment import HEADER_BYTES, SLOT
+from device.source import SIMULATED, build_frontend
+from firmware.bundle import BundleError
+from firmware.fixedpoint import BiquadBank
+from firmware.network import Network, NetworkError
+from hal.backends import Wiring
+from hal.clock import Clock, RealClock, VirtualClock
+from hal.errors import HalError
+from hal.frontend import SAMPLE_NS, Capability, Check, Frontend
+from hal.linux_gpio import find_header_chip
+
+PYTHON_MIN = (3, 11)
+PACKAGES = ("numpy", "cmsisdsp", "scipy", "pyserial", "luma.oled", "sdnotify", "jsonschema")
+RING_BYTES = HEADER_BYTES + SLOTS * SLOT.itemsize
+DISK_FREE_MIN = 500_000_000  # bytes
+TIMER_LOOPS = 250  # half a second
+MEASURED_RUNS = 20
+NOT_HERE = "not here"
+
+
+def checks(config: Config, clock: Clock | None = None) -> list[Check]:
+    """All findings, in the order in which one depends on the other; ``clock`` is the real one.
+
+    Takes a few seconds with a real front end. A running monitor holds the front end's lines:
+    that check then fails and says so.
+    """
+    real = clock or RealClock()
+    return [
+        _python(),
+        _packages(),
+        _arithmetic(),
+        _network(config),
+        *_buses(config),
+        *_frontend(config, real),
+        _shared_memory(ring_path(config).parent),
+        _realtime(config),
+        _timer(config, real),
+        _serial(config.serial.port),
+        _display(config.display.device),
+        _disk(Path.cwd()),
+    ]
+
+
+def _python() -> Check:
+    ok = sys.version_info >= PYTHON_MIN
+    wanted = ".".join(map(str, PYTHON_MIN))
+    found = f"{platform.python_implementation()} {platform.python_version()}"
+    evidence = f"{found} on {platform.machine()}, {platform.system()} {platform.release()}"
+    return Check("python", ok, evidence, "" if ok else f"install Python {wanted} or later")
+
+
+def _packages() -> Check:
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check(
+            "packages", False, f"missing: {', '.join(missing)}", "pip install --upgrade lead12"
+        )
+    return Check("packages", True, ", ".join(found))
+
+
+def _arithmetic() -> Check:
+    """A slow low-pass in CMSIS-DSP must settle on its input: y += (x - y) / 1024.
+
+    With the 64-bit state it ends within 1; a 32-bit state stops 1023 short, and the filters at
+    0.05 Hz would be as wrong.
+    """
+    level, one = 1 << 20, 1 << 30
+    step = np.full((1, 20_000), level, np.int32)
+    low_pass = BiquadBank([(one >> 10, 0, 0, one - (one >> 10), 0)], channels=1)
+    short = level - int(low_pass.process(step)[0, -1])
+    ok = 0 <= short <= 1
+    return Check(
+        "fixed point",
+        ok,
+        f"CMSIS-DSP low-pass settles {short} short of {level}, at most 1 allowed",
+        "" if ok else "reinstall cmsisdsp",
+    )
+
+
+def _network(config: Config) -> Check:
+    name = "network"
+    try:
+        network = load_network(config.model.path)
+        if network is None:
+            return Check(name, True, "none is configured: the monitor makes no call")
+        network.self_test()
+    except (BundleError, NetworkError) as error:
+        return Check(name, False, str(error), "set [model] path to a sound bundle")
+    runtime = f"{network.runtime} {_version(str(network.runtime).replace('_', '-'))}"
+    return Check(
+        name,
+        True,
+        f"{network.bundle.id} on {runtime}: {len(network.bundle.golden)} golden vectors right, "
+        f"{_run_ms(network):.1f} ms a window",
+    )
+
+
+def _run_ms(network: Network) -> float:
+    tensor = np.zeros((network.bundle.input.samples, 12), np.int8)
+    times = []
+    for _ in range(MEASURED_RUNS):
+        begin = time.perf_counter_ns()
+        network.run(tensor)
+        times.append(time.perf_counter_ns() - begin)
+    return statistics.median(times) / 1e6
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _buses(config: Config) -> list[Check]:
+    """SPI node and GPIO chip, where a back-end uses them."""
+    backend = config.frontend.backend
+    wanted = backend.startswith("ads1298")
+    bus = config.frontend.options.get("spi_bus", Wiring().spi_bus)
+    device = config.frontend.options.get("spi_device", Wiring().spi_device)
+    node = Path(f"/dev/spidev{bus}.{device}")
+    found = [
+        _node("SPI", node, wanted, f"the {backend} front end", "put dtparam=spi=on into config.txt")
+    ]
+    if backend == "ads1298-rpigpio":
+        return found  # its lines are tried with the front end
+    try:
+        found.append(Check("GPIO", True, f"{find_header_chip()} is behind the header"))
+    except HalError as error:
+        if wanted:
+            found.append(Check("GPIO", False, str(error), error.act))
+        else:
+            found.append(Check("GPIO", True, f"{NOT_HERE}, and the {backend} front end needs none"))
+    return found
+
+
+def _node(name: str, node: Path, wanted: bool, user: str, act: str) -> Check:
+    """A device node that must exist and be open to us when it is ``wanted``."""
+    if not node.exists():
+        if wanted:
+            return Check(name, False, f"{node} does not exist", act)
+        return Check(name, True, f"{NOT_HERE} ({node}), and {user} needs none")
+    if wanted and not os.access(node, os.R_OK | os.W_OK):
+        return Check(
+            name, False, f"no permission for {node}", f"join the group {node.group()}, log in again"
+        )
+    return Check(name, True, f"{node} is there")
+
+
+def _frontend(config: Config, real: Clock) -> list[Check]:
+    """Power up, identity, self-test and supplies of the configured front end."""
+    name = "front end"
+    simulated = config.frontend.backend == SIMULATED
+    try:
+        frontend = build_frontend(config, VirtualClock() if simulated else real)
+    except (HalError, ValueError) as error:
+        return [_failed(name, error)]
+    try:
+        frontend.open()
+        info = frontend.configure(config.frontend.settings())
+        evidence = f"{info.detail}, gain {info.gain}, {info.nv_per_count:.3f} nV per count"
+        return [Check(name, True, evidence), *_examine(frontend)]
+    except HalError as error:
+        return [_failed(name, error)]
+    finally:
+        with contextlib.suppress(HalError):  # it failed above already, and said why
+            frontend.close()
+
+
+def _examine(frontend: Frontend) -> list[Check]:
+    found = []
+    if Capability.SELF_TEST in frontend.capabilities:
+        found += frontend.self_test()
+    if Capability.HOUSEKEEPING in frontend.capabilities:
+        measured = frontend.housekeeping()
+        found.append(
+            Check(
+                "supplies",
+                True,
+                f"AVDD {measured.avdd_v:.2f} V, DVDD {measured.dvdd_v:.2f} V, "
+                f"{measured.temperature_c:.0f} °C",
+            )
+        )
+    return found
+
+
+def _failed(name: str, error: Exception) -> Check:
+    act = error.act if isinstance(error, HalError) else ""
+    evidence = str(error).removesuffix(f"; {act}") if act else str(error)
+    return Check(name, False, evidence, act or "correct [frontend] and [patient] in the settings")
+
+
+def _shared_memory(folder: Path) -> Check:
+    name = "shared memory"
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check(name, False, f"{folder}: {error.strerror}", "set [ring] path to a RAM disk")
+    evidence = f"{free / 1e6:.0f} MB free in {folder}, the ring takes {RING_BYTES / 1e6:.1f}"
+    ok = free > 2 * RING_BYTES
+    return Check(name, ok, evidence, "" if ok else f"make room in {folder}")
+
+
+def _realtime(config: Config) -> Check:
+    name = "real-time priority"
+    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
+        os.sched_setscheduler(0, *before)
+    except PermissionError:
+        simulated = config.frontend.backend == SIMULATED
+        return Check(
+            name,
+            simulated,
+            f"not allowed (RLIMIT_RTPRIO {limit}): a busy machine loses more samples",
+            f"add '@gpio - rtprio {REALTIME_PRIORITY}' to /etc/security/limits.conf",
+        )
+    return Check(name, True, f"SCHED_FIFO {REALTIME_PRIORITY} is allowed")
+
+
+def _timer(config: Config, clock: Clock) -> Check:
+    """How late a bare 500 Hz loop wakes: what any reader on this machine has to live with."""
+    late_us = []
+    due = clock.now_ns()
+    for _ in range(TIMER_LOOPS):
+        due += SAMPLE_NS
+        clock.sleep_until_ns(due)
+        late_us.append((clock.now_ns() - due) / 1e3)
+    p99, worst = float(np.percentile(late_us, 99)), max(late_us)
+    missed = sum(late * 1e3 >= SAMPLE_NS for late in late_us)
+    ok = config.frontend.backend == SIMULATED or p99 * 1e3 < SAMPLE_NS
+    return Check(
+        "timer",
+        ok,
+        f"bare 500 Hz loop: late by {statistics.median(late_us):.0f} µs median, {p99:.0f} µs p99, "
+        f"{worst:.0f} µs at worst; {missed} of {TIMER_LOOPS} edges missed",
+        "stop other programs, and allow real-time priority" if missed else "",
+    )
+
+
+def _serial(port: str) -> Check:
+    from serial.tools.list_ports import comports
+
+    name = "serial"
+    here = ", ".join(sorted(found.device for found in comports())) or "none"
+    if not port:
+        return Check(name, True, f"no port is configured; ports here: {here}")
+    if port in ("-", "pty") or ":" in port:
+        return Check(name, True, f"{port} is opened when the monitor runs")
+    if not Path(port).exists():
+        return Check(name, False, f"{port} does not exist; ports here: {here}", "plug it in")
+    return _node(name, Path(port), True, "", "")
+
+
+def _display(spec: str) -> Check:
+    name = "display"
+    kind = spec.partition(":")[0]
+    try:
+        display = open_display(spec)
+        if kind in ("none", "terminal", "png"):
+            return Check(name, True, f"{spec} needs no hardware")
+        black = Image.new("L", display.size)
+        display.show(Frame(black, 0, ""))
+        display.close()
+    except DisplayError as error:
+        return Check(name, False, str(error), "docs/wiring.md has the display's pins")
+    return Check(name, True, f"{spec} took a frame of {display.size[0]}x{display.size[1]}")
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    ok = free >= DISK_FREE_MIN
+    return Check(
+        "disk",
+        ok,
+        f"{free / 1e9:.1f} GB free in {folder}",
+        "" if ok else f"free {DISK_FREE_MIN / 1e6:.0f} MB",
+    )
