@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,13 +132,12 @@ def unpack(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
-                raise BundleError("the bundle is compressed; write it with lead12 quantize")
+                raise zipfile.BadZipFile("it is compressed")
             files = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, BundleError):
-            raise
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error) as error:
+        reason = str(error) or type(error).__name__
         raise BundleError(
-            f"not a model bundle, or a damaged one ({error}); copy it again"
+            f"not a model bundle, or a damaged one ({reason}); copy it again"
         ) from None
     if SUMS not in files:
         raise BundleError("not a model bundle: it has no SHA256SUMS")
@@ -149,7 +149,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
         if name not in files or listed.get(name) != _sha256(files[name]):
             raise BundleError(f"{name} is not what SHA256SUMS says; copy the bundle again")
     if _zip(files) != data:
-        raise BundleError("the bundle's zip structure is damaged; copy the bundle again")
+        raise BundleError("the bundle's zip is not as lead12 writes it; copy the bundle again")
     return files
 
 
@@ -175,7 +175,10 @@ def _manifest(data: bytes) -> dict[str, Any]:
         raise BundleError(f"manifest.json is not JSON ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BundleError(f"manifest.json is not of bundle format {FORMAT}; update the firmware")
-    needs = tuple(int(part) for part in str(manifest.get("minimum_firmware")).split(".") if part)
+    try:
+        needs = tuple(map(int, str(manifest.get("minimum_firmware")).split(".")))
+    except ValueError:
+        raise BundleError("manifest.json does not say the firmware it needs as 1.2.3") from None
     if needs > FIRMWARE:
         have = ".".join(map(str, FIRMWARE))
         raise BundleError(

@@ -1,0 +1,136 @@
+"""The embedded bundle is whole; anything else is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware.bundle import MANIFEST, MODEL, SUMS, Bundle, BundleError, pack, unpack
+from firmware.profiles import PROFILES
+
+EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
+
+
+def rewritten(change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The embedded bundle with its manifest changed and its hashes right."""
+    files = unpack(EMBEDDED)
+    del files[SUMS]
+    manifest = json.loads(files[MANIFEST])
+    change(manifest)
+    return pack({**files, MANIFEST: json.dumps(manifest).encode()})
+
+
+def test_the_embedded_bundle_is_whole_and_fits_this_firmware() -> None:
+    bundle = Bundle.from_bytes(EMBEDDED)
+    assert len(EMBEDDED) <= 700_000
+    assert [group.name for group in bundle.groups] == ["mate4", "superclasses", "statements"]
+    assert bundle.groups[0].labels == ("AFIB", "GSVT", "SB", "SR")
+    assert bundle.groups[0].texts["AFIB"] == "ATRIAL FIBRILLATION"
+    assert bundle.input.profile_version == PROFILES["model"].version
+    # steps of 20 uV: full scale of 400 mV in 8388607 counts
+    assert bundle.input.scale_num / bundle.input.scale_den == pytest.approx(400_000 / 20 / 8388607)
+    assert bundle.golden[0].counts.shape == (5000, 8)
+    assert bundle.manifest["training"]["data"][0]["licence"] == "CC BY 4.0"
+    assert bundle.card.startswith("# rhythm")
+
+
+def test_the_same_content_is_the_same_bytes() -> None:
+    files = unpack(EMBEDDED)
+    del files[SUMS]
+    assert pack(files) == EMBEDDED
+    assert pack(dict(reversed(files.items()))) == EMBEDDED
+
+
+@settings(max_examples=150, deadline=None)
+@given(at=st.integers(0, len(EMBEDDED) - 1), flip=st.integers(1, 255))
+def test_a_flipped_byte_anywhere_is_refused(at: int, flip: int) -> None:
+    damaged = bytearray(EMBEDDED)
+    damaged[at] ^= flip
+    with pytest.raises(BundleError) as caught:
+        Bundle.from_bytes(bytes(damaged))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_byte_of_the_zip_structure_counts() -> None:
+    """The headers and the directory, which zipfile itself hardly looks at."""
+    small = pack({"a": b"1", "b": b"22"})
+    unpack(small)
+    for at in range(len(small)):
+        for bit in range(8):
+            damaged = bytearray(small)
+            damaged[at] ^= 1 << bit
+            with pytest.raises(BundleError):
+                unpack(bytes(damaged))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 100, len(EMBEDDED) // 2, len(EMBEDDED) - 1])
+def test_a_truncated_bundle_is_refused(size: int) -> None:
+    with pytest.raises(BundleError, match="copy it again"):
+        Bundle.from_bytes(EMBEDDED[:size])
+
+
+def test_bytes_before_or_after_it_are_refused() -> None:
+    for data in (EMBEDDED + b"\0", b"\0" + EMBEDDED):
+        with pytest.raises(BundleError):
+            Bundle.from_bytes(data)
+
+
+@pytest.mark.parametrize("lost", [MANIFEST, MODEL, "card.md", "golden/sinus-72.tensor"])
+def test_a_missing_member_is_named(lost: str) -> None:
+    files = unpack(EMBEDDED)
+    del files[SUMS], files[lost]
+    with pytest.raises(BundleError, match=lost):
+        Bundle.from_bytes(pack(files))
+
+
+def test_a_model_that_is_no_network_is_refused() -> None:
+    files = unpack(EMBEDDED)
+    del files[SUMS]
+    with pytest.raises(BundleError, match="not a TensorFlow Lite network"):
+        Bundle.from_bytes(pack({**files, MODEL: b"\x7fELF" + bytes(100)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m.update(format=2), "format 1; update the firmware"),
+        (lambda m: m.update(minimum_firmware="9.0"), "needs firmware 9.0"),
+        (lambda m: m.update(minimum_firmware="soon"), "does not say the firmware"),
+        (lambda m: m["input"]["filter"].update(version=99), "filter model version 99"),
+        (lambda m: m["input"]["filter"].update(profile="moon"), "this firmware has none"),
+        (lambda m: m["input"]["filter"].update(profile="monitor"), "does not give 100 Hz"),
+        (lambda m: m["input"]["leads"].reverse(), "wants leads"),
+        (lambda m: m["input"]["scale"].update(den=0), "not a positive rational"),
+        (lambda m: m["input"].update(samples="ten"), "does not fit"),
+        (lambda m: m["groups"].pop(), "golden vector sinus-72 has"),
+        (lambda m: m["groups"][0].update(first=1), "cover the network's outputs"),
+        (lambda m: m["groups"][0].update(activation="relu"), "activation relu"),
+        (lambda m: m["groups"][0].update(temperature=0), "calibration out of range"),
+        (lambda m: m["groups"][0]["thresholds"].update(SR=1.5), "calibration out of range"),
+        (lambda m: m["groups"][0]["labels"].__setitem__(0, "SR"), "one twice"),
+        (lambda m: m.update(groups=7), "does not fit"),
+        (lambda m: m.update(call_group="mood"), "no group mood"),
+        (lambda m: m.update(golden=[]), "cannot be self-tested"),
+        (lambda m: m.pop("tolerance"), "tolerance"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_in_one_line(
+    change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    with pytest.raises(BundleError, match=says) as caught:
+        Bundle.from_bytes(rewritten(change))
+    assert "\n" not in str(caught.value)
+
+
+def test_golden_counts_are_what_their_differences_add_up_to() -> None:
+    golden = Bundle.from_bytes(EMBEDDED).golden[0]
+    stored = np.frombuffer(unpack(EMBEDDED)["golden/sinus-72.counts"], np.int8).reshape(-1, 8)
+    assert golden.counts.dtype == np.int32
+    np.testing.assert_array_equal(np.diff(golden.counts, axis=0), stored[1:].astype(np.int32) * 64)
