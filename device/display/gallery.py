@@ -171,9 +171,9 @@ def states() -> Iterator[tuple[str, ScreenState]]:
         _refused(patient(), Refusal.UNSURE, "UNSURE", "read the trace", probability=0.41),
     )
     yield "no-model", _refused(patient(), Refusal.NO_MODEL, "NO MODEL", "install a model", model="")
-    state = patient(23.6, flat=True, rate=None)
+    state = patient(23.2, flat=True, rate=None)
     yield "asystole", _refused(state, Refusal.NO_SIGNAL, "ASYSTOLE?", "check patient and cable")
-    state = patient(23.6, flat=True, rate=None)
+    state = patient(23.2, flat=True, rate=None)
     state.apply(ElectrodeChange(state.index, electrode_mask((Electrode.V6,))))
     yield "electrode-fell-off", state
     state = patient(gap=(20.0, 21.5), rate=None)
