@@ -119,10 +119,10 @@ class AnalogSettings:
 
     @property
     def body_pull_v(self) -> float:
-        """Where the lead-off currents take a body that RLD does not hold."""
+        """How far the lead-off currents push a body that RLD does not hold: beyond a rail."""
         up = (self.sens_p & ~self.flip).bit_count() + (self.sens_n & self.flip).bit_count()
         down = (self.sens_p & self.flip).bit_count() + (self.sens_n & ~self.flip).bit_count()
-        return RAIL_V * float(np.sign(up - down)) if self.lead_off else 0.0
+        return AVDD_V * float(np.sign(up - down)) if self.lead_off else 0.0
 
 
 class AnalogFrontEnd:

@@ -251,6 +251,7 @@ class Ads1298:
         self._failure: FrontendError | None = None
         self._next_index = 0
         self._bad_run = 0
+        self._unsettled = reg.SETTLED_EDGE
         self._until_rl_check = self._config.rl_check_every
         self._rl_off = False
 
@@ -258,12 +259,14 @@ class Ads1298:
         """Read once; leaves blocks in ``_pending``, a failure that follows them in ``_failure``."""
         every = self._config.rl_check_every
         wanted = min(max_frames, self._until_rl_check) if every else max_frames
+        wanted += self._unsettled
         data, edges = self._reader.read_frames(wanted, FRAME_BYTES, timeout_ns)
         if not len(edges):
             raise self._no_edges(timeout_ns)
         status, counts = unpack(data)
         index = edges[:, 0] - reg.SETTLED_EDGE
         settled = index >= 0
+        self._unsettled = max(self._unsettled - len(edges), 0)
         good = settled & is_frame(status)
         if good.all():
             self._bad_run = 0
@@ -272,7 +275,7 @@ class Ads1298:
             good[stop:] = False
         self._append(index, edges[:, 1], counts, status, good)
         if every:
-            self._until_rl_check -= len(edges)
+            self._until_rl_check -= int(settled.sum())
             if self._until_rl_check <= 0 and self._failure is None:
                 self._until_rl_check = every
                 self.command(reg.Opcode.SDATAC)
