@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from firmware.profiles import DIAGNOSTIC, MODEL, MONITOR, Profile
-from tools.bench.filters import BEGIN, DOCS, END, Figure, main, measure
+from tools.bench.figures import DOCS, Figure
+from tools.bench.filters import main, measure
 from tools.design_filters import high_pass
 
 
@@ -21,7 +22,7 @@ def test_every_limit_holds(figures: list[Figure]) -> None:
 
 
 def test_the_limits_of_the_standards_are_all_there(figures: list[Figure]) -> None:
-    limits = {(f.chain, f.name): (f.low, f.high) for f in figures}
+    limits = {(f.part, f.name): (f.low, f.high) for f in figures}
     for name in ("0.67 Hz", "1 Hz", "10 Hz", "40 Hz", "100 Hz"):
         assert limits["diagnostic", name] == (-0.5, 0.5)
     for name in ("0.05 Hz", "150 Hz"):
@@ -70,12 +71,13 @@ def test_a_broken_limit_is_an_exit_code(
     monkeypatch.setattr("tools.bench.filters.measure", lambda: worse)
     assert main() == 1
     assert "BROKEN" in capsys.readouterr().out
-    assert main(json=True) == 1
+    assert main(as_json=True) == 1
     assert len(capsys.readouterr().out.splitlines()) == len(figures)
 
 
 def test_docs_have_every_figure(figures: list[Figure]) -> None:
-    """``python -m tools.bench.filters --update-docs`` writes them."""
-    table = DOCS.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    """``lead12 bench filters --update-docs`` writes them."""
+    table = (DOCS / "filters.md").read_text(encoding="utf-8")
+    table = table.split("bench filters: begin")[1].split("bench filters: end")[0]
     for figure in figures:
         assert f"| {figure.name}, {figure.unit} |" in table

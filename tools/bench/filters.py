@@ -1,16 +1,12 @@
 """Measure the filter chain through the simulated ADS1298, and hold it against its limits.
 
 Six chest electrodes carry test signals; the driver reads the chip, so sinc3 droop, input noise
-and quantisation are in every figure. ``python -m tools.bench.filters [--json] [--update-docs]``.
+and quantisation are in every figure. ``lead12 bench filters [--json] [--update-docs]``.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from json import dumps
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +18,10 @@ from hal.clock import VirtualClock
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, Electrode, FrontendConfig
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
 from hal.simulated import simulated_frontend
+from tools.bench.figures import DOCS, Figure, show, write_section
 
 Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # seconds -> millivolts
 Samples = NDArray[np.float64]
-
-DOCS = Path(__file__).parents[2] / "docs" / "filters.md"
-BEGIN, END = "<!-- bench filters: begin -->", "<!-- bench filters: end -->"
 
 RESPONSE_HZ = (0.05, 0.5, 0.67, 1.0, 10.0, 40.0, 100.0, 125.0, 150.0)
 SINE_MV = 5.0
@@ -60,34 +54,6 @@ SLOW_SETTLED_S, FAST_SETTLED_S = 40.0, 20.0
 MAINS_TONES_HZ = tuple(
     hz + away for hz in MAINS_HZ for away in (-OFF_NOMINAL_HZ, 0.0, OFF_NOMINAL_HZ)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured value; low <= value <= high where a limit is set (None: for information)."""
-
-    chain: str
-    name: str
-    value: float
-    unit: str
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the value is within its limits."""
-        low = -np.inf if self.low is None else self.low
-        high = np.inf if self.high is None else self.high
-        return bool(low <= self.value <= high)
-
-    @property
-    def limit(self) -> str:
-        """The limits in words, "" where there are none."""
-        if self.low is not None and self.high is not None:
-            return f"{self.low:g} .. {self.high:g}"
-        if self.high is not None:
-            return f"<= {self.high:g}"
-        return "" if self.low is None else f">= {self.low:g}"
 
 
 class _TestPatient:
@@ -312,26 +278,11 @@ def measure(profiles: Sequence[Profile] = (DIAGNOSTIC, MONITOR, MODEL)) -> list[
     return figures
 
 
-def _text(figures: Sequence[Figure]) -> str:
-    lines: list[str] = []
-    chain = ""
-    for figure in figures:
-        if figure.chain != chain:
-            chain = figure.chain
-            lines += ["", chain] if lines else [chain]
-        mark = "" if not figure.limit else "ok" if figure.ok else "BROKEN"
-        lines.append(
-            f"  {figure.name:<38} {figure.value:>z9.2f} {figure.unit:<12} "
-            f"{figure.limit:<14} {mark}".rstrip()
-        )
-    return "\n".join(lines)
-
-
 def _markdown(figures: Sequence[Figure]) -> str:
-    chains = list(dict.fromkeys(figure.chain for figure in figures))
+    chains = list(dict.fromkeys(figure.part for figure in figures))
     rows = list(dict.fromkeys((figure.name, figure.unit) for figure in figures))
     rows.sort(key=lambda row: float(row[0].split()[0]) if row[1] == "dB" else np.inf)
-    cells = {(figure.name, figure.chain): figure for figure in figures}
+    cells = {(figure.name, figure.part): figure for figure in figures}
     lines = [f"| | {' | '.join(chains)} |", "|---" * (len(chains) + 1) + "|"]
     for name, unit in rows:
         row = [f"{name}, {unit}"]
@@ -345,32 +296,9 @@ def _markdown(figures: Sequence[Figure]) -> str:
     return "\n".join(lines)
 
 
-def _write_docs(figures: Sequence[Figure]) -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    DOCS.write_text(f"{before}{BEGIN}\n{_markdown(figures)}\n{END}{after}", encoding="utf-8")
-
-
-def main(json: bool = False, *, update_docs: bool = False) -> int:
-    """Print the table, or one JSON object per figure; 1 when a limit is broken, else 0."""
+def main(*, as_json: bool = False, update_docs: bool = False) -> int:
+    """Print the figures beside their limits; 1 when one is broken, else 0."""
     figures = measure()
-    if json:
-        for figure in figures:
-            print(dumps({**asdict(figure), "ok": figure.ok}))
-    else:
-        print(_text(figures))
-        broken = sum(not figure.ok for figure in figures)
-        limits = sum(bool(figure.limit) for figure in figures)
-        print(f"\n{len(figures)} figures, {limits} with a limit, {broken} broken")
     if update_docs:
-        _write_docs(figures)
-    return int(not all(figure.ok for figure in figures))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object per figure")
-    parser.add_argument("--update-docs", action="store_true", help="write the table to the docs")
-    arguments = parser.parse_args()
-    raise SystemExit(main(json=arguments.json, update_docs=arguments.update_docs))
+        write_section(DOCS / "filters.md", "filters", _markdown(figures))
+    return show(figures, as_json=as_json)
