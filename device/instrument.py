@@ -6,6 +6,7 @@ differently. Times come in as arguments.
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -55,6 +56,7 @@ class Instrument:
         self.utc: str | None = None  # wall-clock time of ``index``; the edge that has one sets it
         self.screen = ScreenState()
         self._faults: dict[str, str] = {}
+        self._failed_at = 0  # index behind the block at which the analysis failed
         self._traces: deque[Trace] = deque()
         self.link = Link(config.serial.port, config.serial.baud, self, port=port)
         self._network = self._load_network()
@@ -84,16 +86,26 @@ class Instrument:
     def connect(self, info: FrontendInfo) -> None:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
         self.info = info
-        self._make_pipeline()
-        for block in self._history():
-            for event in self._push(block):
-                self.screen.apply(event)
+        self._restart_analysis(self.screen.apply)
+        if self.link.connected:  # otherwise the hello of the connection says it
+            self.link.send("hello", self.hello())
 
     def _adopt(self, config: Config) -> None:
         self.config = config
         self.screen.profile = "DIAG" if config.filters.profile == "diagnostic" else "MONITOR"
         self.screen.lead = config.display.lead
         self.screen.naming = Naming(config.electrodes.naming)
+
+    def _restart_analysis(self, tell: Callable[[Event], None]) -> None:
+        """A new pipeline, settled on the latest seconds; the host has heard of them already."""
+        self._make_pipeline()
+        for block in self._history():
+            try:
+                for event in self._push(block):
+                    tell(event)
+            except Exception as error:
+                self._survive(block, error)
+                return
 
     def _make_pipeline(self) -> None:
         if self.info is None:
@@ -106,9 +118,24 @@ class Instrument:
             network=self._network,
         )
 
+    def _survive(self, block: FrameBlock, error: Exception) -> None:
+        """A defect in the analysis: begin anew behind ``block``, or it would kill every restart."""
+        traceback.print_exception(error)
+        self.index = block.first_index + len(block)
+        self._failed_at = self.index
+        self._make_pipeline()
+        self.fault("analysis", f"analysis failed at {block.first_index} ({error}); started anew")
+
     def process(self, block: FrameBlock) -> None:
         """The next samples: what the pipeline says of them goes to screen and host."""
-        for event in self._push(block):
+        try:
+            events = self._push(block)
+        except Exception as error:  # a monitor that goes on and says so beats one that dies
+            self._survive(block, error)
+            return
+        if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
+            self.fault("analysis", "")
+        for event in events:
             self.screen.apply(event)
             match event:
                 case Call():
@@ -181,9 +208,7 @@ class Instrument:
         before = self.config.filters
         self._adopt(self.config.override({SETTINGS[setting]: value}, "set"))
         if self.config.filters != before:
-            self._make_pipeline()
-            for block in self._history():  # host and screen have heard of it already
-                self._push(block)
+            self._restart_analysis(lambda event: None)  # the screen has these seconds already
         return self._setting(SETTINGS[setting])
 
     def snapshot(self) -> tuple[int, NDArray[np.int16]]:

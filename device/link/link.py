@@ -103,6 +103,11 @@ class Link:
         return bool(self._name)
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a host's end to write to."""
+        return self._port is not None
+
+    @property
     def dropped(self) -> int:
         """Messages that were never sent because the line was blocked or gone for too long."""
         return self._outbox.dropped
@@ -162,6 +167,7 @@ class Link:
 
     def _connected(self, port: Port) -> None:
         self._port = port
+        self._line = b"\n"  # ends whatever half line a dead monitor left on the wire
         self._retry_ns = RETRY_FIRST_NS
         self.failure = ""
         self.counters.connections += 1
@@ -192,7 +198,7 @@ class Link:
             taken = self._port.write(self._line[:room])
             self._line = self._line[taken:]
             room -= taken
-            if not self._line:
+            if not self._line and self._message is not None:
                 self.counters.sent += 1
                 self._message = None
             if taken == 0:
