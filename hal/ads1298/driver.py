@@ -278,9 +278,12 @@ class Ads1298:
             self._until_rl_check -= int(settled.sum())
             if self._until_rl_check <= 0 and self._failure is None:
                 self._until_rl_check = every
-                self.command(reg.Opcode.SDATAC)
-                self._read_right_leg()
-                self.command(reg.Opcode.RDATAC)
+                try:
+                    self.command(reg.Opcode.SDATAC)
+                    self._read_right_leg()
+                    self.command(reg.Opcode.RDATAC)
+                except FrontendError as error:
+                    self._failure = error  # after the samples that are already here
 
     def _count_bad(self, good: NDArray[np.bool_], status: NDArray[np.uint32]) -> int:
         """Row at which too many bad frames have come in a row, or the number of rows."""
