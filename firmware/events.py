@@ -59,10 +59,14 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """``lost`` samples are missing before ``index``; filters were restarted."""
+    """``lost`` samples are missing before ``index``.
+
+    restarted : filters and window began anew; False when the gap was short enough to bridge
+    """
 
     index: int
     lost: int
+    restarted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

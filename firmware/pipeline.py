@@ -17,7 +17,7 @@ from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
 from firmware.quality import QualityMeter
 from firmware.rate import RateMeter
-from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
+from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode, FrameBlock
 
 # Live blocks are short, and looking for beats in each would double their cost: they are gathered
 # up to this many samples. A beat is certain only 200 ms after it, so nothing is later for it.
@@ -25,6 +25,10 @@ GATHER = 50
 CALL_EVERY = SAMPLE_RATE_HZ
 WINDOW = WINDOW_S * SAMPLE_RATE_HZ
 NEVER = -(1 << 62)
+
+# One sample lost on a busy machine must not cost ten seconds of evidence: 20 ms is half a QRS.
+BRIDGE = 10
+BRIDGED_IN_WINDOW = 50  # 1 % of it; with more the window is no evidence
 
 
 class Pipeline:
@@ -55,6 +59,7 @@ class Pipeline:
         self._window = ModelWindow(network) if network else None
         self._first_call = first_call
         self._next: int | None = None  # the index that follows; None before the first block
+        self._last = np.zeros(CHANNELS, dtype=np.int32)  # counts of the newest sample
         self._off = 0
         self._restart(0)
 
@@ -62,6 +67,7 @@ class Pipeline:
         """Begin anew at ``index``: at the start and after a gap."""
         self._start = self._gathered_from = index
         self._gathered: list[NDArray[np.int32]] = []
+        self._bridged: list[tuple[int, int]] = []  # (index after it, samples) in the window
         self._last_off = dict.fromkeys(Electrode, NEVER)
         self._trace_filter.reset()
         self._qrs.reset(index)
@@ -73,29 +79,50 @@ class Pipeline:
     def push(self, block: FrameBlock) -> list[Event]:
         """Take the next samples (``block.first_index`` not below the last); return what is known.
 
-        A jump in the index, or ``block.lost_before``, restarts every filter and the window.
+        A jump of the index up to ``BRIDGE`` samples is bridged for filters and network, told and
+        left out of the trace; a longer one restarts everything.
         """
         events: list[Event] = []
         if self._next is None:
             self._restart(block.first_index)
         elif block.first_index != self._next or block.lost_before:
-            lost = max(block.lost_before, block.first_index - self._next)
-            events.append(Gap(block.first_index, lost))
-            self._restart(block.first_index)
-        self._next = block.first_index + len(block)
+            events += self._gap(block)
         for start, stop, off in _runs(block.electrodes_off):
-            if off != self._off:
-                events += self._analyse()
-                self._electrodes_changed(off)
-                events.append(ElectrodeChange(block.first_index + start, off))
-            while start < stop:
-                index = block.first_index + start
-                n = min(stop - start, self._next_call(index) - index)
-                events += self._run(index, block.counts[start : start + n])
-                start += n
+            events += self._take(block.first_index + start, block.counts[start:stop], off)
+        self._next = block.first_index + len(block)
+        self._last = block.counts[-1]
         if self._next - self._gathered_from >= GATHER:
             events += self._analyse()
         return events
+
+    def _gap(self, block: FrameBlock) -> Iterator[Event]:
+        """What is missing before ``block``: a straight line if it is short, else a new start."""
+        missing = block.first_index - (self._next or 0)
+        horizon = block.first_index - WINDOW
+        self._bridged = [(at, n) for at, n in self._bridged if at > horizon]
+        so_far = sum(n for _, n in self._bridged)
+        bridge = 0 < missing <= BRIDGE and so_far + missing <= BRIDGED_IN_WINDOW
+        yield Gap(block.first_index, max(block.lost_before, missing), restarted=not bridge)
+        if not bridge:
+            self._restart(block.first_index)
+            return
+        self._bridged.append((block.first_index, missing))
+        share = np.arange(1, missing + 1)[:, None] / (missing + 1)
+        line = self._last + np.rint(share * (block.counts[0] - self._last)).astype(np.int32)
+        for event in self._take(block.first_index - missing, line, self._off):
+            if not isinstance(event, Trace):  # what was not measured is not drawn
+                yield event
+
+    def _take(self, index: int, counts: NDArray[np.int32], off: int) -> Iterator[Event]:
+        """Samples with one electrode state."""
+        if off != self._off:
+            yield from self._analyse()
+            self._electrodes_changed(off)
+            yield ElectrodeChange(index, off)
+        while len(counts):
+            n = self._next_call(index) - index
+            yield from self._run(index, counts[:n])
+            index, counts = index + n, counts[n:]
 
     def _electrodes_changed(self, off: int) -> None:
         """Filters of channels whose electrodes are back must forget the rail they sat on."""

@@ -152,12 +152,37 @@ def test_a_limb_electrode_off_refuses_and_the_first_clean_window_is_called_at_on
 def test_a_gap_restarts_the_window_and_is_counted(sinus: FrameBlock) -> None:
     chain = pipeline()
     chain.push(cut(sinus, 0, 6000))
-    events = chain.push(cut(sinus, 6007, 12_500, lost_before=7))
-    assert events[0] == Gap(6007, 7)
+    events = chain.push(cut(sinus, 6011, 12_500, lost_before=11))
+    assert events[0] == Gap(6011, 11, restarted=True)
     calls = [e for e in events if isinstance(e, Call)]
     assert calls[0].refusal is Refusal.STARTING
     called = next(call for call in calls if call.refusal is None)
-    assert called.index + 1 - 6007 == pytest.approx(WINDOW, abs=50)
+    assert called.index + 1 == 6011 + WINDOW
+
+
+def test_a_short_gap_is_told_and_not_drawn_but_costs_no_call(sinus: FrameBlock) -> None:
+    chain = pipeline()
+    chain.push(cut(sinus, 0, 6000))
+    events = chain.push(cut(sinus, 6010, 12_500, lost_before=10))
+    assert events[0] == Gap(6010, 10, restarted=False)
+    traces = [e for e in events if isinstance(e, Trace)]
+    delay = 4
+    assert traces[0].first_index == 6010 - delay  # ten rows are missing
+    calls = [e for e in events if isinstance(e, Call)]
+    assert {call.refusal for call in calls} == {None}
+    assert {call.label for call in calls} == {"SR"}
+
+
+def test_many_short_gaps_are_no_evidence(sinus: FrameBlock) -> None:
+    chain = pipeline()
+    chain.push(cut(sinus, 0, 6000))
+    events = [
+        event
+        for start in range(6010, 7000, 100)
+        for event in chain.push(cut(sinus, start, start + 90, lost_before=10))
+    ]
+    gaps = [e.restarted for e in events if isinstance(e, Gap)]
+    assert gaps == [False] * 5 + [True] + [False] * 4
 
 
 def test_flat_line_with_electrodes_on_is_asystole_not_a_rhythm() -> None:
