@@ -1,14 +1,14 @@
 """QRS detection on all usable channels at once, in integers.
 
 Per channel, spikes of up to 12 ms are removed by a morphological opening and closing, two moving
-sums (20 ms and 16 ms: zeros at 50 Hz and near 60 Hz) smooth, and a 20 ms difference gives the
-slope (pass band about 5-20 Hz). All of it is adds, minima and maxima of neighbouring samples:
-exact in int32 and without state but the last samples, so any cutting of the input gives the same
-beats. At each sample the channels' absolute slopes are averaged without the largest, so that one
-wild electrode is harmless; their sum over 80 ms is the *activity*. Its maxima are judged by an
-adaptive threshold with refractory time, T-wave rule and search-back, after Pan and Tompkins
-(IEEE Trans Biomed Eng 1985;32:230). The beat is placed where the summed curvature of the smoothed
-channels is largest: the tip of the R (or S) wave.
+sums (20 ms and 16 ms: zeros at 50 Hz and near 60 Hz) smooth, and a 20 ms difference, less the mean
+slope over 160 ms, gives the slope (pass band about 5-20 Hz). All of it is adds, minima and maxima
+of neighbouring samples: exact in int32 and without state but the last samples, so any cutting of
+the input gives the same beats. At each sample the channels' absolute slopes are averaged without
+the largest, so that one wild electrode is harmless; their sum over 80 ms is the *activity*. Its
+maxima are judged by an adaptive threshold with refractory time, T-wave rule and search-back, after
+Pan and Tompkins (IEEE Trans Biomed Eng 1985;32:230). The beat is placed where the curvature of
+the smoothed channels, averaged likewise, is largest: the tip of the R (or S) wave.
 """
 
 from __future__ import annotations
@@ -27,17 +27,21 @@ _MS = SAMPLE_RATE_HZ / 1000
 SPIKE = 6  # 12 ms: pacing pulses, and the 10 ms pulses that IEC 60601-2-27 wants ignored
 SMOOTH = (10, 8)  # zeros at 50 and 62.5 Hz
 SLOPE = 10  # 20 ms
+TREND = 8 * SLOPE  # 160 ms: the mean slope over so long is wander or T wave, and is taken off
 INTEGRATE = 40  # 80 ms: about one QRS
 CURVATURE = 14  # 28 ms to either side of the tip
 TIP_SEARCH = 40  # 80 ms to either side of the middle of the activity
 
 # Rules of the judge.
+APART = int(150 * _MS)  # two maxima nearer than this are one: slopes up and down of a wide QRS
+PROMINENCE_PERCENT = 130  # of the least activity in 150 ms before and after: steady noise has less
 REFRACTORY = int(180 * _MS)  # the shortest RR, at 300 bpm, is 200 ms
 T_WAVE_WITHIN = int(360 * _MS)  # of the beat it belongs to (Pan and Tompkins)
 T_WAVE_BELOW_PERCENT = 70  # of the activity of that beat
-THRESHOLD_PERCENT = 30  # of the way from the noise level to the signal level
+THRESHOLD_PERCENT = 20  # of the way from the noise level to the signal level
 SEARCH_BACK_RR_PERCENT = 160  # a beat is overdue after so much of the median RR
 SEARCH_BACK_THRESHOLD_PERCENT = 50  # of the threshold, when looking again
+SEARCH_BACK_WEIGHT = 3  # beats: the level follows faster to what the threshold missed
 LEARN = int(2000 * _MS)  # seen before the first judgement: two beats at 60 bpm
 RELEARN = int(8000 * _MS)  # without a beat for so long, the levels no longer hold
 LEARN_SECOND_PERCENT = 40  # the second largest maximum is a QRS too if so high beside the first
@@ -45,9 +49,10 @@ LEVELS = 8  # beats, RR intervals and rejected maxima remembered
 MIN_SLOPE_UV = 14  # least mean slope of a QRS over 80 ms: uV in 20 ms, mean of the channels
 
 _LOSS_SMOOTHED = 4 * (SPIKE - 1) + sum(SMOOTH) - len(SMOOTH)
-_SPAN = _LOSS_SMOOTHED + SLOPE + INTEGRATE - 1  # samples of history behind one activity value
+_SPAN = _LOSS_SMOOTHED + TREND + INTEGRATE - 1  # samples of history behind one activity value
 _ACTIVITY_DELAY = _SPAN // 2
 _TIP_DELAY = (_LOSS_SMOOTHED + 2 * CURVATURE) // 2
+_TIP_KEPT = APART + _ACTIVITY_DELAY - _TIP_DELAY + TIP_SEARCH
 
 
 def _running(op: np.ufunc, x: NDArray[Any], length: int) -> NDArray[Any]:
@@ -73,8 +78,9 @@ class QrsDetector:
 
     nv_per_count : input-referred nanovolts of one count (``FrontendInfo.nv_per_count``)
 
-    A beat is reported 0.2 to 0.45 s after its R peak; at the start and after ``reset`` only when
-    2 s have been seen; one found by search-back when the next is overdue.
+    A beat is reported 0.25 to 0.4 s after its R peak; in the first 2 s only when these are over;
+    one found by search-back when the next is overdue. Nothing is found in the first 0.3 s, nor in
+    that time after a lost electrode is back, in its channels.
     """
 
     def __init__(self, nv_per_count: float) -> None:
@@ -86,9 +92,9 @@ class QrsDetector:
         """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
         self._start = self._next = index
         self._raw: NDArray[np.int32] | None = None
-        self._usable_since = np.full(CHANNELS, index - _SPAN)
-        self._activity = np.zeros(2 * REFRACTORY, np.int64)
-        self._tip = np.zeros(2 * REFRACTORY, np.int64)
+        self._usable_since = np.full(CHANNELS, index)
+        self._activity = np.zeros(2 * APART, np.int64)
+        self._tip = np.zeros(_TIP_KEPT, np.int64)
         self._judge = _Judge(self._least, index)
 
     def push(
@@ -119,20 +125,19 @@ class QrsDetector:
             seen = np.arange(first_index - INTEGRATE + 1, first_index + n) >= settled[:, None]
             slope *= seen
             curvature *= seen[:, INTEGRATE - 1 :]
-        averaged = np.maximum(np.count_nonzero(slope, axis=0) - 1, 1)
-        mean = (slope.sum(axis=0, dtype=np.int64) - slope.max(axis=0)) // averaged
-        activity = np.concatenate((self._activity, _running(np.add, mean, INTEGRATE)))
-        tip = np.concatenate((self._tip, curvature.sum(axis=0, dtype=np.int64)))
+        activity = np.concatenate((self._activity, _running(np.add, _mean(slope), INTEGRATE)))
+        tip = np.concatenate((self._tip, _mean(curvature)))
         self._activity, self._tip = activity[n:], tip[n:]
 
-        peak = _running(np.maximum, activity, REFRACTORY)
-        middle = activity[REFRACTORY : REFRACTORY + n]
-        maxima = (middle > peak[:n]) & (middle >= peak[REFRACTORY + 1 :]) & (middle >= self._least)
+        middle = activity[APART : APART + n]
+        crest = _running(np.maximum, activity, APART)
+        trough = _running(np.minimum, activity, APART)
+        enough = 100 * middle >= PROMINENCE_PERCENT * np.maximum(trough[:n], trough[APART + 1 :])
+        maxima = (middle > crest[:n]) & (middle >= crest[APART + 1 :]) & enough
         beats: list[int] = []
-        for at in np.flatnonzero(maxima).tolist():
-            around = at + REFRACTORY - _ACTIVITY_DELAY + _TIP_DELAY - TIP_SEARCH
-            offset = int(tip[around : around + 2 * TIP_SEARCH + 1].argmax())
-            index = first_index + around - 2 * REFRACTORY + offset - _TIP_DELAY
+        for at in np.flatnonzero(maxima & (middle >= self._least)).tolist():
+            offset = int(tip[at : at + 2 * TIP_SEARCH + 1].argmax())
+            index = first_index + at - _TIP_KEPT + offset - _TIP_DELAY
             certain = first_index + at
             beats += self._judge.maximum(certain, max(index, self._start), int(middle[at]))
         return beats + self._judge.until(self._next)
@@ -140,14 +145,25 @@ class QrsDetector:
 
 def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Absolute slope [8, n + INTEGRATE - 1] and curvature [8, n] of the smoothed channels."""
-    low = _running(np.maximum, _running(np.minimum, raw, SPIKE), SPIKE)
-    x = _running(np.minimum, _running(np.maximum, low, SPIKE), SPIKE)
+    x = _running(np.minimum, raw, SPIKE)
+    x = _running(np.maximum, x, 2 * SPIKE - 1)  # ends the opening and begins the closing
+    x = _running(np.minimum, x, SPIKE)
     for length in SMOOTH:
         x = _running(np.add, x, length)
-    slope = np.abs(x[:, SLOPE:] - x[:, :-SLOPE])
+    side = (TREND - SLOPE) // 2
+    slope = x[:, side + SLOPE : -side] - x[:, side : -side - SLOPE]
+    slope = np.abs(slope - ((x[:, TREND:] - x[:, :-TREND]) >> 3))
     x = x[:, -(n + 2 * CURVATURE) :] >> 2  # room for the doubled middle
     middle = x[:, CURVATURE:-CURVATURE]
     return slope, np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
+
+
+def _mean(channels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Mean over the channels that are not 0, without the largest."""
+    others = np.maximum(np.count_nonzero(channels, axis=0) - 1, 1)
+    total: NDArray[np.int64] = channels.sum(axis=0, dtype=np.int64)
+    mean: NDArray[np.int64] = (total - channels.max(axis=0)) // others
+    return mean
 
 
 class _Judge:
@@ -201,7 +217,7 @@ class _Judge:
         return beats
 
     def _threshold(self) -> int:
-        signal = sorted(self._signal)[len(self._signal) // 2]
+        signal = sorted(self._signal)[(len(self._signal) - 1) // 2]
         noise = sorted(self._noise)[len(self._noise) // 2] if self._noise else 0
         noise = min(noise, signal)
         return max(self._least, noise + (signal - noise) * THRESHOLD_PERCENT // 100)
@@ -216,16 +232,19 @@ class _Judge:
 
     def _judge_newest(self) -> list[int]:
         _, index, height = self._seen[-1]
+        if self._last is not None and index - self._last[1] < REFRACTORY:
+            self._seen.pop()
+            return []
         if height >= self._threshold() and not self._is_t_wave(index, height):
             return self._accept(self._seen[-1])
         self._noise.append(height)
         return []
 
-    def _accept(self, beat: tuple[int, int, int]) -> list[int]:
+    def _accept(self, beat: tuple[int, int, int], *, late: bool = False) -> list[int]:
         time, index, height = beat
         if self._last is not None:
             self._rr.append(index - self._last[1])
-        self._signal.append(height)
+        self._signal.extend([height] * (SEARCH_BACK_WEIGHT if late else 1))
         self._last = beat
         self._seen = [one for one in self._seen if one[0] > time]
         rr = sorted(self._rr)[len(self._rr) // 2] if self._rr else RELEARN
@@ -242,6 +261,6 @@ class _Judge:
         floor = max(self._least, self._threshold() * SEARCH_BACK_THRESHOLD_PERCENT // 100)
         best = max(likely, key=lambda one: one[2], default=None)
         if best is not None and best[2] >= floor:
-            return self._accept(best)
+            return self._accept(best, late=True)
         self._due = self._last[0] + RELEARN
         return []
