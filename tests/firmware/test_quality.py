@@ -1,0 +1,207 @@
+"""Each fault made on purpose, told by name, and told apart from the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from firmware.events import LeadFault, QualityGrade
+from firmware.quality import QualityMeter
+from hal.frontend import CHANNEL_LEADS
+from tests.firmware.ecg import ALL, NV_PER_COUNT, beats_at, counts_of, cut, ecg_mv, noise_mv
+
+SECONDS = 12
+T = np.arange(SECONDS * 500) / 500
+V3 = CHANNEL_LEADS.index("V3")
+LIMB = [CHANNEL_LEADS.index(lead) for lead in ("I", "II")]
+DERIVED = {"III", "aVR", "aVL", "aVF"}
+
+Signal = NDArray[np.float64]
+
+
+def clean() -> Signal:
+    return ecg_mv(beats_at(bpm=70, seconds=SECONDS), SECONDS) + noise_mv(SECONDS, 3, seed=1)
+
+
+def measured(
+    mv: Signal, usable: NDArray[np.bool_] = ALL, mains_hz: int | None = 50
+) -> QualityMeter:
+    meter = QualityMeter(NV_PER_COUNT, mains_hz)
+    meter.push(0, counts_of(np.clip(mv, -400, 400)), usable)
+    return meter
+
+
+def muscle() -> Signal:
+    return np.random.default_rng(2).normal(0, 0.06, len(T))
+
+
+def motion() -> Signal:
+    return 6.0 * (T // 1.7 % 2)
+
+
+FAULTS = {
+    LeadFault.NOISY: [muscle(), motion()],
+    LeadFault.MAINS: [0.2 * np.sin(2 * np.pi * 50 * T), 1.0 * np.sin(2 * np.pi * 50.2 * T)],
+    LeadFault.WANDER: [1.5 * np.sin(2 * np.pi * 0.2 * T)],
+    LeadFault.RAILED: [np.full(len(T), 401.0), np.full(len(T), -401.0)],
+}
+DISTURBED = [(fault, added) for fault, signals in FAULTS.items() for added in signals]
+
+
+def test_a_clean_ecg_is_good() -> None:
+    assert measured(clean()).at(6000) == (QualityGrade.GOOD, {})
+    offsets = np.linspace(-300, 300, 8)
+    assert measured(clean() + offsets).at(6000) == (QualityGrade.GOOD, {})
+
+
+@pytest.mark.parametrize(("fault", "added"), DISTURBED)
+def test_a_disturbed_chest_lead_is_named(fault: LeadFault, added: Signal) -> None:
+    mv = clean()
+    mv[:, V3] += added
+    grade, faults = measured(mv).at(6000)
+    assert faults == {"V3": fault}
+    mild = fault is LeadFault.WANDER or (fault is LeadFault.MAINS and np.ptp(added) < 1)
+    assert grade is (QualityGrade.FAIR if mild else QualityGrade.POOR)
+
+
+def test_a_flat_lead_is_named() -> None:
+    mv = clean()
+    mv[:, V3] = 20 + 0.001 * np.sin(T)
+    assert measured(mv).at(6000) == (QualityGrade.POOR, {"V3": LeadFault.FLAT})
+
+
+@pytest.mark.parametrize("mains_hz", [50, 60])
+def test_mains_of_the_other_frequency_is_noise(mains_hz: int) -> None:
+    mv = clean()
+    mv[:, V3] += 0.45 * np.sin(2 * np.pi * mains_hz * T)
+    for notch, fault in ((mains_hz, LeadFault.MAINS), (110 - mains_hz, LeadFault.NOISY)):
+        assert measured(mv, mains_hz=notch).at(6000)[1] == {"V3": fault}
+    assert measured(mv, mains_hz=None).at(6000)[1] == {"V3": LeadFault.NOISY}
+
+
+def test_a_limb_lead_takes_those_made_of_it_along() -> None:
+    mv = clean()
+    mv[:, LIMB[1]] += muscle()
+    grade, faults = measured(mv).at(6000)
+    assert grade is QualityGrade.POOR
+    assert set(faults) == {"II"} | DERIVED
+
+
+def test_bad_means_too_little_is_left() -> None:
+    for lost, grade in (
+        ([0, 3, 4, 5], QualityGrade.POOR),
+        ([0, 3, 4, 5, 6], QualityGrade.BAD),
+        (LIMB, QualityGrade.BAD),
+    ):
+        mv = clean()
+        mv[:, lost] += muscle()[:, None]
+        assert measured(mv).at(6000)[0] is grade
+        usable = ALL.copy()
+        usable[lost] = False
+        got, faults = measured(clean(), usable).at(6000)
+        assert got is grade
+        assert set(faults.values()) == {LeadFault.OFF}
+
+
+def test_nothing_measured_is_bad() -> None:
+    meter = QualityMeter(NV_PER_COUNT, 50)
+    meter.push(0, counts_of(clean()[:499]), ALL)
+    assert meter.at(499)[0] is QualityGrade.BAD
+    meter.push(499, counts_of(clean()[499:500]), ALL)
+    assert meter.at(500)[0] is QualityGrade.GOOD
+
+
+def test_a_cough_passes_and_a_fault_is_forgotten() -> None:
+    for seconds, grade in ((2, QualityGrade.GOOD), (3, QualityGrade.POOR)):
+        mv = np.tile(clean(), (2, 1))
+        mv[1000 : 1000 + 500 * seconds, V3] += muscle()[: 500 * seconds]
+        meter = measured(mv[:6000])
+        assert meter.at(6000)[0] is grade
+        meter.push(6000, counts_of(mv[6000:]), ALL)
+        assert meter.at(12000)[0] is QualityGrade.GOOD
+
+
+def test_electrode_off_is_off_and_its_rail_is_forgotten() -> None:
+    mv = clean()
+    mv[:3000, V3] = 400
+    off = ALL.copy()
+    off[V3] = False
+    meter = QualityMeter(NV_PER_COUNT, 50)
+    meter.push(0, counts_of(mv[:3000]), off)
+    assert meter.at(3000) == (QualityGrade.POOR, {"V3": LeadFault.OFF})
+    meter.push(3000, counts_of(mv[3000:]), ALL)
+    assert meter.at(6000) == (QualityGrade.GOOD, {})
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 700), max_size=20))
+def test_quality_does_not_depend_on_the_cuts(lengths: list[int]) -> None:
+    mv = clean()
+    mv[2600:4200, V3] += muscle()[:1600]
+    mv[:, 0] += motion()
+    counts = counts_of(mv)
+    whole = QualityMeter(NV_PER_COUNT, 50)
+    whole.push(0, counts, ALL)
+    meter = QualityMeter(NV_PER_COUNT, 50)
+    for start, stop in cut(len(counts), lengths):
+        meter.push(start, counts[start:stop], ALL)
+    assert [meter.at(i) for i in range(2500, 6001, 500)] == [
+        whole.at(i) for i in range(2500, 6001, 500)
+    ]
+
+
+def test_a_gap_has_to_be_told() -> None:
+    meter = measured(clean())
+    with pytest.raises(ValueError, match=r"reset\(7000\)"):
+        meter.push(7000, counts_of(clean()), ALL)
+    meter.reset(7000)
+    assert meter.at(7000) == (QualityGrade.BAD, {})
+    meter.push(7000, counts_of(clean()), ALL)
+    assert meter.at(13_000) == (QualityGrade.GOOD, {})
+
+
+def ventricular_fibrillation() -> Signal:
+    waves = sum(np.sin(2 * np.pi * hz * T + hz) for hz in (3.7, 4.6, 5.5))
+    return np.outer(0.15 * waves, [1.0, 0.5, 0.9, -0.6, 0.8, 1.0, 1.0, -0.4])
+
+
+def test_asystole_is_silence_with_electrodes_on() -> None:
+    wander = 0.4 * np.sin(2 * np.pi * 0.3 * T)
+    mains = 0.3 * np.sin(2 * np.pi * 50 * T)
+    p_waves = ecg_mv([], SECONDS)
+    for beat in range(300, 5900, 400):
+        p_waves += 0.12 * np.exp(-0.5 * ((T - beat / 500) / 0.02) ** 2)[:, None]
+    silence = noise_mv(SECONDS, 5, seed=3)
+    silent = [silence, silence + (wander + mains)[:, None], silence + p_waves]
+    one_wild = silence.copy()
+    one_wild[:, V3] += motion()
+    for mv in (*silent, one_wild):
+        meter = measured(mv)
+        assert meter.asystole(6000, None)
+        assert meter.asystole(6000, 3999)
+        assert not meter.asystole(6000, 4000)
+        assert not meter.asystole(1999, None)
+
+
+def test_asystole_is_not_taken_for_granted() -> None:
+    assert not measured(ventricular_fibrillation()).asystole(6000, None)
+    assert not measured(clean()).asystole(6000, None)
+    few = ALL.copy()
+    few[2:] = False
+    silence = noise_mv(SECONDS, 5, seed=3)
+    assert not measured(silence, few).asystole(6000, None)
+    assert not measured(np.full((6000, 8), 401.0)).asystole(6000, None)
+
+
+@pytest.mark.data
+def test_recordings_graded_by_people(recordings: Path) -> None:
+    """Accuracy on the half of CinC 2011 not used for tuning, and calm on ordinary records."""
+    bench = pytest.importorskip("tools.bench.quality")
+    pytest.importorskip("h5py")
+    assert bench.cinc2011_accuracy(recordings, every=4) >= 0.88
+    assert bench.false_bad_share(recordings, every=8) < 0.02
