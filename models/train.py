@@ -25,6 +25,8 @@ from models.data.chain import filtered_tensors
 from models.groups import GROUPS, OUTPUTS, targets
 from models.metrics import macro_auc, rhythm_scores, softmax
 
+CHECKPOINT = "checkpoint.weights.h5"
+
 Progress = Callable[[str, int, int], None]  # what is being done, done, total
 
 
@@ -85,19 +87,21 @@ def fit(
     model, history = _start_or_resume(keras, out, config)
     for epoch in range(len(history), config.epochs):
         rng = np.random.default_rng((config.seed, epoch))
-        keras.utils.set_random_seed(config.seed * 1000 + epoch)
+        for layer in model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout's state is not in the checkpoint
+                layer.seed_generator.state.assign([config.seed, epoch * steps])
         order = rng.permutation(train_rows)
-        loss = 0.0
+        model.reset_metrics()
         for step in range(steps):
             rows = np.sort(order[step * config.batch : (step + 1) * config.batch])
             at = (epoch * steps + step) / (config.epochs * steps)
             model.optimizer.learning_rate.assign(config.learning_rate * one_cycle(at, config))
             x = augment(tensors[rows], rng, config.augmentation)
-            loss += float(model.train_on_batch(x, y[rows]))
+            loss = float(model.train_on_batch(x, y[rows]))  # mean of the epoch so far
             say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
         logits = predict(model, tensors[val_rows])
-        history.append({"loss": loss / steps, **watch(logits, y[val_rows])})
-        model.save(out / "checkpoint.keras")
+        history.append({"loss": loss, **watch(logits, y[val_rows])})
+        model.save_weights(out / CHECKPOINT)  # the optimiser's state too
         (out / "history.json").write_text(json.dumps(history, indent=1) + "\n")
     model.save_weights(out / "final.weights.h5")
     _draw(out / "curves.png", history)
@@ -189,18 +193,18 @@ def _claim(out: Path, config: TrainConfig, digest: str) -> None:
 def _start_or_resume(
     keras: Any, out: Path, config: TrainConfig
 ) -> tuple[Any, list[dict[str, float]]]:
-    loss = loss_function(config.rhythm_weight)
-    checkpoint = out / "checkpoint.keras"
-    if checkpoint.is_file() and (out / "history.json").is_file():
-        model = keras.saving.load_model(checkpoint, custom_objects={"loss": loss})
-        return model, json.loads((out / "history.json").read_text())
     model = ARCHITECTURES[config.architecture](OUTPUTS, None)
     optimizer = keras.optimizers.AdamW(
         config.learning_rate, weight_decay=config.weight_decay, global_clipnorm=1.0
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, loss)
-    return model, []
+    model.compile(optimizer, loss_function(config.rhythm_weight))
+    history = out / "history.json"
+    if not ((out / CHECKPOINT).is_file() and history.is_file()):
+        return model, []
+    optimizer.build(model.trainable_variables)
+    model.load_weights(out / CHECKPOINT)
+    return model, json.loads(history.read_text())
 
 
 def _draw(path: Path, history: list[dict[str, float]]) -> None:
