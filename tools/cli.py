@@ -17,9 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 model_app = typer.Typer(help="Model bundles: what is installed, and whether it is sound.")
-bench_app = typer.Typer(help="Measure; each prints its figures beside the limits.")
 app.add_typer(model_app, name="model", no_args_is_help=True)
-app.add_typer(bench_app, name="bench", no_args_is_help=True)
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -29,6 +27,16 @@ class Speed(StrEnum):
 
     REALTIME = "realtime"
     MAX = "max"
+
+
+class Bench(StrEnum):
+    """What ``lead12 bench`` measures."""
+
+    ALL = "all"
+    FILTERS = "filters"
+    QRS = "qrs"
+    THROUGHPUT = "throughput"
+    LIVE = "live"
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -137,6 +145,65 @@ def model_verify(
     from tools.model import verify
 
     print("\n".join(verify(bundle)))
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
+    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on.")],
+    seed: int = 0,
+    architecture: Annotated[str, typer.Option(help="residual or separable.")] = "residual",
+    epochs: Annotated[int, typer.Option(min=1)] = 18,
+) -> None:
+    """Train a network on PTB-XL folds 1-8, behind the device's own filters."""
+    from tools.models_cli import train as run_training
+
+    raise typer.Exit(run_training(data, out, seed=seed, architecture=architecture, epochs=epochs))
+
+
+@app.command()
+def quantize(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished training.")],
+    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0",
+    embed: Annotated[bool, typer.Option("--embed", help="Make it the firmware's own.")] = False,
+) -> None:
+    """Make an int8 bundle of a trained network: calibrated, measured, with its card."""
+    from tools.models_cli import quantize as build
+
+    raise typer.Exit(build(run_folder, data, version=version, embed=embed))
+
+
+@app.command()
+def evaluate(
+    target: Annotated[Path, typer.Argument(help="A bundle, or a run folder.")],
+    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
+    as_json: Json = False,
+) -> None:
+    """What a network scores on PTB-XL fold 9, through the integer chain."""
+    from tools.models_cli import evaluate as measure
+
+    raise typer.Exit(measure(target, data, as_json=as_json))
+
+
+@app.command()
+def bench(
+    what: Annotated[Bench, typer.Argument(help="What to measure.")] = Bench.ALL,
+    as_json: Json = False,
+    update_docs: Annotated[
+        bool, typer.Option("--update-docs", help="Write the figures to docs/ as well.")
+    ] = False,
+    data: Data = None,
+    seconds: Annotated[float, typer.Option(min=30, help="Length of the live run.")] = 600.0,
+) -> None:
+    """Measure, and print every figure beside its limit; exit code 1 when one is broken."""
+    from tools.bench import run as run_benches
+
+    raise typer.Exit(
+        run_benches(
+            what.value, as_json=as_json, update_docs=update_docs, data=data, seconds=seconds
+        )
+    )
 
 
 def complain(error: BaseException) -> None:

@@ -61,7 +61,8 @@ def _run_fast(config: Config, duration_s: float | None) -> int:
     if duration_s is None and not config.patient.record:
         duration_s = FINITE_S
     done = run_fast(config, duration_s)
-    _report(f"{done.samples / SAMPLE_RATE_HZ:.1f} s of signal, {done.lost} samples lost, {done.sent} messages")
+    seconds = done.samples / SAMPLE_RATE_HZ
+    _report(f"{seconds:.1f} s of signal, {done.lost} samples lost, {done.sent} messages")
     return 0
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from firmware.profiles import DIAGNOSTIC, MODEL, MONITOR, Profile
-from tools.bench.figures import DOCS, Figure
-from tools.bench.filters import main, measure
+from tools.bench.figures import DOCS, Figure, show
+from tools.bench.filters import measure
 from tools.design_filters import high_pass
 
 
@@ -62,16 +62,14 @@ def test_a_worse_profile_breaks_them(profile: Profile, broken: set[str]) -> None
 
 
 def test_a_broken_limit_is_an_exit_code(
-    figures: list[Figure], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    figures: list[Figure], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tools.bench.filters.measure", lambda: figures)
-    assert main() == 0
+    assert show(figures) == 0
     assert "0 broken" in capsys.readouterr().out
     worse = [replace(figures[0], value=-3.5), *figures[1:]]
-    monkeypatch.setattr("tools.bench.filters.measure", lambda: worse)
-    assert main() == 1
+    assert show(worse) == 1
     assert "BROKEN" in capsys.readouterr().out
-    assert main(as_json=True) == 1
+    assert show(worse, as_json=True) == 1
     assert len(capsys.readouterr().out.splitlines()) == len(figures)
 
 

@@ -18,7 +18,7 @@ from hal.clock import VirtualClock
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, Electrode, FrontendConfig
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
 from hal.simulated import simulated_frontend
-from tools.bench.figures import DOCS, Figure, show, write_section
+from tools.bench.figures import DOCS, Figure, write_section
 
 Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # seconds -> millivolts
 Samples = NDArray[np.float64]
@@ -296,9 +296,6 @@ def _markdown(figures: Sequence[Figure]) -> str:
     return "\n".join(lines)
 
 
-def main(*, as_json: bool = False, update_docs: bool = False) -> int:
-    """Print the figures beside their limits; 1 when one is broken, else 0."""
-    figures = measure()
-    if update_docs:
-        write_section(DOCS / "filters.md", "filters", _markdown(figures))
-    return show(figures, as_json=as_json)
+def write_docs(figures: Sequence[Figure]) -> None:
+    """Rewrite the table of docs/filters.md."""
+    write_section(DOCS / "filters.md", "filters", _markdown(figures))
