@@ -89,7 +89,7 @@ class RingWriter:
         words = self._segment.words
         self._words = words
         self._position = words[Word.PUBLISHED]
-        words[Word.RESERVED] = self._position  # a writer killed half way had announced more
+        self._announced = words[Word.RESERVED]  # by a writer killed half way: slots it spoiled
         last = (self._position - 1) % slots
         self.next_index = int(self._segment.index[last]) + 1 if self._position else 0
         self.last_t_ns: int | None = int(self._segment.t_ns[last]) if self._position else None
@@ -110,7 +110,7 @@ class RingWriter:
             )
         if n > size:
             raise ValueError(f"a block of {n} samples does not fit a ring of {size}")
-        words[Word.RESERVED] = self._position + n
+        words[Word.RESERVED] = max(self._position + n, self._announced)
         fence()
         at = self._position % size
         head = min(n, size - at)

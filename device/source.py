@@ -6,6 +6,7 @@ from device.ahead import PatientAhead
 from device.config import Config, PatientSection
 from hal import backends
 from hal.clock import Clock
+from hal.errors import FrontendError, Reason
 from hal.frontend import Frontend
 from hal.patient import Patient
 
@@ -20,7 +21,10 @@ def build_patient(section: PatientSection) -> Patient:
         return RecordedPatient(read_recording(section.record), loop=section.loop)
     from hal.patient.presets import preset
 
-    return preset(section.preset, section.seed)
+    try:
+        return preset(section.preset, section.seed)
+    except ValueError as error:
+        raise FrontendError(Reason.BAD_CONFIG, str(error)) from None
 
 
 def build_frontend(config: Config, clock: Clock) -> Frontend:
