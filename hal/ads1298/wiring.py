@@ -68,7 +68,8 @@ def electrodes_off(status: NDArray[np.uint32]) -> NDArray[np.uint16]:
     """Electrodes off, as bits of ``Electrode``, from status words [n].
 
     RL has no bit of its own. Without it the lead-off currents pull the whole body to AVDD, and
-    all positive comparators trip while RA's does not (TI E2E 734377): that is read as RL.
+    all positive comparators trip while RA's does not (TI E2E 734377): RL is then added to the
+    others, which stay off too, for their channels are as dead as if they were.
     """
     off = np.zeros(len(status), np.uint16)
     tripped = status & _STATUS_MASK
@@ -77,5 +78,5 @@ def electrodes_off(status: NDArray[np.uint32]) -> NDArray[np.uint16]:
             off |= ((tripped >> np.uint32(bit) & np.uint32(1)) << np.uint32(electrode)).astype(
                 np.uint16
             )
-        off[tripped == _RL_PATTERN] = 1 << Electrode.RL
+        off[tripped == _RL_PATTERN] |= np.uint16(1 << Electrode.RL)
     return off

@@ -14,10 +14,17 @@ from hal.ads1298.wire import ChipDataReady, ChipFrames, ChipPins, ChipSpi
 from hal.clock import VirtualClock
 from hal.edge_reader import EdgePacedReader
 from hal.errors import FrontendError
-from hal.frontend import Electrode, FrameBlock, FrontendConfig
+from hal.frontend import Electrode, FrameBlock, FrontendConfig, electrode_mask
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
 
 COUNT_V = 2.4 / (6 * (2**23 - 1))
+
+
+def shown_off(electrode: Electrode) -> int:
+    """The mask that one electrode off must give: without RL the body takes all but RA along."""
+    if electrode is Electrode.RL:
+        return electrode_mask(e for e in Electrode if e is not Electrode.RA)
+    return electrode_mask([electrode])
 
 
 class BenchPatient:

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from hal.ads1298 import frame, wiring
 from hal.frontend import Electrode, electrode_mask
+from tests.hal.ads1298_bench import shown_off
 
 GOLDEN = [
     ("000000", 0),
@@ -73,7 +74,7 @@ def test_half_a_frame_is_refused():
 )
 def test_status_bits_name_electrodes(electrode, statp, statn):
     status = np.array([frame.status_word(), frame.status_word(statp, statn, 0xF)], np.uint32)
-    assert wiring.electrodes_off(status).tolist() == [0, electrode_mask([electrode])]
+    assert wiring.electrodes_off(status).tolist() == [0, shown_off(electrode)]
 
 
 def test_an_unplugged_cable_is_every_electrode_but_rl():

@@ -11,8 +11,8 @@ from hal.ads1298 import registers as reg
 from hal.ads1298.driver import Ads1298
 from hal.ads1298.faults import Faults
 from hal.errors import FrontendError
-from hal.frontend import SAMPLE_NS, Electrode, FrontendConfig, electrode_mask
-from tests.hal.ads1298_bench import Bench, BenchPatient, joined, read_all
+from hal.frontend import SAMPLE_NS, Electrode, FrontendConfig
+from tests.hal.ads1298_bench import Bench, BenchPatient, joined, read_all, shown_off
 
 E = Electrode
 
@@ -36,7 +36,7 @@ def check(driver: type[Ads1298] = Ads1298, spi_mode: int = 1) -> None:
 
     for electrode in E:
         off = joined(read_all(bench(BenchPatient(off=[electrode])).run(), 5), "electrodes_off")
-        assert set(off.tolist()) == {electrode_mask([electrode])}
+        assert set(off.tolist()) == {shown_off(electrode)}
 
     torn = joined(read_all(bench(faults=Faults(torn_frames=frozenset({5}))).run(), 20), "index")
     assert 5 not in torn
