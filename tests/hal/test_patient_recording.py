@@ -121,7 +121,9 @@ def test_lead_in_and_tail_mirror_the_record():
 
 def test_loop_goes_round_without_a_step():
     t = np.arange(1500) / 500
-    mv = np.tile((np.sin(2 * np.pi * 3.1 * t) + 0.4 * t)[:, None], (1, 8))  # ends 1.2 mV higher
+    mv = np.tile(
+        (np.sin(2 * np.pi * 3.1 * t) + 0.4 * t + 1.0)[:, None], (1, 8)
+    )  # ends 1.2 mV higher
     patient = RecordedPatient(recording(mv), loop=True)
     assert patient.duration is None
     volts = leads_mv(patient.potentials(0, 40_000).volts)["V2"]

@@ -71,7 +71,7 @@ def _whole(name: str) -> np.ndarray:
 
 
 def test_callers_may_write_into_what_they_get():
-    patient = preset("sinus-70")
+    patient = truth("sinus-70")
     volts = patient.potentials(0, 100).volts
     kept = volts.copy()
     volts[:] = 0
