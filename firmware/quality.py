@@ -3,8 +3,8 @@
 Everything is measured once per second and channel on raw counts, in integers: range, second
 differences (muscle noise), one bin of the Fourier transform (mains: what a Goertzel filter gives),
 mean (motion, wander). A lead has a fault when three of its last ten seconds have one. Thresholds
-were set on half of the PhysioNet/CinC Challenge 2011 set a; ``python -m tools.bench.qrs`` measures
-them on the other half.
+were set on half of the PhysioNet/CinC Challenge 2011 set a; tools/bench/quality.py measures them
+on the other half.
 """
 
 from __future__ import annotations

@@ -1,0 +1,124 @@
+"""The packed development recordings, and their counts with or without the simulated chip."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.clock import VirtualClock
+from hal.errors import FrontendError, Reason
+from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, FrontendConfig
+from hal.patient.record import INDEPENDENT_LEADS, Recording
+from hal.patient.recording import RecordedPatient
+from hal.simulated import simulated_frontend
+
+LEAD_IN = 2 * SAMPLE_RATE_HZ  # the record mirrored before its start, as in ``lead12 classify``
+TAIL = SAMPLE_RATE_HZ
+_CHANNELS = [INDEPENDENT_LEADS.index(lead) for lead in CHANNEL_LEADS]
+
+
+class RecordingsAbsentError(Exception):
+    """The development recordings, or what reads them, are not here; says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One record of a packed set.
+
+    mv : float64 [n, 8], millivolts at 500 Hz, columns in the order of INDEPENDENT_LEADS
+    labels : as the source writes them
+    """
+
+    record: str
+    source: str
+    labels: tuple[str, ...]
+    group: str  # MATE group, "" where none or several fit
+    mv: NDArray[np.float64]
+
+
+def folder(data: Path | None = None) -> Path:
+    """``data``, else $LEAD12_DATA, else ../shared/data beside the checkout.
+
+    Raises RecordingsAbsentError when it is no folder of recordings.
+    """
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    found = data or Path(os.environ.get("LEAD12_DATA", beside))
+    if not (found / "ecg_500hz.h5").is_file():
+        raise RecordingsAbsentError(
+            f"no ecg_500hz.h5 in {found}; name the folder of recordings with --data or LEAD12_DATA"
+        )
+    return found
+
+
+def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator[Packed]:
+    """Every ``every``-th record of the set ``name``, of the source ``only`` where one is given.
+
+    The file holds first differences (int16) and the size of one step; III to aVF follow from the
+    rest and are not read. Raises RecordingsAbsentError without h5py.
+    """
+    try:
+        import h5py  # type: ignore[import-untyped]  # of the [train] and [dev] extras
+    except ImportError:
+        raise RecordingsAbsentError(
+            "h5py is missing; install it with pip install 'lead12[train]'"
+        ) from None
+    with (data / f"{name}.csv").open(newline="", encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table) if only in ("", row["source_dataset"])]
+    with h5py.File(data / f"{name}.h5") as file:
+        leads = str(file.attrs["leads"]).split(",")
+        columns = [leads.index(lead) for lead in INDEPENDENT_LEADS]
+        step_mv = float(file.attrs["lsb_uV"]) / 1000
+        stored, first, slab = file["X_delta"], 0, np.empty((0, 0, 0), np.int16)
+        for row in rows[::every]:
+            number = int(row["row"])
+            if not first <= number < first + len(slab):  # compressed in chunks: read a whole one
+                first = number - number % stored.chunks[0]
+                slab = stored[first : first + stored.chunks[0]]
+            steps = slab[number - first, columns]
+            mv = np.cumsum(steps, axis=1, dtype=np.int16).T * step_mv
+            yield Packed(
+                row["record_id"],
+                row["source_dataset"],
+                tuple(row["labels"].split("|")),
+                row["mate4"],
+                mv[: int(row["valid_samples"])],
+            )
+
+
+def plain_counts(record: Packed, nv_per_count: float) -> NDArray[np.int32]:
+    """Counts of an ideal converter [n, 8], also for what no chip would be given (80 mV, flat)."""
+    counts = np.rint(record.mv[:, _CHANNELS] * 1e6 / nv_per_count).clip(-(1 << 23), (1 << 23) - 1)
+    exact: NDArray[np.int32] = counts.astype(np.int32)
+    return exact
+
+
+def chip_counts(record: Packed) -> tuple[float, NDArray[np.int32]]:
+    """Nanovolts per count, and what the simulated chip makes of the record.
+
+    Counts [LEAD_IN + n + TAIL, 8]; sample i of the record is row LEAD_IN + i.
+    """
+    patient = RecordedPatient(
+        Recording(record.record, SAMPLE_RATE_HZ, record.mv),
+        lead_in_s=LEAD_IN / SAMPLE_RATE_HZ,
+        tail_s=TAIL / SAMPLE_RATE_HZ,
+    )
+    frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
+    frontend.open()
+    info = frontend.configure(FrontendConfig())
+    frontend.start()
+    blocks: list[NDArray[np.int32]] = []
+    try:
+        while True:
+            blocks.append(frontend.read(5000, timeout_s=1.0).counts)
+    except FrontendError as error:
+        if error.reason is not Reason.END_OF_SIGNAL:
+            raise
+    finally:
+        frontend.close()
+    return info.nv_per_count, np.concatenate(blocks)
