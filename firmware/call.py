@@ -12,6 +12,7 @@ from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_i
 
 WINDOW_S = 10
 LIMB = electrode_mask((Electrode.RA, Electrode.LA, Electrode.LL))
+RL = electrode_mask([Electrode.RL])
 CHEST = electrode_mask(electrode for electrode in Electrode if electrode >= Electrode.V1)
 # The network is trained with single leads lost; beyond this its scores are not measured.
 MAX_CHEST_OFF = 2
@@ -55,8 +56,10 @@ class Evidence:
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
     """Why the evidence cannot carry a call: (reason, text, act); None when it can."""
     off = evidence.electrodes_off
-    names = [electrode.name for electrode in electrodes_in(off & (LIMB | CHEST))]
-    if off & LIMB or (off & CHEST).bit_count() > MAX_CHEST_OFF:
+    # Without RL the body drifts to a rail and all others trip, too: it is the one to press on.
+    shown_off = RL if off & RL else off
+    names = [electrode.name for electrode in electrodes_in(shown_off)]
+    if off & (LIMB | RL) or (off & CHEST).bit_count() > MAX_CHEST_OFF:
         shown = names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
         return Refusal.ELECTRODE_OFF, f"{shown} OFF", "press on or replace"
     if evidence.asystole:
