@@ -152,6 +152,30 @@ def test_reads_are_cut_to_max_frames(kernel: FakeKernel, running: LinuxIio) -> N
     assert np.concatenate([b.counts for b in blocks]).tolist() == [ramp(n) for n in range(10)]
 
 
+def test_samples_of_an_earlier_run_are_forgotten(kernel: FakeKernel, running: LinuxIio) -> None:
+    kernel.elapse(UNSETTLED + 10)
+    running.read(4, 0.0)
+    running.stop()
+    running.start()
+    kernel.elapse(UNSETTLED + 2)
+    block = read_all(running)
+    assert (block.first_index, block.lost_before) == (0, 0)
+    assert block.counts.tolist() == [ramp(0), ramp(1)]
+
+
+def test_a_buffer_that_a_killed_reader_left_on_is_taken_over(
+    kernel: FakeKernel, running: LinuxIio, tmp_path: Path
+) -> None:
+    assert kernel.attribute("buffer/enable").read_text() == "1"
+    after = LinuxIio(kernel.clock, root=tmp_path)
+    after.open()
+    after.configure(FrontendConfig())
+    after.start()
+    kernel.elapse(UNSETTLED + 1)
+    assert read_all(after).counts.tolist() == [ramp(0)]
+    after.close()
+
+
 def test_what_the_user_must_know_is_in_the_detail(kernel: FakeKernel, tmp_path: Path) -> None:
     frontend = LinuxIio(kernel.clock, root=tmp_path)
     frontend.open()

@@ -13,6 +13,7 @@ import pytest
 from device import doctor as examination
 from device.config import Config, ConfigError
 from firmware.fixedpoint import BiquadBank
+from firmware.network import Network, NetworkError
 from hal.ads1298.chip import SimulatedChip
 from hal.ads1298.faults import Faults
 from hal.clock import VirtualClock
@@ -173,6 +174,16 @@ def test_a_damaged_or_absent_network_is_found_and_none_is_allowed(tmp_path: Path
     for path in (str(damaged), str(tmp_path / "absent.l12")):
         assert not found({"model.path": path})["network"].ok
     assert found({"model.path": "none"})["network"].ok
+
+
+def test_a_network_that_fails_its_golden_vectors_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(network: Network) -> None:
+        raise NetworkError("self-test af: the network is off by 99 steps")
+
+    monkeypatch.setattr(Network, "self_test", wrong)
+    check = found()["network"]
+    assert not check.ok
+    assert "99 steps" in check.evidence
 
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
