@@ -90,8 +90,8 @@ def _rate_of(path: Path, time_s: NDArray[np.float64]) -> float:
     """Sampling rate of a time column, whose decimals may be rounded; refuses gaps and disorder."""
     step = (time_s[-1] - time_s[0]) / max(len(time_s) - 1, 1)
     steps, drift = np.diff(time_s), time_s - time_s[0] - step * np.arange(len(time_s))
-    # one missing sample shifts a part of them by half a step at least; NaN compares false
-    if not (step > 0 and steps.min() > 0 and np.abs(drift).max() < 0.5 * step):
+    # one missing sample shifts a part of them by half a step; NaN compares false
+    if not (step > 0 and steps.min() > 0 and np.abs(drift).max() < 0.45 * step):
         raise RecordingError(
             f"{path}: its time column does not advance evenly", act="resample it or fill the gaps"
         )
