@@ -8,10 +8,11 @@ member, so those are all but the last 18 bytes and the newline.
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any
 
 VERSION = 1
 MAX_LINE = 4096  # bytes the device sends in one line, newline included
@@ -68,7 +69,7 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
     elif crc_required or b'"crc"' in line:
         raise ProtocolError(Wrong.BAD_CRC, "the line does not end with a CRC")
     try:
-        message = json.loads(line, parse_constant=_refuse_constant)
+        message = json.loads(line, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         raise ProtocolError(Wrong.NOT_JSON, "the line is not JSON") from None
     if not isinstance(message, dict):
@@ -83,8 +84,11 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
     return message
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # NaN and 1e999 pass Python's parser
+        raise ValueError(text)
+    return value
 
 
 class LineSplitter:

@@ -1,0 +1,379 @@
+"""The serial link: what it sends is right, what it is sent cannot disturb it."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from device.config import ConfigError
+from device.link.commands import MAX_COMMAND, SETTINGS
+from device.link.link import COMMAND_BURST, ERROR_BURST, READ_BYTES, Link
+from device.link.outbox import MAX_BYTES, Outbox
+from device.link.port import open_port
+from device.link.protocol import LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from tests.device.host import VALIDATOR, Host, Wire
+from tests.device.waiting import wait_for
+
+SECOND_NS = 1_000_000_000
+RESULT = {"index": 4999, "t_s": 9.998, "span": 5000, "call": "SR", "text": "SINUS RHYTHM",
+          "refusal": None, "act": "", "probability": 0.97, "scores": {"mate4": {"SR": 0.97}},
+          "rate_bpm": 70.1, "irregularity": 0.02, "quality": "good", "faults": {},
+          "electrodes_off": [], "model": "rhythm-0.1"}  # fmt: skip
+
+
+class Stub:
+    """An instrument with a known snapshot, that notes what is set."""
+
+    def __init__(self, samples: int = 5000) -> None:
+        self.applied: list[tuple[str, Any]] = []
+        rows = np.arange(samples, dtype=np.int16)[:, None]
+        self.uv: NDArray[np.int16] = rows - 1000 * np.arange(12, dtype=np.int16)
+
+    def hello(self) -> dict[str, Any]:
+        leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+        chosen = {"mains_hz": 50, "profile": "monitor", "naming": "AHA", "lead": "II"}
+        return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.1.0",
+                "protocol": 1, "model": "", "frontend": None, "sample_rate_hz": 500,
+                "leads": leads, "settings": chosen, "faults": {}, "index": 0,
+                "utc": None}  # fmt: skip
+
+    def set(self, setting: str, value: Any) -> Any:
+        if value == "bad":
+            raise ConfigError("set: filters.profile must be one of ...")
+        self.applied.append((setting, value))
+        return value
+
+    def snapshot(self) -> tuple[int, NDArray[np.int16]]:
+        return 700, self.uv
+
+
+class Rig:
+    """A link on a wire, and a clock that is turned by hand."""
+
+    def __init__(self, samples: int = 5000) -> None:
+        self.wire = Wire()
+        self.host = self.wire.host
+        self.stub = Stub(samples)
+        self.link = Link("wire", 115_200, self.stub, port=self.wire.port)
+        self.now_ns = SECOND_NS
+
+    def poll(self, times: int = 1, step_ns: int = 10_000_000) -> list[dict[str, Any]]:
+        new = []
+        for _ in range(times):
+            self.now_ns += step_ns
+            self.link.poll(self.now_ns)
+            new += self.host.read()
+        return new
+
+    def ask(self, line: bytes | dict[str, Any]) -> list[dict[str, Any]]:
+        text = line if isinstance(line, bytes) else json.dumps(line).encode()
+        self.host.write(text + b"\n")
+        return self.poll(3)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.poll()
+    return rig
+
+
+# -- the codec
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+bodies = st.dictionaries(
+    st.text().filter(lambda k: k not in ("v", "seq", "type", "crc")), json_values, max_size=5
+)
+
+
+def test_crc_is_of_the_bytes_before_it() -> None:
+    line = encode(7, "event", pack({"event": "gap", "index": 5, "lost": 2}))
+    assert line == (
+        b'{"v":1,"seq":7,"type":"event","event":"gap","index":5,"lost":2,"crc":"f3d5448e"}\n'
+    )
+
+
+@given(st.integers(0, 2**63), bodies)
+def test_what_is_encoded_is_decoded(seq: int, body: dict[str, Any]) -> None:
+    line = encode(seq, "event", pack(body))
+    assert line.count(b"\n") == 1
+    message = decode(line[:-1], crc_required=True)
+    del message["crc"]
+    assert message == {"v": 1, "seq": seq, "type": "event", **body}
+
+
+@given(bodies, st.data())
+def test_any_changed_byte_is_noticed(body: dict[str, Any], data: st.DataObject) -> None:
+    line = bytearray(encode(3, "event", pack(body))[:-1])
+    at = data.draw(st.integers(0, len(line) - 1))
+    line[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ProtocolError):
+        decode(bytes(line), crc_required=True)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.lists(st.integers(1, 30), min_size=1))
+def test_lines_are_the_same_however_they_arrive(lines: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(line.replace(b"\n", b"?") + b"\n" for line in lines)
+    whole = list(LineSplitter(20).push(stream))
+    splitter, parts, sizes = LineSplitter(20), [], itertools.cycle(cuts)
+    while stream:
+        n = next(sizes)
+        parts += splitter.push(stream[:n])
+        stream = stream[n:]
+    assert parts == whole
+
+
+def test_not_a_number_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        pack({"rate_bpm": float("nan")})
+
+
+# -- commands
+
+
+def test_connection_begins_with_hello(rig: Rig) -> None:
+    (hello,) = rig.host.messages
+    assert (hello["type"], hello["seq"], hello["protocol"]) == ("hello", 0, 1)
+
+
+def test_info_repeats_the_hello(rig: Rig) -> None:
+    reply, hello = rig.ask({"v": 1, "seq": 12, "type": "command", "command": "info"})
+    assert (reply["type"], reply["re"], reply["command"]) == ("reply", 12, "info")
+    assert hello["type"] == "hello"
+
+
+def test_command_with_its_own_crc_is_checked(rig: Rig) -> None:
+    good = encode(3, "command", pack({"command": "info"}))[:-1]
+    assert rig.ask(good)[0]["re"] == 3
+    (error,) = rig.ask(good.replace(b'"seq":3', b'"seq":4'))
+    assert (error["reason"], error["re"]) == ("bad_crc", None)
+
+
+def test_stop_holds_back_results_only(rig: Rig) -> None:
+    rig.ask({"type": "command", "command": "stop"})
+    rig.link.send("result", RESULT)
+    rig.link.send("event", {"event": "gap", "index": 1, "lost": 1})
+    assert [m["type"] for m in rig.poll()] == ["event"]
+    rig.ask({"type": "command", "command": "start"})
+    rig.link.send("result", RESULT)
+    assert [m["type"] for m in rig.poll()] == ["result"]
+
+
+def test_set_is_applied_and_answered(rig: Rig) -> None:
+    ask = {"seq": 5, "type": "command", "command": "set", "setting": "mains_hz", "value": 60}
+    (reply,) = rig.ask(ask)
+    assert rig.stub.applied == [("mains_hz", 60)]
+    assert (reply["re"], reply["setting"], reply["value"]) == (5, "mains_hz", 60)
+
+
+def test_snapshot_comes_whole_and_lets_results_pass() -> None:
+    rig = Rig()
+    rig.ask({"seq": 1, "type": "command", "command": "snapshot"})
+    rig.link.send("result", RESULT)
+    (busy,) = [
+        m
+        for m in rig.ask({"seq": 2, "type": "command", "command": "snapshot"})
+        if m["type"] == "error"
+    ]
+    assert (busy["reason"], busy["re"]) == ("busy", 2)
+    rig.poll(60)
+    parts = rig.host.of("reply", command="snapshot")
+    assert [m["part"] for m in parts] == list(range(parts[0]["parts"]))
+    assert [m["index"] for m in parts] == list(range(700, 5700, 100))
+    uv = np.frombuffer(b"".join(base64.b64decode(m["uv"]) for m in parts), "<i2")
+    np.testing.assert_array_equal(uv.reshape(-1, 12), rig.stub.uv)
+    kinds = [m["type"] for m in rig.host.messages]
+    assert kinds.index("result") < len(kinds) - 20
+    assert [m["seq"] for m in rig.host.messages] == list(range(len(kinds)))
+
+
+def test_snapshot_of_nothing_is_empty() -> None:
+    rig = Rig(samples=0)
+    (part,) = rig.ask({"type": "command", "command": "snapshot"})[1:]
+    assert (part["parts"], part["samples"], part["uv"]) == (1, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"hello?", "not_json"),
+        (b"[]", "not_json"),
+        (b"[" * 400, "not_json"),
+        (b'{"type":"command","command":"info","x":NaN}', "not_json"),
+        (b"\xff\x00\x80", "not_json"),
+        (b'{"type":"command","command":"info","crc":"00000000"}', "bad_crc"),
+        (b'{"type":"command","crc":"00000000","command":"info"}', "bad_crc"),
+        (b'{"v":2,"type":"command","command":"info"}', "bad_version"),
+        (b'{"type":"result"}', "bad_command"),
+        (b'{"type":"command","command":"reboot"}', "bad_command"),
+        (b'{"type":"command","command":["info"]}', "bad_command"),
+        (b'{"type":"command","command":"info","now":true}', "bad_command"),
+        (b'{"type":"command","command":"set","setting":"mains_hz"}', "bad_command"),
+        (b'{"type":"command","command":"set","setting":"ring","value":1}', "bad_value"),
+        (b'{"type":"command","command":"set","setting":["lead"],"value":1}', "bad_value"),
+        (b'{"type":"command","command":"set","setting":"profile","value":"bad"}', "bad_value"),
+        (b" " * MAX_COMMAND + b"{}", "too_long"),
+    ],
+)
+def test_what_is_no_command_is_answered_with_its_reason(rig: Rig, line: bytes, reason: str) -> None:
+    (error,) = rig.ask(line)
+    assert (error["type"], error["reason"]) == ("error", reason)
+    assert rig.stub.applied == []
+    assert (rig.link.counters.received, rig.link.counters.rejected) == (0, 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.binary(max_size=200) | st.sampled_from(
+    [b"\n", b'{"type":"command",', b'"command":"snapshot"}\n', b'{"v":1', b"[" * 300, b"9" * 600]
+), max_size=20))  # fmt: skip
+@example([b'{"type":"command","command":"set","setting":"lead","value":1e999}\n'])
+@example([b'{"seq":' + b"9" * 480 + b"}\n"])
+def test_noise_from_the_host_never_disturbs(pieces: list[bytes]) -> None:
+    rig = Rig(samples=100)
+    for piece in pieces:
+        if piece:
+            rig.host.write(piece)
+        rig.poll()
+    rig.host.write(b"\n")
+    rig.poll(len(b"".join(pieces)) // READ_BYTES + 3)
+    rig.poll(3, 5 * SECOND_NS)  # the allowance of commands is whole again
+    rig.link.send("result", RESULT)
+    answers = rig.ask({"seq": 99, "type": "command", "command": "info"})
+    assert [m["type"] for m in answers if m["type"] == "result"] == ["result"]
+    assert any(m.get("re") == 99 and m["type"] == "reply" for m in answers)
+
+
+def test_flood_of_commands_and_errors_is_held_down(rig: Rig) -> None:
+    for _ in range(40):
+        rig.host.write(b'{"type":"command","command":"info"}\n' * 10 + b"garbage\n" * 10)
+        rig.poll()
+    rig.poll(100, step_ns=0)
+    assert len(rig.host.of("reply")) <= COMMAND_BURST + 20
+    assert len(rig.host.of("error")) <= ERROR_BURST + 6
+    assert rig.link.counters.rejected > 700
+
+
+def test_one_poll_does_a_bounded_amount_of_work(rig: Rig) -> None:
+    rig.host.write(b"x\n" * 20_000)
+    rig.link.poll(rig.now_ns)
+    assert rig.link.counters.rejected <= READ_BYTES // 2
+
+
+# -- the port
+
+
+def test_port_that_takes_nothing_costs_results_not_memory(rig: Rig) -> None:
+    for k in range(2000):
+        rig.link.send("result", {**RESULT, "index": k})
+        if k % 100 == 0:
+            rig.link.send("event", {"event": "gap", "index": k, "lost": 1})
+        rig.now_ns += 10_000_000
+        rig.link.poll(rig.now_ns)  # nobody reads: the wire's buffer is soon full
+    assert rig.link.dropped > 500
+    assert rig.link.waiting * len(pack(RESULT)) < 2 * MAX_BYTES
+    rig.poll(100)
+    got = rig.host.of("result")
+    assert [m["seq"] for m in rig.host.messages] == list(range(len(rig.host.messages)))
+    assert got[-1]["index"] == 1999
+    assert len(got) + rig.link.dropped == 2000
+    assert len(rig.host.of("event")) == 20
+
+
+def test_outbox_drops_the_oldest_result_first() -> None:
+    box = Outbox(max_bytes=30)
+    for kind, text in [("event", "a" * 10), ("result", "b" * 10), ("result", "c" * 10)]:
+        box.put(kind, text)
+    box.put("event", "d" * 10)
+    assert [box.pop() for _ in range(3)] == [
+        ("event", "a" * 10), ("result", "c" * 10), ("event", "d" * 10)
+    ]  # fmt: skip
+    assert box.dropped == 1
+
+
+def test_unplugged_port_comes_back_with_a_hello_and_what_waited(tmp_path: Path) -> None:
+    name = tmp_path / "ttyUSB0"
+    clock = itertools.count(SECOND_NS, 50_000_000)
+    link = Link(str(name), 115_200, Stub())
+
+    def poll_until(what: str, condition: Callable[[], object]) -> None:
+        def step() -> object:
+            link.poll(next(clock))
+            return condition()
+
+        wait_for(what, step)
+
+    poll_until("a failure", lambda: link.failure)
+    assert str(name) in link.failure
+    seen = []
+    for round_ in range(2):
+        link.send("result", {**RESULT, "index": round_})
+        far, near = os.openpty()
+        tty.setraw(near)
+        name.symlink_to(os.ttyname(near))
+        os.close(near)
+        host = Host(far)
+        poll_until("a result", lambda host=host: host.read() and host.of("result"))
+        seen.append([(m["type"], m.get("index")) for m in host.messages])
+        os.close(far)
+        name.unlink()
+        poll_until("the loss", lambda: link.failure)
+    assert seen == [[("hello", 0), ("result", 0)], [("hello", 0), ("result", 1)]]
+    assert link.counters.connections == 2
+
+
+def test_loop_and_unknown_urls() -> None:
+    port = open_port("loop://", 115_200)
+    assert port.write(b"x" * 5000) == 4096
+    assert port.write(b"x") == 0
+    assert port.read(10) == b"x" * 10
+    port.close()
+    for name in ("/dev/none", "nonsense://", "fd:987"):
+        with pytest.raises(OSError, match=r".+"):
+            open_port(name, 115_200)
+
+
+def test_link_without_a_port_does_nothing() -> None:
+    link = Link("", 115_200, Stub())
+    link.send("result", RESULT)
+    link.poll(0)
+    assert (link.enabled, link.waiting, link.failure) == (False, 0, "")
+
+
+# -- the schema
+
+
+def test_schema_knows_every_setting_and_refusal() -> None:
+    for setting in SETTINGS:
+        hello = Stub().hello()
+        assert setting in hello["settings"]
+    VALIDATOR.check_schema(VALIDATOR.schema)
+    reasons = VALIDATOR.schema["$defs"]["error"]["properties"]["reason"]["enum"]
+    assert set(reasons) == set(Wrong)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"index": -1}, {"call": 3}, {"quality": "fine"}, {"refusal": "because"}, {"extra": 1},
+     {"probability": 1.1}, {"rate_bpm": 0}, {"electrodes_off": ["V7"]}, {"type": "news"}],
+)  # fmt: skip
+def test_schema_refuses_what_is_not_a_result(change: dict[str, Any]) -> None:
+    message = {"v": 1, "seq": 0, "type": "result", **RESULT, "crc": "00000000"}
+    assert VALIDATOR.is_valid(message)
+    assert not VALIDATOR.is_valid({**message, **change})
