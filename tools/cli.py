@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -213,6 +214,8 @@ def complain(error: BaseException) -> None:
 
 def main() -> None:
     """Run the command line; errors of ours end as one line and exit code 1, never a traceback."""
+    # Thread pools for small matrices only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from device.config import ConfigError
     from firmware.bundle import BundleError
     from firmware.network import NetworkError
