@@ -8,6 +8,8 @@ a starved thread merged into one are not seen, and losses can be undercounted. P
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Condition
 from types import ModuleType
 
@@ -28,11 +30,9 @@ class RpiGpioDataReady:
         self._changed = Condition()
         self._edges = 0
         self._newest: Edge | None = None
-        try:
+        with _refusals(line):
             self._gpio.setup(line, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
             self._gpio.add_event_detect(line, self._gpio.FALLING, callback=self._fell)
-        except RuntimeError as error:
-            raise _refusal(error, line) from error
 
     def wait(self, timeout_ns: int) -> Edge | None:
         """See hal.spi.DataReady."""
@@ -69,10 +69,8 @@ class RpiGpioPins:
         self._closed = False
         for line in pins.outputs():
             level = self._gpio.LOW if line == pins.start else self._gpio.HIGH
-            try:
+            with _refusals(line):
                 self._gpio.setup(line, self._gpio.OUT, initial=level)
-            except RuntimeError as error:
-                raise _refusal(error, line) from error
 
     def power_down(self, asserted: bool) -> None:
         self._set(self._pins.power_down, not asserted)
@@ -86,7 +84,8 @@ class RpiGpioPins:
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._gpio.cleanup(list(self._pins.outputs()))
+            if self._pins.outputs():
+                self._gpio.cleanup(list(self._pins.outputs()))
 
     def _set(self, line: int | None, high: bool) -> None:
         if line is not None and not self._closed:
@@ -94,28 +93,31 @@ class RpiGpioPins:
 
 
 def _rpi_gpio() -> ModuleType:
-    """``RPi.GPIO`` set to BCM numbers; its import itself fails away from a Pi."""
+    """``RPi.GPIO`` set to BCM numbers; away from a Pi its import, or setmode, fails."""
     try:
         from RPi import GPIO
-    except (ImportError, RuntimeError) as error:
+
+        GPIO.setmode(GPIO.BCM)
+    except Exception as error:  # rpi-lgpio lets lgpio's own class through
         raise FrontendError(
             Reason.NOT_FOUND,
             f"RPi.GPIO cannot be used here: {error}",
             act="on a Pi: pip install RPi.GPIO, or rpi-lgpio on a Pi 5 or a kernel from 6.6 on",
         ) from error
-    GPIO.setmode(GPIO.BCM)
     return GPIO  # type: ignore[no-any-return]
 
 
-def _refusal(error: RuntimeError, line: int) -> FrontendError:
-    if "/dev/mem" in str(error):
-        return FrontendError(
-            Reason.PERMISSION,
-            f"GPIO {line}: {error}",
-            act="sudo usermod -aG gpio $USER, then log in again",
-        )
-    return FrontendError(
-        Reason.BUS,
-        f"GPIO {line}: {error}",
-        act="replace RPi.GPIO by rpi-lgpio, or use the back-end ads1298 (libgpiod)",
-    )
+@contextmanager
+def _refusals(line: int) -> Iterator[None]:
+    """Name the line, and what to do, in whatever the library raises."""
+    try:
+        yield
+    except Exception as error:
+        if "/dev/mem" in str(error):
+            reason, act = Reason.PERMISSION, "sudo usermod -aG gpio $USER, then log in again"
+        elif "busy" in str(error):
+            reason, act = Reason.BUS, "stop the program that holds the line"
+        else:
+            reason = Reason.BUS
+            act = "replace RPi.GPIO by rpi-lgpio, or use the back-end ads1298 (libgpiod)"
+        raise FrontendError(reason, f"GPIO {line}: {error}", act=act) from error

@@ -23,7 +23,7 @@ class FakeGpio(ModuleType):
     def __init__(self, lines: Lines) -> None:
         super().__init__("RPi.GPIO")
         self.wired = lines
-        self.refuse_edges = False
+        self.refuse: Exception | None = None  # raised by add_event_detect
         self.mode: int | None = None
         self.inputs: dict[int, int] = {}
         self.outputs: set[int] = set()
@@ -67,8 +67,8 @@ class FakeGpio(ModuleType):
     ) -> None:
         if channel not in self.inputs:
             raise RuntimeError("You must setup() the GPIO channel as an input first")
-        if self.refuse_edges:
-            raise RuntimeError("Failed to add edge detection")
+        if self.refuse is not None:
+            raise self.refuse
         if bouncetime is not None or edge != self.FALLING or callback is None:
             raise AssertionError("DRDY needs every falling edge, and a callback")
         self.callbacks[channel] = callback
@@ -77,6 +77,8 @@ class FakeGpio(ModuleType):
         self.callbacks.pop(channel, None)
 
     def cleanup(self, channels: list[int], /) -> None:
+        if not channels:
+            raise AssertionError("the library warns: nothing to clean up")
         for channel in channels:
             self.outputs.discard(channel)
             self.inputs.pop(channel, None)

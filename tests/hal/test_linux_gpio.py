@@ -145,13 +145,15 @@ def check_levels(pins: GpiodPins | RpiGpioPins, lines: ScriptedLines) -> None:
     ]  # fmt: skip
 
 
-def test_tied_pins_are_not_touched(fake_gpiod: FakeGpiod, lines: ScriptedLines) -> None:
+def test_tied_pins_are_not_touched(
+    fake_gpiod: FakeGpiod, fake_gpio: FakeGpio, lines: ScriptedLines
+) -> None:
     tied = Pins(reset=None, power_down=None, start=None)
-    pins = GpiodPins(CHIP, tied)
-    pins.power_down(True)
-    pins.reset(True)
-    pins.start(True)
-    pins.close()
+    for pins in (GpiodPins(CHIP, tied), RpiGpioPins(tied)):
+        pins.power_down(True)
+        pins.reset(True)
+        pins.start(True)
+        pins.close()
     assert not lines.driven
     assert not fake_gpiod.held
 
@@ -247,11 +249,38 @@ def test_rpi_gpio_control_lines(fake_gpio: FakeGpio, lines: ScriptedLines) -> No
     assert not fake_gpio.outputs
 
 
-def test_rpi_gpio_that_cannot_see_edges_points_to_the_others(fake_gpio: FakeGpio) -> None:
-    fake_gpio.refuse_edges = True
-    with pytest.raises(FrontendError, match="rpi-lgpio") as caught:
+class LgpioError(Exception):
+    """As ``lgpio.error``: not a RuntimeError."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason", "act"),
+    [
+        (RuntimeError("Failed to add edge detection"), Reason.BUS, "rpi-lgpio"),
+        (RuntimeError("No access to /dev/mem.  Try running as root!"), Reason.PERMISSION, "gpio"),
+        (LgpioError("GPIO busy"), Reason.BUS, "stop the program"),
+    ],
+)
+def test_a_line_that_rpi_gpio_refuses_is_named(
+    fake_gpio: FakeGpio, raised: Exception, reason: Reason, act: str
+) -> None:
+    fake_gpio.refuse = raised
+    with pytest.raises(FrontendError, match=f"GPIO 22: {raised}") as caught:
         RpiGpioDataReady(22, RealClock())
-    assert caught.value.reason is Reason.BUS
+    assert caught.value.reason is reason
+    assert act in caught.value.act
+
+
+def test_rpi_gpio_without_its_gpio_chip(
+    fake_gpio: FakeGpio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(mode: int) -> None:
+        raise LgpioError("can not open gpiochip")
+
+    monkeypatch.setattr(fake_gpio, "setmode", refuse)
+    with pytest.raises(FrontendError, match="can not open gpiochip") as caught:
+        RpiGpioPins(PINS)
+    assert caught.value.reason is Reason.NOT_FOUND
 
 
 def test_rpi_gpio_away_from_a_pi(monkeypatch: pytest.MonkeyPatch) -> None:
