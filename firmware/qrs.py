@@ -121,12 +121,16 @@ class QrsDetector:
         slope, curvature = _features(raw, n)
         self._usable_since[~usable] = self._next
         settled = self._usable_since + _SPAN
-        if settled.max() > first_index:
+        several = np.ones(n + INTEGRATE - 1, np.bool_)  # channels in use
+        if settled.max() > first_index - INTEGRATE:
             seen = np.arange(first_index - INTEGRATE + 1, first_index + n) >= settled[:, None]
             slope *= seen
             curvature *= seen[:, INTEGRATE - 1 :]
-        activity = np.concatenate((self._activity, _running(np.add, _mean(slope), INTEGRATE)))
-        tip = np.concatenate((self._tip, _mean(curvature)))
+            several = np.count_nonzero(seen, axis=0) > 1
+        activity = np.concatenate(
+            (self._activity, _running(np.add, _mean(slope, several), INTEGRATE))
+        )
+        tip = np.concatenate((self._tip, _mean(curvature, several[INTEGRATE - 1 :])))
         self._activity, self._tip = activity[n:], tip[n:]
 
         middle = activity[APART : APART + n]
@@ -158,11 +162,11 @@ def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArra
     return slope, np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
 
 
-def _mean(channels: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Mean over the channels that are not 0, without the largest."""
-    others = np.maximum(np.count_nonzero(channels, axis=0) - 1, 1)
+def _mean(channels: NDArray[np.int32], several: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Mean over the channels that are not 0, without the largest where there are ``several``."""
     total: NDArray[np.int64] = channels.sum(axis=0, dtype=np.int64)
-    mean: NDArray[np.int64] = (total - channels.max(axis=0)) // others
+    total -= channels.max(axis=0) * several
+    mean: NDArray[np.int64] = total // np.maximum(np.count_nonzero(channels, axis=0) - several, 1)
     return mean
 
 
