@@ -152,7 +152,13 @@ def _buses(config: Config) -> list[Check]:
     device = config.frontend.options.get("spi_device", Wiring().spi_device)
     node = Path(f"/dev/spidev{bus}.{device}")
     found = [
-        _node("SPI", node, wanted, f"the {backend} front end", "put dtparam=spi=on into config.txt")
+        _node(
+            "SPI",
+            node,
+            wanted,
+            f"the {backend} front end",
+            "put dtparam=spi=on into /boot/firmware/config.txt",
+        )
     ]
     if backend == "ads1298-rpigpio":
         return found  # its lines are tried with the front end
@@ -160,7 +166,7 @@ def _buses(config: Config) -> list[Check]:
         found.append(Check("GPIO", True, f"{find_header_chip()} is behind the header"))
     except HalError as error:
         if wanted:
-            found.append(Check("GPIO", False, str(error), error.act))
+            found.append(_failed("GPIO", error))
         else:
             found.append(Check("GPIO", True, f"{NOT_HERE}, and the {backend} front end needs none"))
     return found
