@@ -54,7 +54,8 @@ def card(manifest: dict[str, Any]) -> str:
         "## Known limits",
         "- Labels are noisy: half of PTB-XL's sinus bradycardias have a measured rate of "
         "50-60 /min, and many normal records lie below 60, so no network can separate SB "
-        "from SR there.",
+        "from SR there. Hospitals that call every sinus rhythm below 60 /min a bradycardia "
+        "will find most of theirs called SR: read the rate.",
         "- GSVT is nearly all sinus tachycardia; re-entrant and atrial tachycardias are rare.",
         "- Flutter counts as AFIB; PTB-XL has 66 records of it in folds 1-9.",
         "- One data set: adults, mostly one country and one make of recorder.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.bundle import MANIFEST, MODEL, SUMS, Bundle, BundleError, pack, unpack
+from firmware.bundle import MANIFEST, MODEL, SUMS, Bundle, BundleError, _zip, pack, unpack
 from firmware.profiles import PROFILES
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
@@ -68,6 +70,24 @@ def test_every_byte_of_the_zip_structure_counts() -> None:
             damaged[at] ^= 1 << bit
             with pytest.raises(BundleError):
                 unpack(bytes(damaged))
+
+
+def test_a_member_that_was_exchanged_in_a_sound_zip_is_refused() -> None:
+    files = unpack(EMBEDDED)
+    model = bytearray(files[MODEL])
+    model[len(model) // 2] ^= 1
+    with pytest.raises(BundleError, match=r"model.tflite is not what SHA256SUMS says"):
+        Bundle.from_bytes(_zip({**files, MODEL: bytes(model)}))
+    with pytest.raises(BundleError, match=r"extra is not what SHA256SUMS says"):
+        Bundle.from_bytes(_zip({**files, "extra": b""}))
+
+
+def test_a_compressed_zip_is_refused_unread() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, bytes(1 << 20))
+    with pytest.raises(BundleError, match="it is compressed"):
+        Bundle.from_bytes(buffer.getvalue())
 
 
 @pytest.mark.parametrize("size", [0, 1, 4, 100, len(EMBEDDED) // 2, len(EMBEDDED) - 1])
