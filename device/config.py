@@ -94,7 +94,7 @@ class SerialSection:
     """The result line. Empty port: none; "-": standard output; "pty": a pseudo-terminal."""
 
     port: str = ""
-    baud: int = _setting(115_200, between(9_600, 4_000_000))
+    baud: int = _setting(115_200, between(19_200, 4_000_000))
 
 
 @dataclass(frozen=True, slots=True)
