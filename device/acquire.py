@@ -27,7 +27,7 @@ from hal.clock import Clock, RealClock
 from hal.errors import HalError, Reason
 from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
 
-MAX_FRAMES = 64
+MAX_FRAMES = 4
 READ_TIMEOUT_S = 0.5
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 5.0
 STEADY_SAMPLES = 5 * SAMPLE_RATE_HZ  # after so many without a fault the pauses start small again

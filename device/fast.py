@@ -13,7 +13,7 @@ from device.config import Config, ConfigError
 from device.display.outputs import Display, DisplayError, open_display
 from device.display.screens import render
 from device.instrument import Instrument
-from device.link.port import STDOUT, Port, open_port
+from device.link.port import PTY, STDOUT, Port, open_port
 from device.source import SIMULATED, build_patient
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
@@ -45,11 +45,13 @@ def run_fast(
     """Run ``duration_s`` seconds of signal, or all of a finite one.
 
     port, display : instead of the configured ones
-    Raises ConfigError (not the simulated front end; a port or display that cannot be opened) and
+    Raises ConfigError (not the simulated front end; a port or display that cannot be used) and
     HalError (no such preset, a bad recording, a fault of the front end).
     """
     if config.frontend.backend != SIMULATED:
         raise ConfigError(f"{config.frontend.backend} cannot run faster than real time")
+    if config.serial.port == PTY and port is None:
+        raise ConfigError("a batch run does not wait for a host; use --serial - or a port")
     clock = VirtualClock()
     frontend = simulated_frontend(build_patient(config.patient), clock, bulk=True)
     try:

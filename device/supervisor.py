@@ -20,10 +20,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from device.config import Config, ring_path
-from device.link.port import FD_PREFIX
+from device.link.port import FD_PREFIX, PTY
 from device.processes import ENVIRONMENT, EXIT_USAGE, PROCESSES, RESTARTS, STOP_S, WITHIN_S, Process
 
-PTY = "pty"
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1  # sys/prctl.h
 

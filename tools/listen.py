@@ -40,7 +40,8 @@ class Checker:
             message = decode(line, crc_required=True)
             flaw = next(self._schema.iter_errors(message), None)
             if flaw is not None:
-                raise ProtocolError(Wrong.BAD_VALUE, f"{flaw.json_path}: {flaw.message}"[:200])
+                place = f"against the schema at {flaw.json_path}"
+                raise ProtocolError(Wrong.BAD_VALUE, f"{place}: {flaw.message}"[:200])
         except ProtocolError as error:
             self.bad += 1
             return None, str(error)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 STDOUT = "-"
+PTY = "pty"  # the supervisor makes one and hands its end down as FD_PREFIX
 FD_PREFIX = "fd:"  # an inherited file descriptor: the supervisor's end of a pseudo-terminal
 _STDOUT_CHUNK = 512  # POSIX: a pipe that polls writable takes this much without blocking
 _LOOP_BYTES = 4096  # of pyserial's queue

@@ -16,9 +16,10 @@ from device import instrument as instrument_module
 from device.config import Config, ConfigError
 from device.fast import run_fast
 from device.instrument import NO_SAMPLE, Instrument
+from device.link.port import PTY
 from device.monitor import Monitor
 from device.ring import RingReader, RingWriter, WriterState
-from device.supervisor import PTY, Supervisor
+from device.supervisor import Supervisor
 from firmware.events import Trace
 from hal.clock import RealClock, VirtualClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendConfig, FrontendInfo
