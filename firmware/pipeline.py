@@ -35,7 +35,7 @@ class Pipeline:
     """``push`` blocks of any length: beats, qualities and calls do not depend on the cuts.
 
     nv_per_count : input-referred nanovolts per count (FrontendInfo)
-    profile : filter profile of the trace, "diagnostic" or "monitor"
+    profile : filter profile of the trace, "diagnostic" or "monitor"; None: nobody looks at one
     mains_hz : 50, 60, or None for no notch
     network : None leaves every call at "no model"
     first_call : calls that would end before this index are left out (a recording's lead-in)
@@ -45,13 +45,13 @@ class Pipeline:
         self,
         nv_per_count: float,
         *,
-        profile: str = "monitor",
+        profile: str | None = "monitor",
         mains_hz: int | None = 50,
         network: Network | None = None,
         first_call: int = 0,
     ) -> None:
         self._uv_per_count = nv_per_count / 1000
-        self._trace_filter = FilterChain(PROFILES[profile], mains_hz=mains_hz)
+        self._trace_filter = FilterChain(PROFILES[profile], mains_hz=mains_hz) if profile else None
         self._qrs = QrsDetector(nv_per_count)
         self._rate = RateMeter()
         self._quality = QualityMeter(nv_per_count, mains_hz=mains_hz)
@@ -69,7 +69,8 @@ class Pipeline:
         self._gathered: list[NDArray[np.int32]] = []
         self._bridged: list[tuple[int, int]] = []  # (index after it, samples) in the window
         self._last_off = dict.fromkeys(Electrode, NEVER)
-        self._trace_filter.reset()
+        if self._trace_filter:
+            self._trace_filter.reset()
         self._qrs.reset(index)
         self._rate.reset(index)
         self._quality.reset(index)
@@ -127,10 +128,10 @@ class Pipeline:
     def _electrodes_changed(self, off: int) -> None:
         """Filters of channels whose electrodes are back must forget the rail they sat on."""
         back = np.flatnonzero(channels_lost(self._off) & ~channels_lost(off)).tolist()
-        if back:
+        if back and self._trace_filter:
             self._trace_filter.reset(back)
-            if self._window:
-                self._window.reset(back)
+        if back and self._window:
+            self._window.reset(back)
         self._off = off
 
     def _limbs_since(self) -> int:
@@ -139,15 +140,16 @@ class Pipeline:
 
     def _next_call(self, index: int) -> int:
         """When the next call is due, after ``index``: a full second, or the first whole window."""
-        second = (index // CALL_EVERY + 1) * CALL_EVERY
+        second = (max(index + 1, self._first_call) + CALL_EVERY - 1) // CALL_EVERY * CALL_EVERY
         whole = self._limbs_since() + WINDOW
         return whole if index < whole < second and not self._off & LIMB else second
 
     def _run(self, index: int, counts: NDArray[np.int32]) -> Iterator[Event]:
         """Samples with one electrode state, none of them beyond the next call."""
-        filtered = twelve_leads(self._trace_filter.push(counts))
-        uv = np.rint(filtered * self._uv_per_count).astype(np.int32)
-        yield Trace(index - self._trace_filter.delay_samples, uv, ~leads_lost(self._off))
+        if self._trace_filter:
+            filtered = twelve_leads(self._trace_filter.push(counts))
+            uv = np.rint(filtered * self._uv_per_count).astype(np.int32)
+            yield Trace(index - self._trace_filter.delay_samples, uv, ~leads_lost(self._off))
         if self._window:
             self._window.push(counts)
         self._gathered.append(counts)
@@ -156,10 +158,10 @@ class Pipeline:
             if self._off >> electrode & 1:
                 self._last_off[electrode] = end - 1
         limbs_since = self._limbs_since()
-        if end % CALL_EVERY == 0 or end == limbs_since + WINDOW:
+        due = end % CALL_EVERY == 0 or end == limbs_since + WINDOW
+        if due and end >= self._first_call:
             yield from self._analyse()
-            if end >= self._first_call:
-                yield from self._call(end, limbs_since)
+            yield from self._call(end, limbs_since)
 
     def _analyse(self) -> Iterator[Beat]:
         """Beats and quality of what was gathered, all of it with one electrode state."""

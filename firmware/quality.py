@@ -71,13 +71,13 @@ class QualityMeter:
         if mains_hz is not None:
             angle = 2j * np.pi * mains_hz / SAMPLE_RATE_HZ * np.arange(SAMPLE_RATE_HZ)
             wave = np.exp(angle) * _MAINS_SCALE
-            self._mains = np.rint([wave.real, wave.imag]).astype(np.int64)
+            self._mains = np.rint([wave.real, wave.imag]).astype(np.int64).T
         self.reset(0)
 
     def reset(self, index: int) -> None:
         """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
         self._next = index
-        self._second = np.empty((SAMPLE_RATE_HZ, CHANNELS), np.int64)
+        self._second = np.empty((CHANNELS, SAMPLE_RATE_HZ), np.int64)  # [8, 500]
         self._filled = 0
         self._usable = np.ones(CHANNELS, np.bool_)  # all through the second
         self._usable_now = np.ones(CHANNELS, np.bool_)
@@ -98,7 +98,7 @@ class QualityMeter:
         taken = 0
         while taken < len(counts):
             some = counts[taken : taken + SAMPLE_RATE_HZ - self._filled]
-            self._second[self._filled : self._filled + len(some)] = some
+            self._second[:, self._filled : self._filled + len(some)] = some.T
             self._filled += len(some)
             taken += len(some)
             self._usable &= usable
@@ -148,16 +148,17 @@ class QualityMeter:
 
     def _measure(self, end: int) -> _Second:
         x = self._second
-        in_range = (np.abs(x) >= RAILED_COUNTS).sum(axis=0) < RAILED_SAMPLES
-        extent = np.ptp(x, axis=0)
-        mean = x.sum(axis=0) // SAMPLE_RATE_HZ
+        in_range = (np.abs(x) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
+        extent = np.ptp(x, axis=1)
+        mean = x.sum(axis=1) // SAMPLE_RATE_HZ
         step = np.abs(mean - self._mean) * self._usable_before
         self._mean = mean
-        muscle = np.abs(x[2:] - 2 * x[1:-1] + x[:-2]).sum(axis=0) // (SAMPLE_RATE_HZ - 2)
+        slope = np.diff(x, axis=1)
+        muscle = np.abs(np.diff(slope, axis=1)).sum(axis=1) // (SAMPLE_RATE_HZ - 2)
         mains, mains_muscle = np.zeros(CHANNELS), np.zeros(CHANNELS)
         if self._mains_hz is not None:
-            parts = (self._mains @ (x - mean)) // (_MAINS_SCALE * SAMPLE_RATE_HZ // 2)
-            mains = np.sqrt((parts * parts).sum(axis=0))
+            parts = ((x - mean[:, None]) @ self._mains) // (_MAINS_SCALE * SAMPLE_RATE_HZ // 2)
+            mains = np.sqrt((parts * parts).sum(axis=1))
             mains_muscle = mains * MAINS_AS_MUSCLE[self._mains_hz]
         uv = self._counts_per_uv
         noisy = extent > MOTION_RANGE_UV * uv
@@ -193,8 +194,8 @@ def _quiet(x: NDArray[np.int64], telling: NDArray[np.bool_], limit: float) -> bo
     """Whether no more than one telling channel moves by ``limit`` within a fifth of a second."""
     if telling.sum() < READABLE_CHANNELS:
         return None
-    means = x.reshape(_PARTS, -1, _MAINS_MEAN, CHANNELS).sum(axis=2) // _MAINS_MEAN
-    moves = np.ptp(means, axis=1).max(axis=0) > limit
+    means = x.reshape(CHANNELS, _PARTS, -1, _MAINS_MEAN).sum(axis=3) // _MAINS_MEAN
+    moves = np.ptp(means, axis=2).max(axis=1) > limit
     return int((moves & telling).sum()) <= 1
 
 

@@ -95,8 +95,9 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
 
 def _calls(frontend: Frontend, network: Network | None, first: int) -> list[Call]:
     frontend.open()
-    info = frontend.configure(FrontendConfig())
-    pipeline = Pipeline(info.nv_per_count, network=network, first_call=first)
+    # Nobody is there to lose the right leg: the look at it would only cut the reads short.
+    info = frontend.configure(FrontendConfig(rl_check_every=0))
+    pipeline = Pipeline(info.nv_per_count, profile=None, network=network, first_call=first)
     frontend.start()
     calls: list[Call] = []
     try:

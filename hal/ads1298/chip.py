@@ -91,7 +91,7 @@ class SimulatedChip:
     @property
     def signal_ends_at(self) -> int | None:
         """Sample index after the patient's last, where a channel looks at the patient."""
-        return self._signal_ends_at
+        return self._analog.conversions if self._settings.sees_electrodes else None
 
     @property
     def period_ns(self) -> int:
@@ -211,9 +211,15 @@ class SimulatedChip:
         self._deaf_until_ns = max(self._deaf_until_ns, now + reg.tclk_ns(reg.RESET_TCLK))
 
     def _decode_registers(self) -> None:
-        self._settings = AnalogSettings.of(self._registers)
-        self._signal_ends_at = self._analog.conversions if self._settings.sees_electrodes else None
+        """Registers have changed; what they mean is worked out when it is next needed."""
+        self._decoded: AnalogSettings | None = None
         self._chunk_first = -1
+
+    @property
+    def _settings(self) -> AnalogSettings:
+        if self._decoded is None:
+            self._decoded = AnalogSettings.of(self._registers)
+        return self._decoded
 
     def _read_register(self, address: int, now: int) -> int:
         if address >= len(reg.REGISTERS):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -76,11 +74,11 @@ def _recordings(folder: Path) -> list[Path]:
         patient = preset(PRESETS[number % len(PRESETS)], seed=number)
         points = SECONDS * ANALOG_RATE_HZ
         volts = patient.potentials(5 * ANALOG_RATE_HZ, points).volts[::ANALOG_OVERSAMPLING]
-        files.append(_write_wfdb(folder / f"bench{number:04d}", volts))
+        files.append(write_wfdb(folder / f"bench{number:04d}", volts))
     return files
 
 
-def _write_wfdb(stem: Path, volts: np.ndarray) -> Path:
+def write_wfdb(stem: Path, volts: np.ndarray) -> Path:
     """Leads I, II, V1-V6 of electrode ``volts`` [n, 10], format 16, 1 uV per unit."""
     at = {electrode.name: volts[:, electrode] for electrode in Electrode}
     wilson = (at["RA"] + at["LA"] + at["LL"]) / 3
@@ -97,10 +95,3 @@ def _write_wfdb(stem: Path, volts: np.ndarray) -> Path:
     path = stem.with_suffix(".hea")
     path.write_text("\n".join(header) + "\n")
     return path
-
-
-def idle_share() -> float:
-    """How much of this machine is free right now, 0..1: figures of a busy one mislead."""
-    with contextlib.suppress(OSError):
-        return max(0.0, 1 - os.getloadavg()[0] / (os.cpu_count() or 1))
-    return 1.0

@@ -1,0 +1,64 @@
+"""``lead12 run`` and the command line around it: what is refused, in one line each."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.tools.test_classify import lead12, record
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "sinus-7000"], "no simulated patient"),
+        (["--preset", "af-9O"], "did you mean af-90"),
+        (["--record", "absent"], "does not exist"),
+        (["--preset", "af-90", "--record", "absent"], "give one of them"),
+        (["--frontend", "ads1289", "--duration", "1"], "ads1298"),
+        (["--display", "oled"], "oled"),
+        (["--config", "absent.toml"], "absent.toml"),
+        (["--speed", "max", "--frontend", "ads1298"], "cannot run faster"),
+        (["--speed", "max", "--model", "absent.l12", "--duration", "1"], "absent.l12"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line_and_a_failure(arguments, said, capsys, tmp_path):
+    code, _, err = lead12(capsys, "run", *arguments)
+    assert code != 0
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+
+
+def test_a_recording_runs_once_and_ends(tmp_path, capsys):
+    path = record(tmp_path, "af-90", seconds=14.0)
+    code, out, err = lead12(
+        capsys, "run", "--record", path, "--speed", "max", "--serial", "-", "--display", "none"
+    )
+    assert code == 0
+    results = [json.loads(line) for line in out.splitlines()]
+    calls = [r["call"] for r in results if r["type"] == "result"]
+    assert calls[-1] == "AFIB"
+    assert len(calls) == 14
+    assert "14.0 s of signal, 0 samples lost" in err
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path, capsys):
+    def once(folder: str) -> tuple[str, list[bytes]]:
+        pictures = tmp_path / folder
+        _, out, _ = lead12(
+            capsys, "run", "--preset", "v3-off", "--speed", "max", "--duration", "18",
+            "--serial", "-", "--display", f"png:{pictures}",
+        )  # fmt: skip
+        return out, [path.read_bytes() for path in sorted(pictures.iterdir())]
+
+    first = once("a")
+    assert first == once("b")
+    assert len(first[1]) > 10
+
+
+def test_presets_can_be_listed(capsys):
+    code, out, _ = lead12(capsys, "run", "--preset", "list")
+    assert code == 0
+    assert "af-90" in out
