@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from device.bundles import NONE, read_bundle
 from device.config import Config, ConfigError, load
+from device.display.outputs import DisplayError, open_display
 from device.source import SIMULATED, build_patient
+from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
 
 FINITE_S = 60.0  # of a patient without an end, when --speed max is given no duration
@@ -44,8 +47,7 @@ def run(
             "model.path": model,
         }
     )
-    if config.frontend.backend == SIMULATED:
-        build_patient(config.patient)  # a wrong name or file is told before any process starts
+    _check(config)
     if fast:
         return _run_fast(config, duration_s)
     from device.supervisor import PTY, run_live
@@ -53,6 +55,20 @@ def run(
     if not config.serial.port and serial is None and config.frontend.backend == SIMULATED:
         config = config.override({"serial.port": PTY})
     return run_live(config, duration_s, _report)
+
+
+def _check(config: Config) -> None:
+    """What is wrong in the settings is told before any process starts; what breaks later is not."""
+    if config.frontend.backend not in BACKENDS:
+        raise ConfigError(f"no front end {config.frontend.backend!r}; use {', '.join(BACKENDS)}")
+    if config.frontend.backend == SIMULATED:
+        build_patient(config.patient)
+    if config.model.path not in ("", NONE):
+        read_bundle(config.model.path)
+    try:
+        open_display(config.display.device)  # only opened for real when it first shows something
+    except DisplayError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _run_fast(config: Config, duration_s: float | None) -> int:

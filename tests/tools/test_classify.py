@@ -22,13 +22,13 @@ def record(folder: Path, name: str, seconds: float = 10.0, start_s: float = 5.0)
     return write_wfdb(folder / name, volts)
 
 
-def lead12(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+def lead12(capture: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     """The command as a shell sees it: exit code, standard output, standard error."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["lead12", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-    out, err = capsys.readouterr()
+    out, err = capture.readouterr()
     return int(ended.value.code or 0), out, err
 
 

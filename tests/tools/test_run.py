@@ -12,7 +12,7 @@ from tests.tools.test_classify import lead12, record
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--preset", "sinus-7000"], "no simulated patient"),
+        (["--preset", "sinus-7000"], "from 30 to 300 bpm"),
         (["--preset", "af-9O"], "did you mean af-90"),
         (["--record", "absent"], "does not exist"),
         (["--preset", "af-90", "--record", "absent"], "give one of them"),
@@ -31,10 +31,10 @@ def test_what_cannot_be_run_is_one_line_and_a_failure(arguments, said, capsys, t
     assert "Traceback" not in err
 
 
-def test_a_recording_runs_once_and_ends(tmp_path, capsys):
+def test_a_recording_runs_once_and_ends(tmp_path, capfd):
     path = record(tmp_path, "af-90", seconds=14.0)
     code, out, err = lead12(
-        capsys, "run", "--record", path, "--speed", "max", "--serial", "-", "--display", "none"
+        capfd, "run", "--record", path, "--speed", "max", "--serial", "-", "--display", "none"
     )
     assert code == 0
     results = [json.loads(line) for line in out.splitlines()]
@@ -44,11 +44,11 @@ def test_a_recording_runs_once_and_ends(tmp_path, capsys):
     assert "14.0 s of signal, 0 samples lost" in err
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path, capsys):
+def test_the_same_run_gives_the_same_bytes(tmp_path, capfd):
     def once(folder: str) -> tuple[str, list[bytes]]:
         pictures = tmp_path / folder
         _, out, _ = lead12(
-            capsys, "run", "--preset", "v3-off", "--speed", "max", "--duration", "18",
+            capfd, "run", "--preset", "v3-off", "--speed", "max", "--duration", "18",
             "--serial", "-", "--display", f"png:{pictures}",
         )  # fmt: skip
         return out, [path.read_bytes() for path in sorted(pictures.iterdir())]
