@@ -37,7 +37,7 @@ def test_a_recording_runs_once_and_ends(tmp_path, capfd):
         capfd, "run", "--record", path, "--speed", "max", "--serial", "-", "--display", "none"
     )
     assert code == 0
-    results = [json.loads(line) for line in out.splitlines()]
+    results = [json.loads(line) for line in out.splitlines() if line]
     calls = [r["call"] for r in results if r["type"] == "result"]
     assert calls[-1] == "AFIB"
     assert len(calls) == 14
