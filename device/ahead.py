@@ -33,14 +33,16 @@ class PatientAhead:
         """As Patient.potentials."""
         if self.duration is not None and first + n > self.duration:
             raise ValueError(f"{self.name} ends at point {self.duration}, not {first + n}")
-        numbers = range(first // SEGMENT, (first + max(n, 1) - 1) // SEGMENT + 1)
-        if numbers[-1] + 1 not in self._ready:
-            self._want(numbers[0])
-        parts = [self._segment(number).result() for number in numbers]
-        volts = np.concatenate([part.volts for part in parts])
-        off = np.concatenate([part.off for part in parts])
-        where = slice(first - numbers[0] * SEGMENT, first - numbers[0] * SEGMENT + n)
-        return ElectrodePotentials(volts[where], off[where])
+        number, last = first // SEGMENT, (first + max(n, 1) - 1) // SEGMENT
+        if last + 1 not in self._ready:
+            self._want(number)
+        volts, off = [], []
+        for part in (self._segment(k).result() for k in range(number, last + 1)):
+            where = slice(max(first - number * SEGMENT, 0), first + n - number * SEGMENT)
+            volts.append(part.volts[where])
+            off.append(part.off[where])
+            number += 1
+        return ElectrodePotentials(np.concatenate(volts), np.concatenate(off))
 
     def _want(self, number: int) -> None:
         """Have the segments from ``number`` on made, forget those before."""

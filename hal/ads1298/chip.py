@@ -85,8 +85,12 @@ class SimulatedChip:
     @property
     def edge_limit(self) -> int:
         """The first edge of this run that will not come: stopped, browned out, signal over."""
-        limits = [self.faults.drdy_stops_at, self.faults.brown_out_at, self.signal_ends_at]
-        return min(_LAST if index is None else index + reg.SETTLED_EDGE for index in limits)
+        if self._edge_limit is None:
+            limits = [self.faults.drdy_stops_at, self.faults.brown_out_at, self.signal_ends_at]
+            self._edge_limit = min(
+                _LAST if index is None else index + reg.SETTLED_EDGE for index in limits
+            )
+        return self._edge_limit
 
     @property
     def signal_ends_at(self) -> int | None:
@@ -213,6 +217,7 @@ class SimulatedChip:
     def _decode_registers(self) -> None:
         """Registers have changed; what they mean is worked out when it is next needed."""
         self._decoded: AnalogSettings | None = None
+        self._edge_limit: int | None = None
         self._chunk_first = -1
 
     @property
