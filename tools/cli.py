@@ -36,6 +36,7 @@ class Bench(StrEnum):
     ALL = "all"
     FILTERS = "filters"
     QRS = "qrs"
+    QUALITY = "quality"
     THROUGHPUT = "throughput"
     LIVE = "live"
 
@@ -47,7 +48,9 @@ Data = Annotated[Path | None, typer.Option(help="Folder of development recording
 
 @app.command()
 def run(
-    frontend: Annotated[str | None, typer.Option(help="simulated, ads1298 or linux-iio.")] = None,
+    frontend: Annotated[
+        str | None, typer.Option(help="simulated, ads1298, ads1298-rpigpio or linux-iio.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Simulated patient; 'list' lists.")] = None,
     record: Annotated[Path | None, typer.Option(help="A recording as the patient.")] = None,
     speed: Annotated[Speed, typer.Option(help="realtime, or max: a batch run.")] = Speed.REALTIME,
@@ -220,10 +223,11 @@ def main() -> None:
     from firmware.bundle import BundleError
     from firmware.network import NetworkError
     from hal.errors import HalError
+    from tools.bench.figures import RecordingsAbsentError
 
     try:
         app()
-    except (HalError, ConfigError, BundleError, NetworkError) as error:
+    except (HalError, ConfigError, BundleError, NetworkError, RecordingsAbsentError) as error:
         complain(error)
         sys.exit(FAILED)
     except BrokenPipeError:  # the reader of our output has gone: not an error

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "throughput", "live")
+NAMES = ("filters", "qrs", "quality", "throughput", "live")
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
-    """Measure ``what`` (or "all"), print, and optionally write docs/; 1 if a limit is broken."""
+    """Measure ``what`` (or "all"), print, and optionally write docs/; 1 if a limit is broken.
+
+    Raises RecordingsAbsentError where a bench needs recordings that are not there.
+    """
     broken = 0
     for name in NAMES if what == "all" else (what,):
         figures = _measure(name, data, seconds)
@@ -22,21 +25,28 @@ def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, secon
 
 
 def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
-    if name == "filters":
-        from tools.bench import filters
+    """The modules are imported only when they are asked for: each brings its own packages."""
+    match name:
+        case "filters":
+            from tools.bench import filters
 
-        return filters.measure()
-    if name == "qrs":
-        from tools.bench import qrs
+            return filters.measure()
+        case "qrs":
+            from tools.bench import qrs, recordings
 
-        return qrs.measure(data)
-    if name == "throughput":
-        from tools.bench import throughput
+            return qrs.measure(recordings.folder(data), records=True)
+        case "quality":
+            from tools.bench import quality, recordings
 
-        return throughput.measure()
-    from tools.bench import live
+            return quality.measure(recordings.folder(data))
+        case "throughput":
+            from tools.bench import throughput
 
-    return live.measure(seconds)
+            return throughput.measure()
+        case _:
+            from tools.bench import live
+
+            return live.measure(seconds)
 
 
 def _write(name: str, figures: Sequence[Figure]) -> None:

@@ -12,6 +12,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 PERFORMANCE = DOCS / "performance.md"
 
 
+class RecordingsAbsentError(Exception):
+    """The development recordings, or what reads them, are not here; says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One measured value; low <= value <= high where a limit is set (None: for information)."""

@@ -8,12 +8,11 @@ its 150 ms. On every record, annotated or not, the detector on four channels is 
 detector on the other four. No beats were kept apart: LUDB was looked at in development, and what
 it says of the detector is so far the best case; the agreement of the halves was not tuned.
 
-``python -m tools.bench.qrs [--data FOLDER] [--json] [--records]``
+``lead12 bench qrs [--data FOLDER] [--json]``
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import sys
@@ -28,8 +27,8 @@ from numpy.typing import NDArray
 from firmware.qrs import QrsDetector
 from firmware.rate import BEAT_LATENCY, RATE_WINDOW, RateMeter
 from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
-from tools.bench.figures import Figure, show
-from tools.bench.recordings import LEAD_IN, RecordingsAbsentError, chip_counts, folder, packed
+from tools.bench.figures import Figure
+from tools.bench.recordings import LEAD_IN, chip_counts, packed
 
 MATCH = round(0.075 * SAMPLE_RATE_HZ)
 ANNOTATED_LEADS = 12
@@ -248,22 +247,3 @@ def _name_the_worst(each: dict[str, Tally], halves: Sequence[Halves]) -> None:
             )
     for half in sorted(halves, key=lambda half: half.agreement)[:WORST]:
         print(f"{half.record}: halves agree on {100 * half.agreement:.0f} %", file=sys.stderr)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the figures beside their limits; 1 when one is broken, 2 without recordings."""
-    parser = argparse.ArgumentParser(description="QRS detection against annotated beats.")
-    parser.add_argument("--data", type=Path, help="folder of development recordings")
-    parser.add_argument("--json", action="store_true", help="one JSON object per figure")
-    parser.add_argument("--records", action="store_true", help="name the worst records")
-    arguments = parser.parse_args(argv)
-    try:
-        figures = measure(folder(arguments.data), records=arguments.records)
-    except RecordingsAbsentError as error:
-        print(f"bench qrs: {error}", file=sys.stderr)
-        return 2
-    return show(figures, as_json=arguments.json)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

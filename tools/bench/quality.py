@@ -2,14 +2,11 @@
 
 The thresholds of ``firmware.quality`` were set on one seeded half of set a (PhysioNet/CinC
 Challenge 2011, Silva et al.); only the other half is scored. "Acceptable" is FAIR or GOOD there:
-no lead lost. ``python -m tools.bench.quality [--data FOLDER] [--json]``.
+no lead lost. ``lead12 bench quality [--data FOLDER] [--json]``.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +14,8 @@ import numpy as np
 from firmware.events import QualityGrade
 from firmware.quality import QualityMeter
 from hal.frontend import CHANNELS
-from tools.bench.figures import Figure, show
-from tools.bench.recordings import Packed, RecordingsAbsentError, folder, packed, plain_counts
+from tools.bench.figures import Figure
+from tools.bench.recordings import Packed, packed, plain_counts
 
 NV_PER_COUNT = 2.4e9 / 6 / ((1 << 23) - 1)  # 2.4 V reference, gain 6
 MAINS_HZ = 50
@@ -67,21 +64,3 @@ def measure(data: Path) -> list[Figure]:
         Figure(part, "unacceptable ones refused", 100 * float(np.mean(~meter[~people])), "%"),
         Figure("ordinary records", "graded BAD", 100 * false_bad_share(data), "%", high=2.0),
     ]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the figures beside their limits; 1 when one is broken, 2 without recordings."""
-    parser = argparse.ArgumentParser(description="Signal quality against people's judgement.")
-    parser.add_argument("--data", type=Path, help="folder of development recordings")
-    parser.add_argument("--json", action="store_true", help="one JSON object per figure")
-    arguments = parser.parse_args(argv)
-    try:
-        figures = measure(folder(arguments.data))
-    except RecordingsAbsentError as error:
-        print(f"bench quality: {error}", file=sys.stderr)
-        return 2
-    return show(figures, as_json=arguments.json)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

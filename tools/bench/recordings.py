@@ -17,14 +17,11 @@ from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, FrontendConfig
 from hal.patient.record import INDEPENDENT_LEADS, Recording
 from hal.patient.recording import RecordedPatient
 from hal.simulated import simulated_frontend
+from tools.bench.figures import RecordingsAbsentError
 
 LEAD_IN = 2 * SAMPLE_RATE_HZ  # the record mirrored before its start, as in ``lead12 classify``
 TAIL = SAMPLE_RATE_HZ
 _CHANNELS = [INDEPENDENT_LEADS.index(lead) for lead in CHANNEL_LEADS]
-
-
-class RecordingsAbsentError(Exception):
-    """The development recordings, or what reads them, are not here; says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
