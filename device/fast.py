@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from device.config import Config, ConfigError
 from device.display.outputs import Display, DisplayError, open_display
-from device.display.screens import render
 from device.instrument import Instrument
 from device.link.port import PTY, STDOUT, Port, open_port
 from device.source import SIMULATED, build_patient
@@ -98,9 +97,8 @@ def _send(instrument: Instrument, now_ns: int, *, wait: bool) -> None:
 
 
 def _show(instrument: Instrument, display: Display) -> None:
-    frame = render(instrument.screen, display.size, grey=display.grey)
     try:
-        display.show(frame)
+        display.show(instrument.frame(display.size, grey=display.grey))
     except DisplayError as error:
         instrument.fault("display", str(error))
     if not display.failure:

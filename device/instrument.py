@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from device.bundles import load_network
 from device.config import Config, ConfigError
+from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
 from device.link import messages
@@ -57,7 +58,8 @@ class Instrument:
         self.screen = ScreenState()
         self._faults: dict[str, str] = {}
         self._failed_at = 0  # index behind the block at which the analysis failed
-        self._traces: deque[Trace] = deque()
+        self._traces: deque[Trace] = deque()  # the last 10 s
+        self._undrawn: list[Trace] = []
         self.link = Link(config.serial.port, config.serial.baud, self, port=port)
         self._network = self._load_network()
         self.screen.model = self.model
@@ -86,7 +88,7 @@ class Instrument:
     def connect(self, info: FrontendInfo) -> None:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
         self.info = info
-        self._restart_analysis(self.screen.apply)
+        self._restart_analysis(self._tell_screen)
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
 
@@ -136,7 +138,7 @@ class Instrument:
         if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
             self.fault("analysis", "")
         for event in events:
-            self.screen.apply(event)
+            self._tell_screen(event)
             match event:
                 case Call():
                     self.link.send("result", messages.result(event))
@@ -154,6 +156,30 @@ class Instrument:
             if isinstance(event, Trace):
                 self._keep(event)
         return events
+
+    def _tell_screen(self, event: Event) -> None:
+        """Events in order; traces wait for the next frame, which takes them as one."""
+        if isinstance(event, Trace):
+            self._undrawn.append(event)
+        else:
+            self._draw_traces()
+            self.screen.apply(event)
+
+    def _draw_traces(self) -> None:
+        waiting, self._undrawn = self._undrawn, []
+        while waiting:
+            run = [waiting.pop(0)]
+            first, valid = run[0].first_index, run[0].valid
+            end = first + len(run[0].uv)
+            while waiting and waiting[0].first_index == end and (waiting[0].valid == valid).all():
+                run.append(waiting.pop(0))
+                end += len(run[-1].uv)
+            self.screen.apply(Trace(first, np.concatenate([trace.uv for trace in run]), valid))
+
+    def frame(self, size: tuple[int, int], *, grey: bool) -> Frame:
+        """The screen as it is now, for a display of ``size``."""
+        self._draw_traces()
+        return render(self.screen, size, grey=grey)
 
     def _keep(self, trace: Trace) -> None:
         self._traces.append(trace)

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from device import config as settings
 from device.config import Config
 from device.display.outputs import DisplayError, open_display
-from device.display.screens import render
 from device.health import Health
 from device.instrument import Instrument
 from device.panel import Panel
@@ -92,9 +91,7 @@ class Monitor:
         self._instrument.link.poll(now_ns)
         if now_ns >= self._next_frame_ns and self._panel.ready:
             self._next_frame_ns = max(self._next_frame_ns + self._frame_ns, now_ns)
-            self._panel.show(
-                render(self._instrument.screen, self._panel.size, grey=self._panel.grey)
-            )
+            self._panel.show(self._instrument.frame(self._panel.size, grey=self._panel.grey))
         if now_ns >= self._next_health_ns:
             self._next_health_ns += HEALTH_EVERY_NS
             self._instrument.link.send("health", self._health_body(now_ns))

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +332,29 @@ def test_snapshot_marks_what_could_not_be_read(
     assert (uv[50:60] == NO_SAMPLE).all()
     assert (uv[60:, 7] == NO_SAMPLE).all()
     assert (uv[60:, :7] == -7).all()
+
+
+def test_screen_does_not_depend_on_how_often_it_is_drawn(
+    signal_20s: tuple[FrontendInfo, FrameBlock],
+) -> None:
+    often, seldom = Instrument(Config()), Instrument(Config())
+    for instrument in (often, seldom):
+        instrument.connect(signal_20s[0])
+    for first in range(0, 7000, 70):
+        off = np.full(70, 1 << 6 if 2000 < first < 2600 else 0, np.uint16)
+        block = replace(
+            part(signal_20s[1], first, first + 70),
+            first_index=first + 4 * (first >= 3500),
+            lost_before=4 * (first == 3500),
+            electrodes_off=off,
+        )
+        for instrument in (often, seldom):
+            instrument.process(block)
+        often.frame((256, 64), grey=True)
+    want, got = (i.frame((256, 64), grey=True) for i in (often, seldom))
+    assert got.image.tobytes() == want.image.tobytes()
+    assert (got.index, got.status) == (want.index, want.status)
+    assert np.asarray(got.image).any()
 
 
 # -- one process, virtual time
