@@ -354,6 +354,8 @@ def test_screen_does_not_depend_on_how_often_it_is_drawn(
     want, got = (i.frame((256, 64), grey=True) for i in (often, seldom))
     assert got.image.tobytes() == want.image.tobytes()
     assert (got.index, got.status) == (want.index, want.status)
+    told = [{k: v for k, v in vars(i.screen).items() if k != "trace"} for i in (often, seldom)]
+    assert told[0] == told[1]
     assert np.asarray(got.image).any()
 
 
