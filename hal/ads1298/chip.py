@@ -35,6 +35,9 @@ class SimulatedChip:
     patient : what the electrodes are on; seed : of the input noise, >= 0
     """
 
+    _decoded: AnalogSettings | None  # what the registers mean; None until somebody asks
+    _edge_limit: int | None
+
     def __init__(
         self, patient: Patient, clock: Clock, seed: int = 0, faults: Faults | None = None
     ) -> None:
@@ -216,8 +219,8 @@ class SimulatedChip:
 
     def _decode_registers(self) -> None:
         """Registers have changed; what they mean is worked out when it is next needed."""
-        self._decoded: AnalogSettings | None = None
-        self._edge_limit: int | None = None
+        self._decoded = None
+        self._edge_limit = None
         self._chunk_first = -1
 
     @property
