@@ -50,6 +50,7 @@ class SimulatedChip:
         self._t0_ns: int | None = None  # START; None = not converting
         self._browned_out = False
         self._deaf_until_ns = 0
+        self._edge_limit: int | None = None  # None = not worked out since registers changed
         self._power_on()
 
     # --- pins -----------------------------------------------------------------------------
