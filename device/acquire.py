@@ -40,6 +40,7 @@ class Exit(IntEnum):
     """Exit codes; the supervisor restarts after any but these."""
 
     OK = 0
+    NO_SAMPLE = 1  # asked to stop before the front end had given a single one
     USAGE = 2  # bad arguments or a ring that cannot be used: trying again would not help
 
 
@@ -188,8 +189,9 @@ def main(arguments: list[str]) -> int:
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
     acquisition.run(lambda: asked_to_stop)
+    heard = ring.next_index > 0
     ring.close()
-    return Exit.OK
+    return Exit.OK if heard else Exit.NO_SAMPLE
 
 
 if __name__ == "__main__":

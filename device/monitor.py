@@ -26,6 +26,7 @@ from device.config import Config
 from device.display.outputs import DisplayError, open_display
 from device.health import Health
 from device.instrument import Instrument
+from device.link.port import host_end
 from device.panel import Panel
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
@@ -61,7 +62,11 @@ class Monitor:
 
     def _open_panel(self) -> Panel:
         try:
-            return Panel(open_display(self._config.display.device))
+            display = open_display(self._config.display.device)
+            line = host_end(self._config.serial.port)
+            display.caption = f"serial line: lead12 listen {line}    " if line else ""
+            display.caption += "Not a medical device.  Ctrl-C ends."
+            return Panel(display)
         except DisplayError as error:  # the name makes no sense; the rest of the instrument does
             self._bad_display = str(error)
             return Panel(open_display("none"))

@@ -65,9 +65,10 @@ class Supervisor:
                 for process in PROCESSES:
                     self._start(process)
                 try:
-                    return self._watch(duration_s)
+                    code = self._watch(duration_s)
                 finally:
-                    self._end_all()
+                    ended = self._end_all()
+                return code or ended
         finally:
             if private_ring:
                 ring_path(self._config).unlink(missing_ok=True)
@@ -127,8 +128,9 @@ class Supervisor:
             for line in child.stderr:
                 self._report(line.rstrip())
 
-    def _end_all(self) -> None:
-        """The monitor last: it still says what acquire wrote."""
+    def _end_all(self) -> int:
+        """The monitor last: it still says what acquire wrote. 1 if one says that it failed."""
+        failed = 0
         for process in PROCESSES:
             child = self._running.pop(process.name, None)
             if child is None:
@@ -140,8 +142,10 @@ class Supervisor:
                 self._report(f"{process.name} did not end in {STOP_S:.0f} s and was killed")
                 child.kill()
                 child.wait()
+            failed |= child.returncode > 0
         for reader in self._readers:
             reader.join(STOP_S)
+        return int(failed)
 
     @contextlib.contextmanager
     def _pseudo_terminal(self) -> Iterator[None]:
@@ -154,7 +158,7 @@ class Supervisor:
             tty.setraw(host_end)  # no echo: what is sent must not come back as commands
             self.serial_name = os.ttyname(host_end)
             self._serial_fds = (device_end,)
-            port = f"{FD_PREFIX}{device_end}"
+            port = f"{FD_PREFIX}{device_end}:{self.serial_name}"
             self._config = self._config.override({"serial.port": port})
             self._report(f"serial line on {self.serial_name}")
             yield

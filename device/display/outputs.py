@@ -23,11 +23,13 @@ class Display(ABC):
     size : (width, height) in pixels to render for
     grey : whether it shows levels between black and white
     failure : what is wrong now; "" while it works
+    caption : what a terminal writes below the picture; panels have no room for it
     """
 
     def __init__(self, size: tuple[int, int], *, grey: bool) -> None:
         self.size, self.grey = size, grey
         self.failure = ""
+        self.caption = ""
         self._retry_at = 0
         self._is_open = False
 

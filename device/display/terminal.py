@@ -82,6 +82,8 @@ class Terminal(Display):
         rows = braille(np.asarray(frame.image) >= 128)
         if len(rows[0]) > columns or len(rows) > lines:
             rows = [f"window too small: {columns}x{lines}, need 64x16"[:columns]]
+        elif self.caption and len(rows) + 2 <= lines:
+            rows += ["", self.caption[:columns]]
         parts = []
         for k, row in enumerate(rows):
             if k >= len(self._rows) or row != self._rows[k]:

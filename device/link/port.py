@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 STDOUT = "-"
 PTY = "pty"  # the supervisor makes one and hands its end down as FD_PREFIX
-FD_PREFIX = "fd:"  # an inherited file descriptor: the supervisor's end of a pseudo-terminal
+FD_PREFIX = "fd:"  # "fd:N:NAME": an inherited end of a pseudo-terminal whose other end is NAME
 _STDOUT_CHUNK = 512  # POSIX: a pipe that polls writable takes this much without blocking
 _LOOP_BYTES = 4096  # of pyserial's queue
 
@@ -100,12 +100,12 @@ class LoopPort:
 
 
 def open_port(name: str, baud: int) -> Port:
-    """Open ``/dev/ttyUSB0``, any pyserial URL, ``-`` or ``fd:N``. Raises OSError; may block."""
+    """Open ``/dev/ttyUSB0``, a pyserial URL, ``-`` or ``fd:N:NAME``. Raises OSError; may block."""
     if name == STDOUT:
         return StdoutPort()
     if name.startswith(FD_PREFIX):
-        fd = int(name.removeprefix(FD_PREFIX))
-        return FdPort(fd, lambda: None)
+        fd = name.removeprefix(FD_PREFIX).partition(":")[0]
+        return FdPort(int(fd), lambda: None)
     import serial
 
     try:
@@ -118,6 +118,11 @@ def open_port(name: str, baud: int) -> Port:
         return FdPort(port.fileno(), port.close)
     except (AttributeError, OSError):
         return LoopPort(port)
+
+
+def host_end(name: str) -> str:
+    """Where a host finds the other end of port ``name``, if it is a pseudo-terminal; else ""."""
+    return name.removeprefix(FD_PREFIX).partition(":")[2] if name.startswith(FD_PREFIX) else ""
 
 
 class Opener:
