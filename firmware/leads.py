@@ -63,7 +63,7 @@ def leads_lost(electrodes_off: int) -> NDArray[np.bool_]:
     RA off takes all twelve: both limb channels and Wilson's terminal hang on it (III too, since it
     is computed from two channels that share the open input). LA off leaves II, LL off leaves I:
     Wilson's terminal is gone, and with it the chest leads. A chest electrode takes its own lead.
-    RL takes none: no lead is measured against it. Without it the body's common mode is no longer
-    driven, mains hum rises, and that is for the quality measure to judge.
+    RL takes none by itself: no lead is measured against it. What its loss does to the others (the
+    lead-off currents then pull the body to the supply) shows as those electrodes being off, too.
     """
     return np.not_equal(_LEAD_NEEDS & electrodes_off, 0)

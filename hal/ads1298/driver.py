@@ -287,9 +287,6 @@ class Ads1298:
 
     def _count_bad(self, good: NDArray[np.bool_], status: NDArray[np.uint32]) -> int:
         """Row at which too many bad frames have come in a row, or the number of rows."""
-        if good.all():
-            self._bad_run = 0
-            return len(good)
         for row, ok in enumerate(good.tolist()):
             self._bad_run = 0 if ok else self._bad_run + 1
             if self._bad_run == BAD_FRAMES_MAX:

@@ -7,6 +7,7 @@ that loses in the same minutes, this machine loses, not the monitor.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import statistics
@@ -188,16 +189,15 @@ def measure(seconds: float) -> list[Figure]:
             supervisor.stop()
             run.join()
         bare.terminate()
-        edges, missed = map(int, bare.communicate()[0].split())
+        missed = int(bare.communicate()[0].split()[1])
         watch.look()
         with contextlib.closing(RingReader(path)) as ring:
-            return _figures(watch, ring.status(), ring.account, 1e6 * missed / edges)
+            return _figures(watch, ring.status(), ring.account, missed)
 
 
-def _figures(
-    watch: Watch, ring: RingStatus, monitor: ReaderAccount, bare_ppm: float
-) -> list[Figure]:
+def _figures(watch: Watch, ring: RingStatus, monitor: ReaderAccount, bare: int) -> list[Figure]:
     chip, meters = watch.chip_samples, watch.meters
+    spread = round(2 * math.sqrt(ring.lost + bare), 1)
     # The first message of a monitor covers its start, when it catches up on purpose.
     clear = [h["latency_ms"] for h in watch.health if h["uptime_s"] > 15]
     p50 = statistics.median([latency["p50"] for latency in clear])
@@ -215,8 +215,10 @@ def _figures(
             0,
             0,
         ),
-        Figure("losses", "acquire", 1e6 * ring.lost / chip, "ppm"),
-        Figure("losses", "bare timer loop of the same priority", bare_ppm, "ppm"),
+        Figure("losses", "acquire", ring.lost, "samples"),
+        Figure("losses", "bare timer loop of the same priority", bare, "samples"),
+        # Losses come by chance, a few in minutes: two standard deviations of the difference.
+        Figure("losses", "more than the bare loop", ring.lost - bare, "samples", high=spread),
         *(Figure("processor", name, m.percent, "% of a core") for name, m in meters.items()),
         Figure(
             "processor",
