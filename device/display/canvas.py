@@ -65,11 +65,16 @@ class Canvas:
         self.text(x, y, text, face)
         return x
 
-    def digits(self, x: int, y: int, text: str, size: tuple[int, int, int, int]) -> None:
-        """Large digits; ``size`` is width, height, stroke and gap in pixels."""
+    def digits(self, right: int, y: int, text: str, size: tuple[int, int, int, int]) -> None:
+        """Large digits ending before ``right``; ``size``: width, height, stroke, gap in pixels."""
         width, height, stroke, gap = size
-        for k, character in enumerate(text):
-            self.stamp(x + k * (width + gap), y, digit(character, width, height, stroke))
+        for character in reversed(text):
+            mask = digit(character, width, height, stroke)
+            if character == "1":
+                mask = mask[:, width // 2 :]  # a full cell would tear 61 apart
+            right -= mask.shape[1]
+            self.stamp(right, y, mask)
+            right -= gap
 
     def line(self, x0: int, y0: int, x1: int, y1: int, level: int = FULL) -> None:
         """A line one pixel thick, both ends on the canvas."""

@@ -151,9 +151,7 @@ def states() -> Iterator[tuple[str, ScreenState]]:
     )
     yield (
         "tachycardia",
-        _called(
-            patient(rate=188.0), label="GSVT", text="SUPRAVENTRICULAR TACHYCARDIA", probability=0.71
-        ),
+        _called(patient(rate=188.0), label="GSVT", text="SINUS TACHY OR SVT", probability=0.71),
     )
     yield "chest-electrode-off", _called(patient(off=(Electrode.V3,)), probability=0.88)
     state = patient(31, off=(Electrode.V3, Electrode.V5), invalid_from=28.0)

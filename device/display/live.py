@@ -117,11 +117,9 @@ def _draw_rate(canvas: Canvas, state: ScreenState, left: int, height: int, wide:
     else:
         tall = 16 if height < 60 else 28
         size = (9, tall, 2, 2) if len(text) == 3 else (14, tall, 3, 3)
-    width, digit_height, _, gap = size
-    span = len(text) * (width + gap) - gap
     top = HEADER + (2 if wide else 1)
-    canvas.digits(canvas.width - span, top, text, size)
-    y = top + digit_height + (2 if wide else 1)
+    canvas.digits(canvas.width, top, text, size)
+    y = top + size[1] + (2 if wide else 1)
     unit = canvas.text_right(canvas.width, y, "/min")
     if state.beat_seen:
         canvas.stamp(unit - 8, y + 1, HEART)

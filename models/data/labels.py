@@ -5,7 +5,7 @@ from __future__ import annotations
 MATE4 = ("AFIB", "GSVT", "SB", "SR")
 MATE4_TEXT = {
     "AFIB": "ATRIAL FIBRILLATION",
-    "GSVT": "SUPRAVENTRICULAR TACHYCARDIA",
+    "GSVT": "SINUS TACHY OR SVT",  # the group holds both; the words must not promise one
     "SB": "SINUS BRADYCARDIA",
     "SR": "SINUS RHYTHM",
 }
