@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.errors import RecordingError
-from hal.patient.record import Recording, lead_name
+from hal.patient.record import Recording, lead_name, read_text
 
 HOW_TO = "write '# rate_hz=500', then 'I_mV,II_mV,V1_mV,...,V6_mV', then one row per sample"
 _RATE = re.compile(r"rate_hz\s*[=:]\s*([-+]?\d+(?:\.\d*)?)\s*$")
@@ -30,14 +30,7 @@ _S_PER_UNIT = {"s": 1.0, "ms": 1e-3}
 
 def read_csv(path: Path) -> Recording:
     """Read a CSV recording as the module says. Raises RecordingError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except FileNotFoundError:
-        raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
-    except OSError as error:
-        raise RecordingError(
-            f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
-        ) from None
+    text = read_text(path)
     comments: list[str] = []
     lines = text.splitlines()
     while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):

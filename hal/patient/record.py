@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,18 @@ MIN_SECONDS = 1.0
 _DERIVED = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 _CANONICAL = {lead.upper(): lead for lead in (*INDEPENDENT_LEADS, *_DERIVED)}
 _EINTHOVEN_MV = 0.2  # RMS a limb lead may miss its sum by: filters and rounding stay far below
+
+
+def read_text(path: Path) -> str:
+    """A text file, whatever its encoding does. Raises RecordingError: absent or unreadable."""
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

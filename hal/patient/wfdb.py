@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.errors import RecordingError
-from hal.patient.record import Recording, check_rate, lead_name
+from hal.patient.record import Recording, check_rate, lead_name, read_text
 
 _BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 212: 12}  # per sample
 _MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
@@ -90,14 +90,7 @@ def read_wfdb(header_path: Path) -> Recording:
 
 def parse_header(path: Path) -> Header:
     """Parse a ``.hea`` file. Raises RecordingError naming what is not as header(5) says."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
-    except OSError as error:
-        raise RecordingError(
-            f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
-        ) from None
+    text = read_text(path)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
     lines = [line for line in lines if not line.startswith("#")]
