@@ -26,12 +26,13 @@ FLUSH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FastRun:
-    """What came of it: samples processed and lost, messages sent and dropped."""
+    """What came of it: samples processed and lost, messages sent and dropped, faults."""
 
     samples: int
     lost: int
     sent: int
     dropped: int
+    faults: dict[str, str]  # part -> what was wrong with it at the end
 
 
 def run_fast(
@@ -83,7 +84,13 @@ def run_fast(
         instrument.link.close()
         display.close()
     link = instrument.link
-    return FastRun(samples, instrument.index - samples, link.counters.sent, link.dropped)
+    return FastRun(
+        samples,
+        instrument.index - samples,
+        link.counters.sent,
+        link.dropped,
+        dict(instrument.faults),
+    )
 
 
 def _send(instrument: Instrument, now_ns: int, *, wait: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from firmware.events import Call, LeadFault, QualityGrade, Refusal
+from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
 WINDOW_S = 10
@@ -41,6 +41,7 @@ class Evidence:
     span : samples since the start, a gap or the last re-attachment; 10 s at most
     electrodes_off : bit per Electrode off at any time in the window
     asystole : flat with electrodes on, and no beat
+    restless : the trace does not come to rest between beats, as in VF and VT
     """
 
     index: int
@@ -51,6 +52,7 @@ class Evidence:
     asystole: bool
     rate_bpm: float | None
     irregularity: float | None
+    restless: bool = False
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -60,22 +62,31 @@ def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | Non
     shown_off = RL if off & RL else off
     names = [electrode.name for electrode in electrodes_in(shown_off)]
     if off & (LIMB | RL) or (off & CHEST).bit_count() > MAX_CHEST_OFF:
-        shown = names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
-        return Refusal.ELECTRODE_OFF, f"{shown} OFF", "press on or replace"
+        return Refusal.ELECTRODE_OFF, f"{_first(names)} OFF", "press on or replace"
     if evidence.asystole:
         return Refusal.NO_SIGNAL, "ASYSTOLE?", "check patient and cable"
     faults = list(evidence.faults.values())
     if evidence.grade is QualityGrade.BAD and LeadFault.RAILED in faults:
         return Refusal.SATURATED, "SATURATED", "clean skin, new electrodes"
-    if evidence.grade is QualityGrade.BAD and faults.count(LeadFault.FLAT) > len(faults) // 2:
+    flat = [lead for lead, fault in evidence.faults.items() if fault is LeadFault.FLAT]
+    if evidence.grade is QualityGrade.BAD and len(flat) == len(LEADS):
         return Refusal.NO_SIGNAL, "NO SIGNAL", "check patient and cable"
+    if evidence.grade is QualityGrade.BAD and len(flat) > len(faults) // 2:
+        return Refusal.LEADS_FLAT, f"{_first(flat)} FLAT", "check these electrodes"
     if evidence.span < WINDOW_S * SAMPLE_RATE_HZ:
         return Refusal.STARTING, f"ANALYSING {evidence.span // SAMPLE_RATE_HZ} s", "hold still"
     if evidence.grade is QualityGrade.BAD:
         mains = faults.count(LeadFault.MAINS) > len(faults) // 2
         act = "move from mains cables" if mains else "hold still"
         return Refusal.NOISE, "MAINS NOISE" if mains else "MOVEMENT", act
+    if evidence.restless:
+        return Refusal.VENTRICULAR, "VF OR VT?", "check patient now"
     return None
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first name and how many more: "V3", "V3 +2"."""
+    return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
 
 
 def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRule | None) -> Call:

@@ -37,6 +37,8 @@ class Refusal(StrEnum):
     STARTING = "starting"  # fewer than 10 s since the start or since a gap
     ELECTRODE_OFF = "electrode_off"
     NO_SIGNAL = "no_signal"  # flat with electrodes on: asystole or a broken cable
+    VENTRICULAR = "ventricular"  # VF or VT suspected: no network here knows them
+    LEADS_FLAT = "leads_flat"  # some leads dead, others not
     SATURATED = "saturated"
     NOISE = "noise"
     UNSURE = "unsure"  # the network's best label is below its threshold

@@ -47,9 +47,12 @@ class ModelWindow:
         self._rows[self._end : self._end + len(new)] = new
         self._end += len(new)
 
+    def leads(self) -> NDArray[np.int32]:
+        """The newest window, int32 [samples, 12], counts."""
+        return twelve_leads(self._rows[self._end - self._contract.samples : self._end])
+
     def scores(self, lost: NDArray[np.bool_]) -> Scores:
         """Calibrated probabilities of the newest window; ``lost`` [12] leads are zero in it."""
-        newest = self._rows[self._end - self._contract.samples : self._end]
         contract = self._contract
-        leads = twelve_leads(newest)
-        return self._network.run(to_tensor(leads, lost, contract.scale_num, contract.scale_den))
+        tensor = to_tensor(self.leads(), lost, contract.scale_num, contract.scale_den)
+        return self._network.run(tensor)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.baseline import RESTLESS_BELOW, share_at_rest
 from firmware.call import LIMB, WINDOW_S, Evidence, decide
-from firmware.events import Beat, ElectrodeChange, Event, Gap, Quality, Rate, Trace
+from firmware.events import LEADS, Beat, ElectrodeChange, Event, Gap, Quality, Rate, Trace
 from firmware.filters import FilterChain
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
@@ -25,6 +26,10 @@ GATHER = 50
 CALL_EVERY = SAMPLE_RATE_HZ
 WINDOW = WINDOW_S * SAMPLE_RATE_HZ
 NEVER = -(1 << 62)
+
+# An electrode counts as off until it has been on for half a second: the first samples are still
+# half rail, and a filter that starts on them takes ten seconds to forget it.
+SETTLE = SAMPLE_RATE_HZ // 2
 
 # One sample lost on a busy machine must not cost ten seconds of evidence: 20 ms is half a QRS.
 BRIDGE = 10
@@ -50,7 +55,7 @@ class Pipeline:
         network: Network | None = None,
         first_call: int = 0,
     ) -> None:
-        self._uv_per_count = nv_per_count / 1000
+        self._nv_per_count = nv_per_count
         self._trace_filter = FilterChain(PROFILES[profile], mains_hz=mains_hz) if profile else None
         self._qrs = QrsDetector(nv_per_count)
         self._rate = RateMeter()
@@ -61,6 +66,7 @@ class Pipeline:
         self._next: int | None = None  # the index that follows; None before the first block
         self._last = np.zeros(CHANNELS, dtype=np.int32)  # counts of the newest sample
         self._off = 0
+        self._seen_off = dict.fromkeys(Electrode, NEVER)  # last sample the front end called off
         self._restart(0)
 
     def _restart(self, index: int) -> None:
@@ -88,13 +94,27 @@ class Pipeline:
             self._restart(block.first_index)
         elif block.first_index != self._next or block.lost_before:
             events += self._gap(block)
-        for start, stop, off in _runs(block.electrodes_off):
+        for start, stop, off in _runs(self._settling(block)):
             events += self._take(block.first_index + start, block.counts[start:stop], off)
         self._next = block.first_index + len(block)
         self._last = block.counts[-1]
         if self._next - self._gathered_from >= GATHER:
             events += self._analyse()
         return events
+
+    def _settling(self, block: FrameBlock) -> NDArray[np.uint16]:
+        """``electrodes_off``, each electrode ``SETTLE`` samples longer."""
+        off = block.electrodes_off.copy()
+        index = np.arange(block.first_index, block.first_index + len(block))
+        for electrode in Electrode:
+            seen = self._seen_off[electrode]
+            raw = (block.electrodes_off >> electrode & 1).astype(np.bool_)
+            if not raw.any() and index[0] - seen >= SETTLE:
+                continue
+            last = np.maximum.accumulate(np.where(raw, index, seen))
+            off[index - last < SETTLE] |= np.uint16(1 << electrode)
+            self._seen_off[electrode] = int(last[-1])
+        return off
 
     def _gap(self, block: FrameBlock) -> Iterator[Event]:
         """What is missing before ``block``: a straight line if it is short, else a new start."""
@@ -148,7 +168,7 @@ class Pipeline:
         """Samples with one electrode state, none of them beyond the next call."""
         if self._trace_filter:
             filtered = twelve_leads(self._trace_filter.push(counts))
-            uv = np.rint(filtered * self._uv_per_count).astype(np.int32)
+            uv = np.rint(filtered * (self._nv_per_count / 1000)).astype(np.int32)
             yield Trace(index - self._trace_filter.delay_samples, uv, ~leads_lost(self._off))
         if self._window:
             self._window.push(counts)
@@ -186,8 +206,13 @@ class Pipeline:
         yield Quality(end, grade, faults)
         yield Rate(end, bpm, irregularity)
         scores: dict[str, dict[str, float]] = {}
+        restless = False
         if self._window and self._window.full:
-            scores = self._window.scores(leads_lost(off))
+            lost = leads_lost(off)
+            scores = self._window.scores(lost)
+            telling = ~lost & np.array([lead not in faults for lead in LEADS])
+            rest = share_at_rest(self._window.leads(), telling, self._nv_per_count)
+            restless = rest is not None and rest < RESTLESS_BELOW
         evidence = Evidence(
             index=end - 1,
             span=span,
@@ -197,6 +222,7 @@ class Pipeline:
             asystole=self._quality.asystole(end, self._rate.last_beat),
             rate_bpm=bpm,
             irregularity=irregularity,
+            restless=restless,
         )
         yield decide(evidence, scores, self._rule)
 

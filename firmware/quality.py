@@ -191,12 +191,13 @@ def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:
 
 
 def _quiet(x: NDArray[np.int64], telling: NDArray[np.bool_], limit: float) -> bool | None:
-    """Whether no more than one telling channel moves by ``limit`` within a fifth of a second."""
+    """Whether no limb channel and at most one other moves by ``limit`` in a fifth of a second."""
     if telling.sum() < READABLE_CHANNELS:
         return None
     means = x.reshape(CHANNELS, _PARTS, -1, _MAINS_MEAN).sum(axis=3) // _MAINS_MEAN
     moves = np.ptp(means, axis=2).max(axis=1) > limit
-    return int((moves & telling).sum()) <= 1
+    limbs_still = not (moves & telling)[_LIMB].any()  # chest leads dead in a beating heart
+    return limbs_still and int((moves & telling).sum()) <= 1
 
 
 def _grade(measured: bool, lost: list[bool], faulty: bool) -> QualityGrade:

@@ -49,9 +49,10 @@ def _start_worker(model: str) -> None:
 def _classify_file(path: Path) -> dict[str, Any]:
     record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
     try:
-        return {"record": record, **classify_recording(read_recording(path), _network)}
+        found = classify_recording(read_recording(path), _network)
     except HalError as error:
-        return {"record": record, "error": str(error)}
+        found = {"error": str(error)}
+    return {"record": record, "file": str(path), **found}
 
 
 def classify_recording(recording: Recording, network: Network | None) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
     return {
         "model": call.model,
         "call": None if short else call.label,
-        "text": call.text,
+        "text": "TOO SHORT" if short else call.text,
         "reason": "short" if short else call.refusal,
         "probability": _rounded(call.probability, 4),
         "scores": {

@@ -198,7 +198,7 @@ def bench(
         bool, typer.Option("--update-docs", help="Write the figures to docs/ as well.")
     ] = False,
     data: Data = None,
-    seconds: Annotated[float, typer.Option(min=30, help="Length of the live run.")] = 600.0,
+    seconds: Annotated[float, typer.Option(min=120, help="Length of the live run.")] = 600.0,
 ) -> None:
     """Measure, and print every figure beside its limit; exit code 1 when one is broken."""
     from tools.bench import run as run_benches

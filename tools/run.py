@@ -7,7 +7,7 @@ from pathlib import Path
 
 from device.bundles import NONE, read_bundle
 from device.config import Config, ConfigError, load
-from device.display.outputs import DisplayError, open_display
+from device.display.outputs import DisplayError, PngFolder, open_display
 from device.source import SIMULATED, build_patient
 from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
@@ -66,7 +66,9 @@ def _check(config: Config) -> None:
     if config.model.path not in ("", NONE):
         read_bundle(config.model.path)
     try:
-        open_display(config.display.device)  # only opened for real when it first shows something
+        display = open_display(config.display.device)
+        if isinstance(display, PngFolder):  # a panel may be plugged in later, a path not
+            display.prepare()
     except DisplayError as error:
         raise ConfigError(str(error)) from None
 
@@ -79,7 +81,11 @@ def _run_fast(config: Config, duration_s: float | None) -> int:
     done = run_fast(config, duration_s)
     seconds = done.samples / SAMPLE_RATE_HZ
     _report(f"{seconds:.1f} s of signal, {done.lost} samples lost, {done.sent} messages")
-    return 0
+    if duration_s is not None and seconds < duration_s:
+        _report("the recording has ended")
+    for sentence in done.faults.values():
+        _report(sentence)
+    return int(bool(done.faults))
 
 
 def _list_presets() -> None:

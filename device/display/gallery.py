@@ -169,6 +169,8 @@ def states() -> Iterator[tuple[str, ScreenState]]:
         _refused(patient(), Refusal.UNSURE, "UNSURE", "read the trace", probability=0.41),
     )
     yield "no-model", _refused(patient(), Refusal.NO_MODEL, "NO MODEL", "install a model", model="")
+    state = patient(23.2, rate=172.0)
+    yield "ventricular", _refused(state, Refusal.VENTRICULAR, "VF OR VT?", "check patient now")
     state = patient(23.2, flat=True, rate=None)
     yield "asystole", _refused(state, Refusal.NO_SIGNAL, "ASYSTOLE?", "check patient and cable")
     state = patient(23.2, flat=True, rate=None)

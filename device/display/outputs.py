@@ -99,13 +99,17 @@ class PngFolder(Display):
         self._second = -1
         self._shown = b""
 
-    def _open(self) -> None:
+    def prepare(self) -> None:
+        """Make the folder now. Raises DisplayError when that is not possible."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DisplayError(
                 f"display png: cannot create {self.folder}: {error.strerror}; choose another folder"
             ) from error
+
+    def _open(self) -> None:
+        self.prepare()
 
     def _show(self, frame: Frame) -> None:
         second, pixels = frame.index // SAMPLE_RATE_HZ, frame.image.tobytes()

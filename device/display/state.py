@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, TraceColumns
@@ -20,6 +20,7 @@ from firmware.events import (
     ElectrodeChange,
     Event,
     Gap,
+    LeadFault,
     Quality,
     QualityGrade,
     Rate,
@@ -31,8 +32,10 @@ from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_i
 STALE = 5 * SAMPLE_RATE_HZ  # a rate or call this old says nothing of now
 WINDOW_S = 10  # the evidence of the first call
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
+SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
 MANY_OFF = 3
+ALARMS = (Refusal.NO_SIGNAL, Refusal.VENTRICULAR)
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
@@ -83,6 +86,7 @@ class ScreenState:
     _lost_at: int = 0
     _changed_at: int = 0  # of the last electrode change
     _readable_since: int | None = None  # all on and quality at least fair
+    _faults: dict[str, LeadFault] = field(default_factory=dict)
     _connected: bool = False  # all ten were on once, or patience ran out
 
     def note(self, kind: str, text: str) -> None:
@@ -114,7 +118,7 @@ class ScreenState:
                 self._beat_shown_at = self.index  # a detector tells of a beat 0.2 s after it
             case Quality():
                 self._advance(event.index)
-                self.quality = event.grade
+                self.quality, self._faults = event.grade, event.faults
                 self._judge_contact(event)
             case Rate():
                 self._advance(event.index)
@@ -132,6 +136,8 @@ class ScreenState:
             self.note("samples", "")
         waited = self.index - self._changed_at >= PATIENCE
         if waited and not self.electrodes_off & electrode_mask(LIMBS):
+            self._connected = True
+        if not self.electrodes_off and self.index - self._changed_at >= SETTLED_ANYWAY:
             self._connected = True
 
     def _judge_contact(self, quality: Quality) -> None:
@@ -156,6 +162,18 @@ class ScreenState:
             return True
         recent = self.index - self._changed_at < PATIENCE
         return off.bit_count() >= MANY_OFF and recent
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong at the electrodes in a few letters: "V3 OFF", "V5 NOISY", "MAINS"."""
+        if self.electrodes_off:
+            return " ".join(self.off_names) + " OFF"
+        if not self._faults or self.quality is QualityGrade.GOOD:
+            return ""
+        fault = Counter(self._faults.values()).most_common(1)[0][0]
+        leads = [lead for lead, its in self._faults.items() if its is fault]
+        named = " ".join(leads) if len(leads) <= MANY_OFF else ""
+        return f"{named} {fault.upper()}".strip()
 
     @property
     def off_names(self) -> tuple[str, ...]:
@@ -204,7 +222,7 @@ class ScreenState:
         if refused in (Refusal.STARTING, Refusal.ELECTRODE_OFF):
             return self._filling_line(call.span)
         if refused is not None:
-            return Line(call.text, call.act, alarm=2 if refused is Refusal.NO_SIGNAL else 0)
+            return Line(call.text, call.act, alarm=2 if refused in ALARMS else 0)
         tail = ""
         if call.probability is not None:
             tail = f"{confidence(call.probability)} {percent(call.probability)}"

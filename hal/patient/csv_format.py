@@ -22,6 +22,7 @@ from hal.errors import RecordingError
 from hal.patient.record import Recording, lead_name, read_text
 
 HOW_TO = "write '# rate_hz=500', then 'I_mV,II_mV,V1_mV,...,V6_mV', then one row per sample"
+RATES_AGREE = 0.01  # rate_hz and the time column, relative
 _RATE = re.compile(r"rate_hz\s*[=:]\s*([-+]?\d+(?:\.\d*)?)\s*$")
 _COLUMN = re.compile(r"(?P<name>\w+?)(?:[\s_/(\[]+(?P<unit>mV|[uµμ]V|ms|s)[)\]]?)?$", re.IGNORECASE)
 _MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3}
@@ -51,7 +52,13 @@ def read_csv(path: Path) -> Recording:
             continue
         name, unit = match["name"], (match["unit"] or "").lower()
         if name.lower() in ("t", "time") and unit in _S_PER_UNIT:
-            rate_hz = rate_hz or _rate_of(path, values[:, index] * _S_PER_UNIT[unit])
+            by_time_hz = _rate_of(path, values[:, index] * _S_PER_UNIT[unit])
+            if rate_hz is not None and abs(by_time_hz - rate_hz) > RATES_AGREE * rate_hz:
+                raise RecordingError(
+                    f"{path}: rate_hz says {rate_hz:g}, its time column {by_time_hz:g} per second",
+                    act="correct one or take it out",
+                )
+            rate_hz = rate_hz or by_time_hz
         elif lead := lead_name(name):
             if unit not in _MV_PER_UNIT:
                 raise RecordingError(f"{path}: column '{column}' has no unit", act=HOW_TO)
@@ -68,15 +75,33 @@ def read_csv(path: Path) -> Recording:
 def _numbers(path: Path, rows: list[str], separator: str, columns: int) -> NDArray[np.float64]:
     try:
         values = np.loadtxt(rows, delimiter=separator, ndmin=2, dtype=np.float64)
-    except ValueError as error:
-        raise RecordingError(
-            f"{path}: {str(error).rstrip('.')} (row 0 is the first sample)", act="correct that cell"
-        ) from None
+    except ValueError:
+        raise _bad_row(path, rows, separator, columns) from None
     if values.shape[1] != columns:
         raise RecordingError(
             f"{path}: {columns} columns named and {values.shape[1]} in the rows", act=HOW_TO
         )
     return values
+
+
+def _bad_row(path: Path, rows: list[str], separator: str, columns: int) -> RecordingError:
+    """What the first row is that is no row of numbers."""
+    for number, row in enumerate(rows, start=1):
+        cells = row.split(separator)
+        if row.strip() and len(cells) != columns:
+            return RecordingError(
+                f"{path}: sample {number} has {len(cells)} cells, {columns} columns are named",
+                act="correct that row",
+            )
+        for cell in cells if row.strip() else ():
+            try:
+                float(cell)
+            except ValueError:
+                return RecordingError(
+                    f"{path}: sample {number} has {cell.strip()[:20]!r} where a number belongs",
+                    act="correct that cell; decimals take a point",
+                )
+    return RecordingError(f"{path}: not a table of numbers", act=HOW_TO)
 
 
 def _rate_of(path: Path, time_s: NDArray[np.float64]) -> float:

@@ -92,6 +92,8 @@ class Recording:
             )
         mv = np.stack([by_name[lead] for lead in INDEPENDENT_LEADS], axis=1)
         _check_samples(name, rate_hz, mv)
+        for lead, values in by_name.items():
+            _check_finite(name, rate_hz, lead, values)
         return cls(name, float(rate_hz), mv, labels, comments, _einthoven_notes(by_name))
 
 
@@ -118,17 +120,19 @@ def _check_samples(name: str, rate_hz: float, mv: NDArray[np.float64]) -> None:
             f"{name}: lasts {len(mv) / rate_hz:.2f} s, less than {MIN_SECONDS:g} s",
             act="use a longer record",
         )
-    if not np.isfinite(mv).all():
-        bad = ~np.isfinite(mv)
-        column = int(np.argmax(bad.any(axis=0)))
-        first = int(np.argmax(bad[:, column]))
+    if np.isfinite(mv).all() and not np.ptp(mv, axis=0).any():
+        raise RecordingError(f"{name}: every lead is flat", act="use a record with a signal in it")
+
+
+def _check_finite(name: str, rate_hz: float, lead: str, mv: NDArray[np.float64]) -> None:
+    bad = ~np.isfinite(mv)
+    if bad.any():
+        what = "missing samples (NaN)" if np.isnan(mv[bad]).all() else "samples that are no numbers"
         raise RecordingError(
-            f"{name}: lead {INDEPENDENT_LEADS[column]} has {int(bad[:, column].sum())} missing "
-            f"samples (NaN), the first at {first / rate_hz:.3f} s",
+            f"{name}: lead {lead} has {int(bad.sum())} {what}, "
+            f"the first at {int(np.argmax(bad)) / rate_hz:.3f} s",
             act="cut them out or use another record",
         )
-    if not np.ptp(mv, axis=0).any():
-        raise RecordingError(f"{name}: every lead is flat", act="use a record with a signal in it")
 
 
 def _einthoven_notes(leads: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
@@ -138,7 +142,7 @@ def _einthoven_notes(leads: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...
         if given is None or len(given) != len(leads["I"]):
             continue
         miss = given - (of_i * leads["I"] + of_ii * leads["II"])
-        rms = float(np.sqrt(np.nanmean((miss - np.nanmean(miss)) ** 2)))
+        rms = float(np.sqrt(np.mean((miss - np.mean(miss)) ** 2)))
         if rms > _EINTHOVEN_MV:
             notes.append(f"{lead} differs from its sum of I and II by {rms:.2f} mV RMS; not used")
     return tuple(notes)

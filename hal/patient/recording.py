@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hal.errors import RecordingError
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
 from hal.patient.chunks import Chunks
 from hal.patient.csv_format import read_csv
@@ -28,11 +29,15 @@ def read_recording(path: str | Path) -> Recording:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    header, table = Path(f"{path}.hea"), Path(f"{path}.csv")
+    if path.is_dir() and not (header.is_file() or table.is_file()):
+        raise RecordingError(f"{path} is a folder", act="name the records in it")
+    if path.is_file() and suffix not in (".hea", ".dat", ".mat", ".csv") and not header.is_file():
+        raise RecordingError(f"{path} is no recording", act="give a WFDB record or a .csv")
     if suffix == ".csv":
         return read_csv(path)
     if suffix in (".hea", ".dat", ".mat"):
         return read_wfdb(path.with_suffix(".hea"))
-    header, table = Path(f"{path}.hea"), Path(f"{path}.csv")
     return read_csv(table) if table.is_file() and not header.is_file() else read_wfdb(header)
 
 

@@ -42,6 +42,8 @@ def test_a_call_carries_its_evidence():
         (replace(GOOD, asystole=True), Refusal.NO_SIGNAL, "ASYSTOLE?"),
         (faulty(LeadFault.RAILED), Refusal.SATURATED, "SATURATED"),
         (faulty(LeadFault.FLAT), Refusal.NO_SIGNAL, "NO SIGNAL"),
+        (faulty(LeadFault.FLAT, 6), Refusal.LEADS_FLAT, "lead0 +5 FLAT"),
+        (replace(GOOD, restless=True), Refusal.VENTRICULAR, "VF OR VT?"),
         (faulty(LeadFault.NOISY), Refusal.NOISE, "MOVEMENT"),
         (faulty(LeadFault.MAINS), Refusal.NOISE, "MAINS NOISE"),
         (replace(GOOD, span=2600), Refusal.STARTING, "ANALYSING 5 s"),

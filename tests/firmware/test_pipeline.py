@@ -146,7 +146,7 @@ def test_a_limb_electrode_off_refuses_and_the_first_clean_window_is_called_at_on
     assert refused[0].scores  # still told what the network would say
     first = next(call for call in calls if call.index > refused[-1].index)
     assert first.refusal is None
-    assert (first.index + 1) / 500 == pytest.approx(14.03 + 10, abs=0.2)
+    assert (first.index + 1) / 500 == pytest.approx(14.03 + 0.5 + 10, abs=0.02)
 
 
 def test_a_gap_restarts_the_window_and_is_counted(sinus: FrameBlock) -> None:
@@ -190,6 +190,27 @@ def test_flat_line_with_electrodes_on_is_asystole_not_a_rhythm() -> None:
     assert calls[-1].refusal is Refusal.NO_SIGNAL
     assert calls[-1].text == "ASYSTOLE?"
     assert calls[-1].rate_bpm is None
+
+
+@pytest.mark.parametrize("name", ["vf", "vt-160"])
+def test_a_trace_that_never_rests_is_suspected_not_called(name: str) -> None:
+    calls = [e for e in pipeline().push(frames(preset(name), 14)) if isinstance(e, Call)]
+    assert {call.refusal for call in calls[9:]} == {Refusal.VENTRICULAR}
+    assert calls[-1].text == "VF OR VT?"
+
+
+@pytest.mark.parametrize("name", ["sinus-180", "svt-180", "flutter-2to1", "lbbb-70", "noisy-70"])
+def test_fast_wide_or_noisy_beats_still_rest_in_between(name: str) -> None:
+    calls = [e for e in pipeline().push(frames(preset(name), 12)) if isinstance(e, Call)]
+    assert Refusal.VENTRICULAR not in {call.refusal for call in calls}
+
+
+def test_a_returning_electrode_is_off_until_it_has_settled(v3_off: FrameBlock) -> None:
+    events = pipeline().push(v3_off)
+    back = [e.index for e in events if isinstance(e, ElectrodeChange)][-1]
+    assert back == pytest.approx((25 + 0.5) * 500, abs=5)
+    v3 = np.concatenate([t.uv[:, 8] for t in events if isinstance(t, Trace) and t.valid[8]])
+    assert np.abs(v3).max() < 5000  # nothing of the rail is ever drawn
 
 
 def test_without_a_network_everything_else_goes_on(sinus: FrameBlock) -> None:

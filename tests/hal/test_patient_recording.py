@@ -177,7 +177,11 @@ def broken(change) -> dict[str, np.ndarray]:
         (lambda x: x.update(MLII=x.pop("II")), 500, "lead II missing"),
         (lambda x: x.update(v1=x["V1"]), 500, "lead V1 appears twice"),
         (lambda x: x["V2"].__setitem__(250, np.nan), 500, r"V2 has 1 missing samples.*at 0\.500 s"),
-        (lambda x: x["I"].__setitem__(slice(0, 9), np.inf), 500, "lead I has 9 missing"),
+        (
+            lambda x: x["I"].__setitem__(slice(0, 9), np.inf),
+            500,
+            "lead I has 9 samples that are no numbers",
+        ),
         (lambda x: x.update(V6=x["V6"][:-1]), 500, r"differ in length \(1499 to 1500"),
         (lambda x: [v.fill(0.1) for v in x.values()], 500, "every lead is flat"),
         (lambda x: x.update({k: v[:400] for k, v in x.items()}), 500, r"lasts 0\.80 s, less than"),

@@ -18,6 +18,7 @@ from tests.tools.test_classify import lead12, record
         (["--preset", "af-90", "--record", "absent"], "give one of them"),
         (["--frontend", "ads1289", "--duration", "1"], "ads1298"),
         (["--display", "oled"], "oled"),
+        (["--display", "png:/proc/x/y"], "choose another folder"),
         (["--config", "absent.toml"], "absent.toml"),
         (["--speed", "max", "--frontend", "ads1298"], "cannot run faster"),
         (["--speed", "max", "--model", "absent.l12", "--duration", "1"], "absent.l12"),

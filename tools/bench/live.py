@@ -184,7 +184,7 @@ def measure(seconds: float) -> list[Figure]:
         watch = Watch(supervisor, path)
         run.start()
         try:
-            watch.run(max(seconds, LEAST_S))
+            watch.run(seconds)
         finally:
             supervisor.stop()
             run.join()
