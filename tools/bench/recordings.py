@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
-from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, FrontendConfig
+from hal.frontend import (
+    CHANNEL_LEADS,
+    SAMPLE_NS,
+    SAMPLE_RATE_HZ,
+    FrameBlock,
+    FrontendConfig,
+)
 from hal.patient.record import INDEPENDENT_LEADS, Recording
 from hal.patient.recording import RecordedPatient
 from hal.simulated import simulated_frontend
@@ -119,3 +125,10 @@ def chip_counts(record: Packed) -> tuple[float, NDArray[np.int32]]:
     finally:
         frontend.close()
     return info.nv_per_count, np.concatenate(blocks)
+
+
+def frames_of(counts: NDArray[np.int32]) -> FrameBlock:
+    """Counts [n, 8] as one block of frames with all electrodes on."""
+    n = len(counts)
+    t_ns = np.arange(n, dtype=np.int64) * SAMPLE_NS
+    return FrameBlock(0, t_ns, counts, np.zeros(n, np.uint32), np.zeros(n, np.uint16))
