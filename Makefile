@@ -7,7 +7,7 @@ DEV    := $(VENV)/.lead12-dev
 TRAIN  := $(VENV)/.lead12-train
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test check dev train-setup lock bench clean
+.PHONY: setup run test check dev train-setup pi-setup lock bench clean
 
 setup: $(STAMP)  ## the monitor and its runtime, in .venv
 
@@ -44,6 +44,9 @@ $(DEV): pyproject.toml constraints.txt $(STAMP)
 $(TRAIN): pyproject.toml constraints.txt $(STAMP)
 	@$(PIP) install --constraint constraints.txt --editable '.[train]'
 	@touch $@
+
+pi-setup: setup  ## the hardware libraries of a Raspberry Pi (spidev, libgpiod, GPIO for panels)
+	$(PIP) install --constraint constraints.txt --editable '.[pi]'
 
 lock: dev  ## resolve the pins anew, for every supported Python
 	$(PIP) install uv

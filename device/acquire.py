@@ -68,8 +68,8 @@ class Acquisition:
         self._shift: int | None = None  # ring index minus the front end's index
         self._samples = 0  # since the front end was started
 
-    def run(self, stopping: Callable[[], bool]) -> None:
-        """Acquire until ``stopping`` says so or a finite source ends."""
+    def run(self, stopping: Callable[[], bool]) -> Exit:
+        """Acquire until ``stopping`` says so, a finite source ends, or the settings are wrong."""
         pause_s = RETRY_FIRST_S
         self._notify("READY=1")  # the ring is there, and tells of faults as well as of samples
         while not stopping():
@@ -80,13 +80,17 @@ class Acquisition:
                 if error.reason is Reason.END_OF_SIGNAL:
                     self._ring.say(WriterState.ENDED, self._clock.now_ns())
                     self._log("the recording has ended")
-                    return
+                    return Exit.OK
                 if self._samples >= STEADY_SAMPLES:
                     pause_s = RETRY_FIRST_S
                 self._ring.say(WriterState.FAULT, self._clock.now_ns(), str(error))
+                if error.reason is Reason.BAD_CONFIG:
+                    self._log(str(error))
+                    return Exit.USAGE
                 self._log(f"{error} (trying again in {pause_s:g} s)")
                 self._wait(pause_s, stopping)
                 pause_s = min(2 * pause_s, RETRY_LONGEST_S)
+        return Exit.OK if self._ring.next_index else Exit.NO_SAMPLE
 
     def _acquire(self, stopping: Callable[[], bool]) -> None:
         """One life of the front end. Raises HalError when it fails or ends."""
@@ -188,10 +192,9 @@ def main(arguments: list[str]) -> int:
     )
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
-    acquisition.run(lambda: asked_to_stop)
-    heard = ring.next_index > 0
+    code = acquisition.run(lambda: asked_to_stop)
     ring.close()
-    return Exit.OK if heard else Exit.NO_SAMPLE
+    return code
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class Config:
 def load(path: Path) -> Config:
     """Read a TOML file. Raises ConfigError: unreadable, not TOML, or a key or value refused."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -41,6 +41,7 @@ class Instrument:
     config : settings; some may be changed at run time by ``set``
     port : an open port for the link instead of the configured one
     history : gives the latest blocks processed, to settle new filters on
+    log : takes each fault as it begins, one line
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Instrument:
         *,
         port: Port | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
+        log: Callable[[str], None] = lambda line: None,
     ) -> None:
+        self._log = log
         self.config = config
         self.info: FrontendInfo | None = None
         self._history = history
@@ -194,6 +197,7 @@ class Instrument:
         self._faults.pop(part, None)
         if text:
             self._faults[part] = text
+            self._log(text)
         self.screen.note(part, text)
         self.link.send("event", messages.fault_event(self.index, part, text))
 
@@ -243,7 +247,7 @@ class Instrument:
             return self.index, np.zeros((0, len(LEADS)), np.int16)
         last = self._traces[-1]
         end = last.first_index + len(last.uv)
-        start = max(self._traces[0].first_index, end - SNAPSHOT)
+        start = max(self._traces[0].first_index, end - SNAPSHOT, 0)
         uv = np.full((end - start, len(LEADS)), NO_SAMPLE, np.int16)
         for trace in self._traces:
             skip = max(0, start - trace.first_index)

@@ -44,12 +44,18 @@ LATENCY_MS = 500  # bins of 1 ms
 class Monitor:
     """One ring, one instrument, one display."""
 
-    def __init__(self, config: Config, clock: Clock, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        notify: Callable[[str], None],
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._notify = notify
         self._ring: RingReader | None = None
-        self._instrument = Instrument(config, history=self._history)
+        self._instrument = Instrument(config, history=self._history, log=log)
         self._bad_display = ""
         self._panel = self._open_panel()
         self._health = Health()
@@ -251,7 +257,11 @@ def main(arguments: list[str]) -> int:
     except settings.ConfigError as error:
         print(f"monitor: {error}", file=sys.stderr)
         return 2
-    monitor = Monitor(config, RealClock(), sdnotify.SystemdNotifier().notify)
+
+    def log(line: str) -> None:
+        print(f"monitor: {line}", file=sys.stderr, flush=True)
+
+    monitor = Monitor(config, RealClock(), sdnotify.SystemdNotifier().notify, log)
     gc.freeze()
     monitor.run(lambda: asked_to_stop)
     return 0

@@ -17,6 +17,7 @@ import time
 import tty
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 
 from device.config import Config, ring_path
@@ -57,8 +58,8 @@ class Supervisor:
         """Run until a signal, the end of the signal or ``duration_s``; 0 when all went well."""
         private_ring = not self._config.ring.path
         if private_ring:
-            name = f"lead12-{os.getpid()}.ring"
-            path = ring_path(self._config).with_name(name)
+            path = ring_path(self._config).with_name(f"lead12-{os.getpid()}.ring")
+            _forget_the_dead(path.parent)
             self._config = self._config.override({"ring.path": str(path)})
         try:
             with self._signals(), self._pseudo_terminal():
@@ -182,6 +183,15 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Remove the rings of runs that were killed before they could do it."""
+    for ring in folder.glob("lead12-*.ring"):
+        pid = ring.stem.removeprefix("lead12-")
+        with contextlib.suppress(OSError):
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+                ring.unlink()
 
 
 def _end_with_parent() -> None:

@@ -12,7 +12,7 @@ from hal.clock import Clock
 from hal.edge_reader import EdgePacedReader
 from hal.errors import FrontendError, Reason
 from hal.frontend import Frontend
-from hal.linux_gpio import GpiodDataReady, GpiodPins, Pins, find_header_chip
+from hal.linux_gpio import HEADER_PIN, GpiodDataReady, GpiodPins, Pins, find_header_chip
 from hal.linux_iio import LinuxIio
 from hal.linux_rpi_gpio import RpiGpioDataReady, RpiGpioPins
 from hal.linux_spi import DEFAULT_SPEED_HZ, SpidevBus
@@ -42,7 +42,21 @@ class Wiring:
     start: int = Pins().start or NOT_WIRED
 
     def pins(self) -> Pins:
-        """The lines, None for those the board ties."""
+        """The lines, None for those the board ties. Raises FrontendError BAD_CONFIG."""
+        named = {
+            "data_ready": self.data_ready,
+            "reset": self.reset,
+            "power_down": self.power_down,
+            "start": self.start,
+        }
+        used = [n for n in named.values() if n != NOT_WIRED]
+        wrong = [name for name, n in named.items() if n != NOT_WIRED and n not in HEADER_PIN]
+        if self.data_ready == NOT_WIRED or wrong or len(set(used)) < len(used):
+            raise FrontendError(
+                Reason.BAD_CONFIG,
+                "cannot wire " + ", ".join(f"{name} = {n}" for name, n in named.items()),
+                act="give each its own BCM number of the header; data_ready must have one",
+            )
         return Pins(
             self.data_ready,
             *(None if n == NOT_WIRED else n for n in (self.reset, self.power_down, self.start)),
@@ -91,11 +105,12 @@ def _simulated(options: Options, clock: Clock, patient: Patient | None) -> Front
 
 def _ads1298(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
     wiring = _checked(Wiring, options)
+    lines = wiring.pins()
     with ExitStack() as opened:  # a failure half-way releases what is open
         spi = wiring.bus()
         opened.callback(spi.close)
         chip = find_header_chip()
-        pins = GpiodPins(chip, wiring.pins())
+        pins = GpiodPins(chip, lines)
         opened.callback(pins.close)
         data_ready = GpiodDataReady(chip, wiring.data_ready)
         opened.pop_all()
@@ -104,10 +119,11 @@ def _ads1298(options: Options, clock: Clock, patient: Patient | None) -> Fronten
 
 def _ads1298_rpigpio(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
     wiring = _checked(Wiring, options)
+    lines = wiring.pins()
     with ExitStack() as opened:
         spi = wiring.bus()
         opened.callback(spi.close)
-        pins = RpiGpioPins(wiring.pins())
+        pins = RpiGpioPins(lines)
         opened.callback(pins.close)
         data_ready = RpiGpioDataReady(wiring.data_ready, clock)
         opened.pop_all()

@@ -173,7 +173,7 @@ def _gpiod() -> ModuleType:
         raise FrontendError(
             Reason.NOT_FOUND,
             "the Python package gpiod is not installed",
-            act="pip install 'lead12[pi]'",
+            act="run make pi-setup",
         ) from error
     return gpiod
 

@@ -58,7 +58,7 @@ class SpidevBus:
             raise FrontendError(
                 Reason.NOT_FOUND,
                 "the Python package spidev is not installed",
-                act="pip install 'lead12[pi]'",
+                act="run make pi-setup",
             ) from error
         spi = spidev.SpiDev()
         try:

@@ -170,7 +170,7 @@ def quiet_keras() -> Any:
     try:
         import tensorflow as tf
     except ImportError:
-        raise TrainError("TensorFlow is not installed; pip install 'lead12[train]'") from None
+        raise TrainError("TensorFlow is not installed; run make train-setup") from None
     import keras
 
     try:

@@ -92,7 +92,7 @@ class Oled(Display):
                 serial, width=width, height=height, rotate=self._rotate, **more
             )
         except (ImportError, luma.core.error.UnsupportedPlatform) as error:
-            raise self._error(error, "on a Raspberry Pi install lead12[pi]") from error
+            raise self._error(error, "on a Raspberry Pi run make pi-setup") from error
         except (OSError, RuntimeError, luma.core.error.Error) as error:
             raise self._error(error) from error
 

@@ -76,3 +76,12 @@ def test_what_was_opened_is_closed_when_a_part_is_missing(
     monkeypatch.setitem(sys.modules, "RPi", None)
     assert refusal(name).reason is Reason.NOT_FOUND
     assert spidev.open_count == 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"reset": 22}, {"reset": 999}, {"data_ready": -1}], ids=["shared", "none", "unused"]
+)
+def test_pins_that_cannot_be_wired_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(FrontendError, match="cannot wire data_ready") as caught:
+        backends.build("ads1298", VirtualClock(), options=options)
+    assert caught.value.reason is Reason.BAD_CONFIG

@@ -69,7 +69,7 @@ def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator
         import h5py  # type: ignore[import-untyped]  # of the [train] and [dev] extras
     except ImportError:
         raise RecordingsAbsentError(
-            "h5py is missing; install it with pip install 'lead12[train]'"
+            "h5py is missing; run make train-setup"
         ) from None
     with (data / f"{name}.csv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table) if only in ("", row["source_dataset"])]
