@@ -27,6 +27,8 @@ CALL_EVERY = SAMPLE_RATE_HZ
 WINDOW = WINDOW_S * SAMPLE_RATE_HZ
 NEVER = -(1 << 62)
 
+FIBRILLATING = 0.05  # irregularity: simulated VF 0.09 and more, VT 0.02 and less
+
 # An electrode counts as off until it has been on for half a second: the first samples are still
 # half rail, and a filter that starts on them takes ten seconds to forget it.
 SETTLE = SAMPLE_RATE_HZ // 2
@@ -203,8 +205,6 @@ class Pipeline:
             off |= (last >= end - WINDOW) << electrode
         bpm, irregularity = self._rate.at(end)
         grade, faults = self._quality.at(end)
-        yield Quality(end, grade, faults)
-        yield Rate(end, bpm, irregularity)
         scores: dict[str, dict[str, float]] = {}
         restless = False
         if self._window and self._window.full:
@@ -213,6 +213,10 @@ class Pipeline:
             telling = ~lost & np.array([lead not in faults for lead in LEADS])
             rest = share_at_rest(self._window.leads(), telling, self._nv_per_count)
             restless = rest is not None and rest < RESTLESS_BELOW
+        if restless and (irregularity is None or irregularity > FIBRILLATING):
+            bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
+        yield Quality(end, grade, faults)
+        yield Rate(end, bpm, irregularity)
         evidence = Evidence(
             index=end - 1,
             span=span,

@@ -197,6 +197,8 @@ def test_a_trace_that_never_rests_is_suspected_not_called(name: str) -> None:
     calls = [e for e in pipeline().push(frames(preset(name), 14)) if isinstance(e, Call)]
     assert {call.refusal for call in calls[9:]} == {Refusal.VENTRICULAR}
     assert calls[-1].text == "VF OR VT?"
+    rate_bpm = calls[-1].rate_bpm
+    assert rate_bpm is None if name == "vf" else rate_bpm == pytest.approx(160, abs=5)
 
 
 @pytest.mark.parametrize("name", ["sinus-180", "svt-180", "flutter-2to1", "lbbb-70", "noisy-70"])
