@@ -68,9 +68,7 @@ def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator
     try:
         import h5py  # type: ignore[import-untyped]  # of the [train] and [dev] extras
     except ImportError:
-        raise RecordingsAbsentError(
-            "h5py is missing; run make train-setup"
-        ) from None
+        raise RecordingsAbsentError("h5py is missing; run make train-setup") from None
     with (data / f"{name}.csv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table) if only in ("", row["source_dataset"])]
     with h5py.File(data / f"{name}.h5") as file:
