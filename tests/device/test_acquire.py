@@ -227,3 +227,14 @@ def test_process_that_cannot_start_says_why_in_one_line(tmp_path: Path, content:
     assert done.returncode == Exit.USAGE
     assert done.stderr.startswith("acquire: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_settings_that_make_no_sense_end_it_instead_of_trying_for_ever(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    lives, log = Lives(clock), []
+    writer = RingWriter(tmp_path / "config.ring", clock.now_ns(), SLOTS)
+    acquisition = Acquisition(lives, FrontendConfig(gain=8), writer, clock, log.append)
+    assert acquisition.run(lambda: len(lives.begun_ns) > 3) is Exit.USAGE
+    assert len(lives.begun_ns) == 1
+    assert len(log) == 1

@@ -137,3 +137,12 @@ def test_junk_is_read_or_refused_but_never_crashes(tmp_path_factory, position, j
     path.write_text(text[:position] + junk + text[position + len(junk) :], encoding="utf-8")
     with contextlib.suppress(RecordingError):
         assert read_recording(path).mv.shape[1] == 8
+
+
+def test_a_rate_and_a_time_column_must_agree(tmp_path):
+    columns = ("time_s", *(f"{lead}_mV" for lead in INDEPENDENT_LEADS))
+    timed = np.column_stack([np.arange(len(MV)) / 250, MV])
+    with pytest.raises(RecordingError, match="rate_hz says 500, its time column 250 per second"):
+        read(tmp_path, table(timed, columns=columns))
+    agreed = read(tmp_path, table(timed, columns=columns, head="# rate_hz=250\n"))
+    assert agreed.rate_hz == 250
