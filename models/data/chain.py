@@ -80,12 +80,16 @@ def record_tensor(mv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
 
 def filtered_tensors(dataset: Dataset, say: Callable[[str, int, int], None]) -> NDArray[np.int8]:
     """All records of a data set, int8 [n, 1000, 12]; kept in the user's cache for the next run."""
-    key = f"{dataset.digest} {MODEL} {SCALE_NUM} {SCALE_DEN} {NOISE_UV} {LEAD_IN}"
 
     def make(row: int) -> NDArray[np.int8]:
         return record_tensor(dataset.mv(row), np.random.default_rng((0, row)))
 
-    return cached_tensors(key, len(dataset), make, partial(say, "filtering"))
+    return cached_tensors(cache_key(dataset), len(dataset), make, partial(say, "filtering"))
+
+
+def cache_key(dataset: Dataset) -> str:
+    """What decides the clean tensors of a data set."""
+    return f"{dataset.digest} {MODEL} {SCALE_NUM} {SCALE_DEN} {NOISE_UV} {LEAD_IN}"
 
 
 def cached_tensors(
