@@ -1,4 +1,4 @@
-"""Train a network on the device's own filtered signals: one run, one folder, one seed.
+"""Train one network on the device's own filtered signals: one run, one folder, one seed.
 
 AdamW, one cycle of the learning rate (Smith & Topin, Super-convergence, 2018), gradient norm 1.
 The last epoch is the result; fold 9 is watched, not used to stop. A run that was interrupted goes
@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,92 +19,92 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architectures import ARCHITECTURES
-from models.data import ptbxl
-from models.data.augment import STEP_MV, Augmentation, augment
-from models.data.chain import filtered_tensors
-from models.groups import GROUPS, OUTPUTS, targets
+from models.data.augment import STEP_MV
+from models.data.labels import RHYTHM, STATEMENTS
+from models.groups import GROUPS, OUTPUTS
 from models.metrics import macro_auc, rhythm_scores, softmax
+from models.views import DOSE, STRESSED, Views
 
-CHECKPOINT = "checkpoint.weights.h5"
+CHECKPOINT, FINAL = "checkpoint.weights.h5", "final.weights.h5"
 
 Progress = Callable[[str, int, int], None]  # what is being done, done, total
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides the weights besides the data and the code."""
+    """Everything that decides the weights besides the data and the code.
 
-    seed: int = 0
+    views : distinct views of the data, taken in turns; 0 = a new one every epoch
+    precision : Keras policy; bfloat16 is a third faster where the processor has it
+    """
+
     architecture: str = "residual"
+    seed: int = 0
     epochs: int = 18
     batch: int = 64
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     warm_up: float = 0.2
-    rhythm_weight: float = 0.2  # of the mate4 cross-entropy against the mean BCE of the rest
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    rhythm_weight: float = 0.04  # of the mate4 cross-entropy against the mean BCE of the rest
+    views: int = 0
+    precision: str = "float32"
 
 
 class TrainError(ValueError):
     """A run cannot start or go on; the message is one line."""
 
 
-def train(
-    data: Path, out: Path, config: TrainConfig | None = None, progress: Progress | None = None
-) -> Path:
-    """Train on folds 1-8 of the packed PTB-XL in ``data``; the run folder is ``out``.
+@dataclass(frozen=True)
+class Lesson:
+    """What one network is taught and watched with.
 
-    Raises DataError or TrainError in one line. Needs the [train] extra.
+    views : the training records
+    y : float32 [n, OUTPUTS], their labels
+    teaching : targets of a view by its number, [n, OUTPUTS]; None = the labels
+    val_tensors, val_y : of fold 9; watched, never trained on
     """
-    config = config or TrainConfig()
-    say = progress or (lambda *_: None)
-    if config.architecture not in ARCHITECTURES:
-        raise TrainError(f"no architecture {config.architecture}; there are {list(ARCHITECTURES)}")
-    dataset = ptbxl.load(data)
-    tensors = filtered_tensors(dataset, say)
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(out, config, dataset.digest)
-    fit(out, config, tensors, targets(dataset), dataset.fold, say)
-    return out
+
+    views: Views
+    y: NDArray[np.float32]
+    val_tensors: NDArray[np.int8]
+    val_y: NDArray[np.float32]
+    teaching: Callable[[int], NDArray[np.float32]] | None = None
 
 
-def fit(
-    out: Path,
-    config: TrainConfig,
-    tensors: NDArray[np.int8],
-    y: NDArray[np.float32],
-    fold: NDArray[np.int64],
-    say: Progress,
-) -> None:
-    """Train on int8 tensors [n, 1000, 12] and targets [n, OUTPUTS]; writes into ``out``."""
+def fit(out: Path, config: TrainConfig, lesson: Lesson, say: Progress) -> None:
+    """Train, or go on training, in the run folder ``out``; nothing to do where it is finished."""
+    if (out / FINAL).is_file():
+        return
     keras = quiet_keras()
+    keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    train_rows = np.flatnonzero(np.isin(fold, ptbxl.TRAIN_FOLDS))
-    val_rows = np.flatnonzero(fold == ptbxl.VALIDATION_FOLD)
-    steps = len(train_rows) // config.batch
+    steps = len(lesson.views) // config.batch
     if steps == 0:
-        raise TrainError(f"{len(train_rows)} training records are fewer than a batch")
+        raise TrainError(f"{len(lesson.views)} training records are fewer than a batch")
     model, history = _start_or_resume(keras, out, config)
     for epoch in range(len(history), config.epochs):
-        rng = np.random.default_rng((config.seed, epoch))
+        what = f"epoch {epoch + 1}/{config.epochs}"
+        number = epoch % config.views if config.views else epoch
+        windows = lesson.views.view(number)
+        y = lesson.teaching(number) if lesson.teaching else lesson.y
         for layer in model.layers:
             if hasattr(layer, "seed_generator"):  # dropout's state is not in the checkpoint
                 layer.seed_generator.state.assign([config.seed, epoch * steps])
-        order = rng.permutation(train_rows)
+        order = np.random.default_rng((config.seed, epoch)).permutation(len(windows))
         model.reset_metrics()
         for step in range(steps):
             rows = np.sort(order[step * config.batch : (step + 1) * config.batch])
             at = (epoch * steps + step) / (config.epochs * steps)
             model.optimizer.learning_rate.assign(config.learning_rate * one_cycle(at, config))
-            x = augment(tensors[rows], rng, config.augmentation)
+            x = windows[rows].astype(np.float32) * STEP_MV
             loss = float(model.train_on_batch(x, y[rows]))  # mean of the epoch so far
-            say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
-        logits = predict(model, tensors[val_rows])
-        history.append({"loss": loss, **watch(logits, y[val_rows])})
+            say(what, step + 1, steps)
+        logits = predict(model, lesson.val_tensors)
+        history.append({"loss": loss, **watch(logits, lesson.val_y)})
         model.save_weights(out / CHECKPOINT)  # the optimiser's state too
         (out / "history.json").write_text(json.dumps(history, indent=1) + "\n")
-    model.save_weights(out / "final.weights.h5")
     _draw(out / "curves.png", history)
+    model.save_weights(out / FINAL)
 
 
 def one_cycle(at: float, config: TrainConfig) -> float:
@@ -140,7 +140,8 @@ def predict(model: Any, tensors: NDArray[np.int8], batch: int = 256) -> NDArray[
 
 def watch(logits: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, float]:
     """The figures drawn per epoch."""
-    mate4, superclasses, statements = (group.columns for group in GROUPS)
+    mate4, superclasses, statements = (group.columns for group in GROUPS[:3])
+    rhythm = [statements.start + STATEMENTS.index(code) for code in RHYTHM]
     truth = y[:, mate4]
     labelled = truth.any(1)
     scores = rhythm_scores(truth[labelled].argmax(1), softmax(logits[labelled, mate4]).argmax(1))
@@ -149,17 +150,18 @@ def watch(logits: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, floa
         "mate4_accuracy": scores["accuracy"],
         "superclass_auc": macro_auc(y[:, superclasses], logits[:, superclasses]),
         "statement_auc": macro_auc(y[:, statements], logits[:, statements]),
+        "rhythm_auc": macro_auc(y[:, rhythm], logits[:, rhythm]),
     }
 
 
 def load_network(run: Path, samples: int | None = 1000) -> Any:
     """The trained float network of a run folder. Raises TrainError in one line."""
-    if not (run / "final.weights.h5").is_file():
+    if not (run / FINAL).is_file():
         raise TrainError(f"{run} holds no finished training; run lead12 train --out {run}")
     quiet_keras()
     config = json.loads((run / "config.json").read_text())
     model = ARCHITECTURES[config["architecture"]](OUTPUTS, samples)
-    model.load_weights(run / "final.weights.h5")
+    model.load_weights(run / FINAL)
     return model
 
 
@@ -181,9 +183,15 @@ def quiet_keras() -> Any:
     return keras
 
 
-def _claim(out: Path, config: TrainConfig, digest: str) -> None:
+def claim(out: Path, config: TrainConfig, digest: str) -> None:
     """Write config.json, or refuse a folder that holds another run."""
-    wanted = {**asdict(config), "data_digest": digest}
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        **asdict(config),
+        "augmentation": asdict(DOSE),
+        "stressed": STRESSED,
+        "data_digest": digest,
+    }
     path = out / "config.json"
     if path.is_file() and json.loads(path.read_text()) != wanted:
         raise TrainError(f"{out} holds a run with other settings or data; choose another --out")

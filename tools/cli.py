@@ -153,16 +153,15 @@ def model_verify(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
-    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on.")],
-    seed: int = 0,
-    architecture: Annotated[str, typer.Option(help="residual or separable.")] = "residual",
-    epochs: Annotated[int, typer.Option(min=1)] = 18,
+    data: Annotated[Path, typer.Option(help="Folder of the data set: see docs/data.md.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs; what was interrupted goes on.")],
+    recipe: Annotated[str, typer.Option(help="Name in models/recipes, or a file.")] = "rhythm",
+    jobs: Annotated[int, typer.Option(min=1, help="Networks trained at the same time.")] = 2,
 ) -> None:
-    """Train a network on PTB-XL folds 1-8, behind the device's own filters."""
+    """Train a recipe's networks on PTB-XL folds 1-8, behind the device's own filters."""
     from tools.models_cli import train as run_training
 
-    raise typer.Exit(run_training(data, out, seed=seed, architecture=architecture, epochs=epochs))
+    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs))
 
 
 @app.command()

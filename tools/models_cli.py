@@ -19,19 +19,16 @@ CARDS = ROOT / "docs" / "models"
 Progress = Callable[[str, int, int], None]
 
 
-def train(
-    data: Path, out: Path, *, seed: int = 0, architecture: str = "residual", epochs: int = 18
-) -> int:
-    """Train on the packed PTB-XL in ``data``; ``out`` is the run folder. Goes on if interrupted."""
+def train(data: Path, out: Path, *, recipe: str = "rhythm", jobs: int = 2) -> int:
+    """Train what the recipe names on the PTB-XL in ``data``. Goes on if interrupted."""
 
     def work(say: Progress) -> None:
-        from models.train import TrainConfig
-        from models.train import train as run
+        from models.recipe import RECIPES, cook, read
 
-        config = TrainConfig(seed=seed, architecture=architecture, epochs=epochs)
-        run(data, out, config, say)
-        last = json.loads((out / "history.json").read_text())[-1]
-        print(f"{out}: fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()))
+        file = Path(recipe) if recipe.endswith(".toml") else RECIPES / f"{recipe}.toml"
+        for run in cook(read(file), data, out, jobs, say):
+            last = json.loads((run / "history.json").read_text())[-1]
+            print(f"{run}: fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()))
 
     return _reported(work)
 

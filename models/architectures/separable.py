@@ -25,7 +25,7 @@ def build(outputs: int, samples: int | None = 1000) -> Any:
         y = layers.DepthwiseConv1D(9, stride, padding="same", use_bias=False)(x)
         y = layers.Conv1D(filters, 1, use_bias=False)(norm_relu(y))
         y = norm_relu(y)
-        x = layers.Add()([x, y]) if x.shape == y.shape else y
+        x = layers.Add()([x, y]) if stride == 1 and x.shape[-1] == filters else y
     x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
     x = layers.Dropout(0.2, seed=0)(x)
-    return keras.Model(signal, layers.Dense(outputs, name="logits")(x), name="separable")
+    return keras.Model(signal, layers.Dense(outputs, dtype="float32", name="logits")(x))

@@ -34,7 +34,10 @@ class Augmentation:
 def augment(
     tensors: NDArray[np.int8], rng: np.random.Generator, dose: Augmentation
 ) -> NDArray[np.float32]:
-    """A training batch in millivolts: int8 [n, 1000, 12] -> float32 [n, crop, 12]."""
+    """A training batch in millivolts: int8 [n, 1000, 12] -> float32 [n, crop, 12].
+
+    A lead that is zero throughout was lost and stays zero.
+    """
     n, samples, leads = tensors.shape
     x = np.empty((n, dose.crop, leads), np.float32)
     starts = rng.integers(0, samples - dose.crop + 1, n)
@@ -45,18 +48,22 @@ def augment(
     x += level * rng.standard_normal(x.shape, np.float32)
     x += _wander(n, dose.crop, leads, rng, dose.wander_mv)
     np.clip(x, -127 * STEP_MV, 127 * STEP_MV, out=x)
-    x[np.broadcast_to(_lost(n, leads, rng, dose)[:, None], x.shape)] = 0
+    lost = _lost(n, leads, rng, dose) | ~tensors.any(1)
+    x[np.broadcast_to(lost[:, None], x.shape)] = 0
     return x
 
 
 def _wander(
     n: int, samples: int, leads: int, rng: np.random.Generator, mv: float
 ) -> NDArray[np.float32]:
-    t = np.arange(samples, dtype=np.float32)[None, :, None] / 100
-    f = rng.uniform(0.3, 0.7, (n, 1, 1)).astype(np.float32)
+    f = rng.uniform(0.3, 0.7, (n, 1)).astype(np.float32)
+    at = 2 * np.pi * f * (np.arange(samples, dtype=np.float32) / 100)
     phase = rng.uniform(0, 2 * np.pi, (n, 1, leads)).astype(np.float32)
     amplitude = rng.uniform(0, mv, (n, 1, leads)).astype(np.float32)
-    return amplitude * np.sin(2 * np.pi * f * t + phase, dtype=np.float32)
+    # A sin(at + phase) = A cos(phase) sin(at) + A sin(phase) cos(at): one sine for all leads
+    wander: NDArray[np.float32] = np.sin(at)[..., None] * (amplitude * np.cos(phase))
+    wander += np.cos(at)[..., None] * (amplitude * np.sin(phase))
+    return wander
 
 
 def _lost(n: int, leads: int, rng: np.random.Generator, dose: Augmentation) -> NDArray[np.bool_]:

@@ -36,6 +36,43 @@ _DIAGNOSTIC = {
 }
 SUPERCLASS_OF = {code: name for name, codes in _DIAGNOSTIC.items() for code in codes.split()}
 
+# The 23 diagnostic subclasses of the same table, and the statements of those that join several;
+# every other diagnostic statement is its own subclass.
+_JOINED = {
+    "AMI": "AMI ASMI ALMI INJAS INJAL INJLA",
+    "IMI": "IMI ILMI IPMI IPLMI INJIN INJIL",
+    "STTC": "NDT DIG LNGQT ANEUR EL",
+    "ISCA": "ISCAL ISCAS ISCLA ISCAN",
+    "ISCI": "ISCIN ISCIL",
+    "LAFB/LPFB": "LAFB LPFB",
+    "_AVB": "1AVB 2AVB 3AVB",
+}
+_SUBCLASS = {code: name for name, codes in _JOINED.items() for code in codes.split()}
+SUBCLASS_OF = {code: _SUBCLASS.get(code, code) for code in SUPERCLASS_OF}
+SUBCLASSES = tuple(dict.fromkeys(SUBCLASS_OF.values()))
+# Four diagnostic statements describe form as well: 44 diagnostic, 19 form, 12 rhythm make 71.
+_FORM_TOO = "NDT NST_ DIG LNGQT"
+
 _FORM = "ABQRS PVC STD_ VCLVH QWAVE LOWT NT_ PAC LPR INVT LVOLT HVOLT TAB_ STE_ PRC(S)"
 _RHYTHM = "SR AFIB STACH SARRH SBRAD PACE SVARR BIGU AFLT SVTAC PSVT TRIGU"
-STATEMENTS = (*SUPERCLASS_OF, *_FORM.split(), *_RHYTHM.split())
+FORM, RHYTHM = tuple(_FORM.split()), tuple(_RHYTHM.split())
+FORM_TASK = (*_FORM_TOO.split(), *FORM)
+STATEMENTS = (*SUPERCLASS_OF, *FORM, *RHYTHM)
+
+# CNN-TE's thirteen (its table 1) and the statements that the CinC 2020 mapping joins under each;
+# LAD is no statement: it is measured (models/data/axis.py).
+CNN_TE = {
+    "NSR": ("SR",),
+    "IAVB": ("1AVB",),
+    "abQRS": ("ABQRS",),
+    "AF": ("AFIB",),
+    "LAnFB": ("LAFB",),
+    "LAD": (),
+    "LBBB": ("CLBBB",),
+    "LVH": ("LVH",),
+    "MI": tuple(_DIAGNOSTIC["MI"].split()),
+    "MIs": ("ISC_", "ISCAL", "ISCIN", "ISCIL", "ISCAS", "ISCLA", "ISCAN"),
+    "RBBB": ("CRBBB",),
+    "SB": ("SBRAD",),
+    "STach": ("STACH",),
+}
