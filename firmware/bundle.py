@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -27,11 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.events import LEADS
+from firmware.findings import FindingRule, Priority
+from firmware.fusion import FEATURES, Fusion
 from firmware.profiles import PROFILES
 from hal.frontend import CHANNELS
 
 FORMAT = 1
-FIRMWARE = (0, 1, 0)  # what a manifest's ``minimum_firmware`` is held against
+FIRMWARE = (0, 2, 0)  # what a manifest's ``minimum_firmware`` is held against
 MAX_BYTES = 64 << 20
 SUMS, MANIFEST, MODEL, CARD = "SHA256SUMS", "manifest.json", "model.tflite", "card.md"
 ACTIVATIONS = ("softmax", "sigmoid")
@@ -85,7 +88,11 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle. ``call_group`` names the group that makes the call."""
+    """A checked bundle.
+
+    call_group : the group that makes the call
+    fusion : weights of the measured rate, None without; findings : the short list's rules
+    """
 
     name: str
     version: str
@@ -99,6 +106,8 @@ class Bundle:
     card: str
     manifest: Mapping[str, Any]
     digest: str  # SHA-256 of the whole file
+    fusion: Fusion | None = None
+    findings: tuple[FindingRule, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Bundle:
@@ -217,6 +226,8 @@ def _build(
         card=files[CARD].decode(),
         manifest=manifest,
         digest=_sha256(data),
+        fusion=_fusion(manifest.get("fusion"), groups),
+        findings=tuple(_finding(entry, groups) for entry in manifest.get("findings", ())),
     )
 
 
@@ -264,6 +275,45 @@ def _group(entry: dict[str, Any]) -> OutputGroup:
     if not group.temperature > 0 or not all(0 <= t <= 1 for t in group.thresholds.values()):
         raise BundleError(f"group {group.name} has a calibration out of range")
     return group
+
+
+def _fusion(entry: dict[str, Any] | None, groups: tuple[OutputGroup, ...]) -> Fusion | None:
+    """``{group: {label: [weights]}}``; None and {} mean none."""
+    if not entry:
+        return None
+    weights = {
+        str(group): {str(label): tuple(map(float, w)) for label, w in labels.items()}
+        for group, labels in entry.items()
+    }
+    for group, labels in weights.items():
+        for label, of in labels.items():
+            _known(group, label, groups, "fusion")
+            if len(of) != FEATURES or not all(map(math.isfinite, of)):
+                raise BundleError(f"fusion of {group} {label} needs {FEATURES} finite weights")
+    return Fusion(weights, frozenset(g.name for g in groups if g.activation == "softmax"))
+
+
+def _finding(entry: dict[str, Any], groups: tuple[OutputGroup, ...]) -> FindingRule:
+    rule = FindingRule(
+        code=str(entry["code"]),
+        text=str(entry["text"]),
+        act=str(entry["act"]),
+        priority=Priority(entry["priority"]),
+        any=tuple((str(group), str(label), float(least)) for group, label, least in entry["any"]),
+        instead=bool(entry.get("instead", False)),
+    )
+    for group, label, least in rule.any:
+        _known(group, label, groups, f"finding {rule.code}")
+        if not 0 < least <= 1:  # 0 would be present in every record
+            raise BundleError(f"finding {rule.code} has threshold {least} for {group} {label}")
+    if not (rule.code and rule.text and rule.any):
+        raise BundleError(f"finding {rule.code!r} has no code, no text or no scores to go by")
+    return rule
+
+
+def _known(group: str, label: str, groups: tuple[OutputGroup, ...], what: str) -> None:
+    if not any(group == has.name and label in has.labels for has in groups):
+        raise BundleError(f"{what} names {group} {label}, which the network does not give")
 
 
 def _golden(name: str, step: int, files: dict[str, bytes], samples: int, outputs: int) -> Golden:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
+from firmware.findings import Finding, FindingRule, by_priority, find
+from firmware.fusion import Fusion
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
 WINDOW_S = 10
@@ -16,6 +18,9 @@ RL = electrode_mask([Electrode.RL])
 CHEST = electrode_mask(electrode for electrode in Electrode if electrode >= Electrode.V1)
 # The network is trained with single leads lost; beyond this its scores are not measured.
 MAX_CHEST_OFF = 2
+# Refusals of the scores, not of the evidence: with others they make the call of a recording.
+READABLE = (None, Refusal.UNSURE, Refusal.OTHER_RHYTHM)
+SINUS = ("GSVT", "SB", "SR")  # MATE groups whose words say "sinus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,15 @@ class CallRule:
     group : the score group that makes the call ("mate4")
     texts : label to what the screen says ("AFIB" to "ATRIAL FIBRILLATION")
     thresholds : label to the least calibrated probability at which it is called
+    findings : the rules of the short list; fusion : how the measured rate corrects the scores
     """
 
     model: str
     group: str
     texts: Mapping[str, str]
     thresholds: Mapping[str, float]
+    findings: tuple[FindingRule, ...] = ()
+    fusion: Fusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Evidence:
     electrodes_off : bit per Electrode off at any time in the window
     asystole : flat with electrodes on, and no beat
     restless : the trace does not come to rest between beats, as in VF and VT
+    measured : findings that were measured and not scored
     """
 
     index: int
@@ -53,6 +62,7 @@ class Evidence:
     rate_bpm: float | None
     irregularity: float | None
     restless: bool = False
+    measured: tuple[Finding, ...] = ()
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -95,8 +105,12 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
     if rule is not None and rule.group in scores:
         best, probability = max(scores[rule.group].items(), key=lambda item: item[1])
     refused = refusal_before_network(evidence)
+    found = find(scores, rule.findings) if rule is not None and refused is None else []
+    measured = evidence.measured if refused is None else ()
     if refused is None and not best:
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
+    if refused is None and (other := next((f for f, of in found if of.instead), None)):
+        refused = Refusal.OTHER_RHYTHM, other.text, other.act
     if refused is None and rule is not None and probability < rule.thresholds.get(best, 0.0):
         refused = Refusal.UNSURE, "UNSURE", "read the trace"
     called = rule.texts.get(best, best) if rule is not None else ""
@@ -116,19 +130,21 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         faults=dict(evidence.faults),
         electrodes_off=evidence.electrodes_off,
         model=rule.model if rule is not None else "",
+        findings=by_priority([*measured, *(finding for finding, _ in found)]),
     )
 
 
 def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
     """One call for a recording from the calls of its windows, oldest first; one at the least.
 
-    The scores are means over the windows that could be read (over all, if none could). It is
-    refused when most windows are, for the reason most of them give.
+    The scores are means over the windows that could be read (over all, if none could); what was
+    measured must show in half of these. It is refused when most windows are, for the reason most
+    of them give.
     """
     last = windows[-1]
     if len(windows) == 1:
         return last
-    readable = [call for call in windows if call.refusal in (None, Refusal.UNSURE)]
+    readable = [call for call in windows if call.refusal in READABLE]
     if 2 * len(readable) < len(windows):
         refused = [call for call in windows if call not in readable]
         reasons = Counter(call.refusal for call in refused)
@@ -145,8 +161,17 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         asystole=False,
         rate_bpm=median(rates) if rates else None,
         irregularity=median(spreads) if spreads else None,
+        measured=_mostly_measured(readable),
     )
     return decide(evidence, _mean_scores(readable), rule)
+
+
+def _mostly_measured(windows: Sequence[Call]) -> tuple[Finding, ...]:
+    """Measured findings of half the windows or more, each as it was last said."""
+    measured = [f for call in windows for f in call.findings if f.probability is None]
+    times = Counter(finding.code for finding in measured)
+    last = {finding.code: finding for finding in measured}
+    return tuple(last[code] for code, n in times.items() if 2 * n >= len(windows))
 
 
 def _mean_scores(windows: Sequence[Call]) -> dict[str, dict[str, float]]:
@@ -157,3 +182,12 @@ def _mean_scores(windows: Sequence[Call]) -> dict[str, dict[str, float]]:
         group: {label: fmean(scores[group][label] for scores in scored) for label in labels}
         for group, labels in scored[0].items()
     }
+
+
+def plain_sinus(call: Call) -> bool:
+    """Whether it would be read as sinus rhythm and nothing else: called, and with no warning.
+
+    VF, asystole, paced rhythms and acute infarctions must never come out like this. The groups
+    of slow and fast sinus rhythm count, too.
+    """
+    return call.label in SINUS and not call.warnings

@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.findings import Finding, Priority
+
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -41,6 +43,7 @@ class Refusal(StrEnum):
     LEADS_FLAT = "leads_flat"  # some leads dead, others not
     SATURATED = "saturated"
     NOISE = "noise"
+    OTHER_RHYTHM = "other_rhythm"  # one that no group of the call fits; the text names it
     UNSURE = "unsure"  # the network's best label is below its threshold
     NO_MODEL = "no_model"
 
@@ -113,6 +116,7 @@ class Call:
     probability : calibrated, of ``label`` (of the best one when refused); None without scores
     refusal : None when there is a call; act : what to do about a refusal ("press on or replace")
     scores : {group: {label: probability}}, given even when refused, {} if nothing could be run
+    findings : the short list, the gravest first; () where the evidence cannot be read
     """
 
     index: int
@@ -129,6 +133,24 @@ class Call:
     faults: dict[str, LeadFault]
     electrodes_off: int
     model: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings without which the call must not be said, beyond what ``text`` names."""
+        grave = (f for f in self.findings if f.priority is not Priority.LOW)
+        return tuple(finding for finding in grave if finding.text != self.text)
+
+    @property
+    def headline(self) -> str:
+        """``text`` with the first warning: a high one in front of it, a medium one behind."""
+        if not self.warnings:
+            return self.text
+        first = self.warnings[0]
+        said = (
+            (first.text, self.text) if first.priority is Priority.HIGH else (self.text, first.text)
+        )
+        return " + ".join(said)
 
 
 Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Call

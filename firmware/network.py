@@ -178,5 +178,10 @@ def _expect(
 def _rule(bundle: Bundle) -> CallRule:
     group = next(group for group in bundle.groups if group.name == bundle.call_group)
     return CallRule(
-        model=bundle.id, group=group.name, texts=group.texts, thresholds=group.thresholds
+        model=bundle.id,
+        group=group.name,
+        texts=group.texts,
+        thresholds=group.thresholds,
+        findings=bundle.findings,
+        fusion=bundle.fusion,
     )

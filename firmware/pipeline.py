@@ -11,6 +11,7 @@ from firmware.baseline import RESTLESS_BELOW, share_at_rest
 from firmware.call import LIMB, WINDOW_S, Evidence, decide
 from firmware.events import LEADS, Beat, ElectrodeChange, Event, Gap, Quality, Rate, Trace
 from firmware.filters import FilterChain
+from firmware.fusion import fuse
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
 from firmware.network import Network
@@ -215,6 +216,8 @@ class Pipeline:
             restless = rest is not None and rest < RESTLESS_BELOW
         if restless and (irregularity is None or irregularity > FIBRILLATING):
             bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
+        if self._rule and self._rule.fusion:
+            scores = fuse(scores, bpm, irregularity, self._rule.fusion)
         yield Quality(end, grade, faults)
         yield Rate(end, bpm, irregularity)
         evidence = Evidence(
