@@ -34,20 +34,17 @@ QRS_SPAN = 11  # samples: 50 ms before and after, as WFDB's sigamp measures
 BEAT_S = 2  # at least one QRS in each, down to 30/min
 
 
-def _channels_of_electrodes() -> Volts:
-    """[10, 8]: electrode potentials @ this = leads LEADS8, by the chip's wiring."""
-    matrix = np.zeros((ELECTRODES, len(LEADS8)))
+def leads8(potentials: Volts) -> Volts:
+    """What the chip's wiring measures between electrodes: [n, 10] -> LEADS8 [n, 8].
+
+    Column by column: a matrix product would start threads on a machine that is busy training.
+    """
+    terminal = (potentials[:, 0] + potentials[:, 1] + potentials[:, 2]) / 3  # RA, LA, LL
+    leads = np.empty((len(potentials), len(LEADS8)))
     for entry in INPUTS:
-        column = matrix[:, LEADS8.index(entry.lead)]
-        column[entry.positive] += 1
-        if entry.negative is WCT:
-            column[[Electrode.RA, Electrode.LA, Electrode.LL]] -= 1 / 3
-        else:
-            column[entry.negative] -= 1
-    return matrix
-
-
-CHANNELS_OF_ELECTRODES = _channels_of_electrodes()
+        negative = terminal if entry.negative is WCT else potentials[:, entry.negative]
+        np.subtract(potentials[:, entry.positive], negative, out=leads[:, LEADS8.index(entry.lead)])
+    return leads
 
 
 class NoiseKind(StrEnum):
@@ -106,9 +103,10 @@ def electrode_noise(
     mv : the record, [1000, 8] at 100 Hz, whose QRS snr_db is measured against
     """
     wave = _WAVES[noise.kind](samples, noise, rng)
-    wave *= np.isin(np.arange(ELECTRODES), list(noise.electrodes or FELT))
-    reached = np.abs(CHANNELS_OF_ELECTRODES[list(noise.electrodes or FELT)]).sum(axis=0) > 0
-    power = (wave[window] @ CHANNELS_OF_ELECTRODES[:, reached]).var(axis=0).mean()
+    felt = noise.electrodes or FELT
+    wave[:, [electrode for electrode in Electrode if electrode not in felt]] = 0
+    reached = leads8(np.eye(ELECTRODES)[list(felt)]).any(axis=0)
+    power = leads8(wave[window]).var(axis=0)[reached].mean()
     if noise.snr_db is not None:
         wanted = qrs_power(mv)[reached].mean() * 10 ** (-noise.snr_db / 10)
     else:
@@ -133,13 +131,13 @@ def muscle(samples: int, noise: Noise, rng: np.random.Generator) -> Volts:
     size = fft.next_fast_len(samples, real=True)
     hz = fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hz, MUSCLE_HZ)
-    spectrum = np.zeros((ELECTRODES, len(hz)), np.complex128)
-    random = rng.standard_normal((2, ELECTRODES, high - low))
-    spectrum[:, low:high] = random[0] + 1j * random[1]
-    spectrum[:, low:high] *= np.sinc(hz[low:high] / SAMPLE_RATE_HZ) ** 3
-    wave = fft.irfft(spectrum, size, axis=1)[:, :samples].T
-    t = np.arange(samples)[:, None] / SAMPLE_RATE_HZ
-    return wave * (1 + 0.5 * np.sin(2 * np.pi * 0.13 * t + rng.uniform(0, 2 * np.pi, ELECTRODES)))
+    spectrum = np.zeros((ELECTRODES, len(hz)), np.complex64)
+    random = rng.standard_normal((ELECTRODES, 2 * (high - low)), np.float32).view(np.complex64)
+    spectrum[:, low:high] = random * np.sinc(hz[low:high] / SAMPLE_RATE_HZ).astype(np.float32) ** 3
+    wave = fft.irfft(spectrum, size, axis=1)[:, :samples]
+    swell = 2 * np.pi * 0.13 / SAMPLE_RATE_HZ * np.arange(samples, dtype=np.float32)
+    phase = rng.uniform(0, 2 * np.pi, (ELECTRODES, 1)).astype(np.float32)
+    return (wave * (1 + 0.5 * np.sin(swell + phase))).T.astype(np.float64)
 
 
 def mains(samples: int, noise: Noise, rng: np.random.Generator) -> Volts:

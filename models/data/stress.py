@@ -24,12 +24,11 @@ from firmware.leads import leads_lost
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, Electrode, electrode_mask
 from hal.patient.lead_field import electrode_volts
 from models.data import chain, noise
-from models.data.noise import CHANNELS_OF_ELECTRODES, Noise, NoiseKind, electrode_noise
+from models.data.noise import Noise, NoiseKind, electrode_noise, leads8
 from models.data.ptbxl import LEADS8, RATE_HZ, SAMPLES, Dataset
 
 FULL_SCALE_MV = 400.0  # 2.4 V / gain 6
 CHEST = tuple(electrode for electrode in Electrode if electrode >= Electrode.V1)
-_CHANNELS_AT_CHIP = CHANNELS_OF_ELECTRODES[:, chain.COLUMNS]
 _WINDOW = slice(chain.BEFORE, chain.BEFORE + SAMPLES)  # of the extended record at 100 Hz
 _WINDOW_AT_CHIP = slice(chain.LEAD_IN * chain.UP, (chain.LEAD_IN + SAMPLES) * chain.UP)
 
@@ -98,12 +97,12 @@ def stressed_counts(
         potentials = _swapped(1e3 * electrode_volts(x), stress.swaps)
         for electrode in stress.loose:
             _let_go(electrode, stress.loose_mv, potentials, slow, fast, rng)
-        x = potentials @ CHANNELS_OF_ELECTRODES
+        x = leads8(potentials)
     if slow.any():
-        x = x + slow @ CHANNELS_OF_ELECTRODES
+        x = x + leads8(slow)
     nv = chain.at_inputs(x)
     if fast.any():
-        nv += 1e6 * (fast @ _CHANNELS_AT_CHIP)
+        nv += 1e6 * leads8(fast)[:, chain.COLUMNS]
     nv *= stress.gain
     nv[:, [CHANNEL_LEADS.index(lead) for lead in stress.railed]] = 1e6 * stress.railed_mv
     for lead in stress.clipped:
