@@ -4,8 +4,8 @@ Signal-to-noise ratio as in the noise stress test (Moody, Muldrow, Mark, Compute
 1984;11:381; WFDB's ``nst``): the signal's power is that of a sine as tall as the QRS peak to peak,
 amplitude squared / 8. Both powers are means over the channels that the noise reaches, so that one
 factor serves all electrodes and Einthoven's sums hold. The noise's power is its variance in the
-window at the chip's inputs, before any filter: of muscle noise about a tenth is below 40 Hz, of
-mains nothing. Waves: as the simulated patient's (hal/patient/artefact.py), drawn afresh for each
+window as the chip samples it, before any filter: of muscle noise a sixth is below 40 Hz, where the
+network listens; of mains nothing. Waves: as the simulated patient's (hal/patient/artefact.py), drawn afresh for each
 record.
 """
 

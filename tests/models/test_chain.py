@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,14 @@ from firmware.bundle import Bundle
 from firmware.network import Network
 from firmware.window import filtered_tensor
 from hal.ads1298.registers import volts_per_count
-from models.data.chain import NV_PER_COUNT, SCALE_DEN, SCALE_NUM, record_tensor, to_counts
+from models.data.chain import (
+    NV_PER_COUNT,
+    SCALE_DEN,
+    SCALE_NUM,
+    cached_tensors,
+    record_tensor,
+    to_counts,
+)
 from models.data.ptbxl import LEADS8
 from models.golden import STEP, signals
 
@@ -87,3 +96,27 @@ def test_golden_signals_are_the_bundles(embedded: Bundle) -> None:
     for golden in embedded.golden:
         stored = signals()[golden.name].astype(np.int32)
         np.testing.assert_array_equal(golden.counts, np.cumsum(stored, axis=0) * STEP)
+
+
+def test_an_interrupted_cache_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made: list[int] = []
+
+    def make(row: int) -> np.ndarray:
+        made.append(row)
+        return np.full((1000, 12), row % 100, np.int8)
+
+    def interrupt(done: int, n: int) -> None:
+        if done == 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_tensors("key", 250, make, interrupt)
+    tensors = cached_tensors("key", 250, make, lambda *_: None)
+    assert made == list(range(250))
+    assert (tensors[:, 0, 0] == np.arange(250) % 100).all()
+    np.testing.assert_array_equal(cached_tensors("key", 250, make, lambda *_: None), tensors)
+    assert len(made) == 250
+    assert [path.suffix for path in (tmp_path / "lead12").iterdir()] == [".npy"]
