@@ -5,8 +5,8 @@ Signal-to-noise ratio as in the noise stress test (Moody, Muldrow, Mark, Compute
 amplitude squared / 8. Both powers are means over the channels that the noise reaches, so that one
 factor serves all electrodes and Einthoven's sums hold. The noise's power is its variance in the
 window as the chip samples it, before any filter: of muscle noise a sixth is below 40 Hz, where the
-network listens; of mains nothing. Waves: as the simulated patient's (hal/patient/artefact.py), drawn afresh for each
-record.
+network listens; of mains nothing. The waves are the simulated patient's
+(hal/patient/artefact.py), drawn afresh for each record.
 """
 
 from __future__ import annotations
