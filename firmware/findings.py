@@ -52,9 +52,14 @@ class Finding:
 def find(
     scores: Mapping[str, Mapping[str, float]], rules: Iterable[FindingRule]
 ) -> list[tuple[Finding, FindingRule]]:
-    """The findings present in ``scores`` with their rules, in the order of ``rules``."""
-    found = []
+    """The findings present in ``scores`` with their rules, in the order of ``rules``.
+
+    Of rules with the same code the first that fits speaks ("possible" before "not excluded").
+    """
+    found: list[tuple[Finding, FindingRule]] = []
     for rule in rules:
+        if any(rule.code == finding.code for finding, _ in found):
+            continue
         over = [
             (p - threshold, p)
             for group, label, threshold in rule.any
