@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from device.bundles import load_network
+from device.display.words import MARKS
 from firmware.call import decide_recording
 from firmware.events import Call
 from firmware.network import Network
@@ -77,9 +78,18 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
     return {
         "model": call.model,
         "call": None if short else call.label,
-        "text": "TOO SHORT" if short else call.text,
+        "text": "TOO SHORT" if short else call.headline,
         "reason": "short" if short else call.refusal,
         "probability": _rounded(call.probability, 4),
+        "findings": [
+            {
+                "code": finding.code,
+                "text": finding.text,
+                "priority": finding.priority,
+                "probability": _rounded(finding.probability, 4),
+            }
+            for finding in (() if short else call.findings)
+        ],
         "scores": {
             group: {label: round(p, 5) for label, p in labels.items()}
             for group, labels in call.scores.items()
@@ -125,4 +135,7 @@ def readable(result: dict[str, Any]) -> str:
     sure = "" if result["probability"] is None else f" {result['probability']:.0%}"
     said = f"{result['call']}{sure}" if result["call"] else f"no call ({result['reason']})"
     off = f"  off: {' '.join(result['electrodes_off'])}" if result["electrodes_off"] else ""
-    return f"{result['record']}: {said}  {rate}/min  quality {result['quality']}{off}"
+    found = "".join(
+        f"  {MARKS[finding['priority']]}{finding['text']}" for finding in result["findings"]
+    )
+    return f"{result['record']}: {said}{found}  {rate}/min  quality {result['quality']}{off}"

@@ -59,10 +59,10 @@ class Canvas:
         face, text = fit(text, width, faces)
         return self.text(x, y, text, face, level)
 
-    def text_right(self, right: int, y: int, text: str, face: Face = TEXT) -> int:
+    def text_right(self, right: int, y: int, text: str, face: Face = TEXT, level: int = 255) -> int:
         """Draw ending before ``right``; return the x where it begins."""
         x = right - face.width(text)
-        self.text(x, y, text, face)
+        self.text(x, y, text, face, level)
         return x
 
     def digits(self, right: int, y: int, text: str, size: tuple[int, int, int, int]) -> None:

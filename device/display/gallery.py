@@ -27,6 +27,7 @@ from firmware.events import (
     Refusal,
     Trace,
 )
+from firmware.findings import Finding, Priority
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask
 
 COMMAND = "python -m device.display.gallery"
@@ -44,6 +45,11 @@ _WAVES = (
 )
 # How much of it each lead sees, in the order of LEADS.
 _GAINS = np.array((0.7, 1.0, 0.45, -0.8, 0.25, 0.7, -0.5, -0.8, 0.5, 1.2, 1.1, 0.8))
+
+_MI = Finding("mi", "POSSIBLE MI", "symptoms? call ahead", Priority.HIGH, 0.84)
+_LBBB = Finding("lbbb", "LBBB", "new? ST not readable", Priority.MEDIUM, 0.97)
+_PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, 0.99)
+_AXIS = Finding("left_axis", "LEFT AXIS", "", Priority.LOW, 0.7)
 
 
 def synthetic_ecg(seconds: float, peaks: NDArray[np.float64], p_wave: bool) -> NDArray[np.int32]:
@@ -152,6 +158,14 @@ def states() -> Iterator[tuple[str, ScreenState]]:
     yield (
         "tachycardia",
         _called(patient(rate=188.0), label="GSVT", text="SINUS TACHY OR SVT", probability=0.71),
+    )
+    yield "possible-mi", _called(patient(24.3), findings=(_MI, _LBBB))
+    yield "left-bundle", _called(patient(), findings=(_LBBB, _AXIS))
+    yield (
+        "paced",
+        _refused(
+            patient(24.3), Refusal.OTHER_RHYTHM, _PACED.text, _PACED.act, findings=(_PACED, _AXIS)
+        ),
     )
     yield "chest-electrode-off", _called(patient(off=(Electrode.V3,)), probability=0.88)
     state = patient(31, off=(Electrode.V3, Electrode.V5), invalid_from=28.0)

@@ -161,9 +161,9 @@ def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     line = state.line
     level = _begin_call(canvas, state, line, top)
     right = _draw_recording(canvas, state, canvas.width - 2, top + 3, level)
-    if state.trouble and not line.alarm:
+    if state.trouble and line.alarm < 2 and not line.electrodes:
         text = fit(state.trouble, 60, (TEXT, TINY))[1]
-        right = canvas.text_right(right, top + 3, text) - 6
+        right = canvas.text_right(right, top + 3, text, level=level) - 6
     for tail_face in (TEXT, TINY):
         room = right - 2 - (tail_face.width(line.tail) + 6 if line.tail else 0)
         face, head = fit(line.head, room, (BOLD, TEXT))
@@ -191,9 +191,9 @@ def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
         canvas.fill(right - 5, top + 14, 5, 3, level)
         canvas.fill(right - 4, top + 13, 3, 5, level)
         right -= 8
-    if state.trouble and not line.alarm:
+    if state.trouble and line.alarm < 2 and not line.electrodes:
         text = fit(state.trouble, 44, (TEXT, TINY))[1]
-        right = canvas.text_right(right, top + 12, text) - 3
+        right = canvas.text_right(right, top + 12, text, level=level) - 3
     x = canvas.text_in(1, top + 12, right - 1, line.tail, (TEXT, TINY), level) + 4
     if line.progress is not None:
         _draw_progress(canvas, x, top + 12, max(right - x, 8), line.progress, level)

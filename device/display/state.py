@@ -9,6 +9,7 @@ from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, TraceColumns
 from device.display.words import (
     ELECTRODES,
     LIMBS,
+    MARKS,
     PRESS_ON,
     Naming,
     confidence,
@@ -27,6 +28,7 @@ from firmware.events import (
     Refusal,
     Trace,
 )
+from firmware.findings import Priority
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
 STALE = 5 * SAMPLE_RATE_HZ  # a rate or call this old says nothing of now
@@ -36,6 +38,7 @@ SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still o
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
 MANY_OFF = 3
 ALARMS = (Refusal.NO_SIGNAL, Refusal.VENTRICULAR)
+TURN = 2 * SAMPLE_RATE_HZ  # how long each of several tails is shown
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
@@ -46,6 +49,7 @@ class Line:
     short : a shorter head for narrow screens, same meaning
     alarm : 0 plain, 1 inverted, 2 inverted and blinking
     progress : 0..1 while the first window fills, else None
+    electrodes : it is about them; no need to name them beside it
     """
 
     head: str
@@ -53,6 +57,7 @@ class Line:
     short: str = ""
     alarm: int = 0
     progress: float | None = None
+    electrodes: bool = False
 
 
 @dataclass
@@ -221,18 +226,43 @@ class ScreenState:
         # Electrodes that are on again leave the window to fill anew.
         if refused in (Refusal.STARTING, Refusal.ELECTRODE_OFF):
             return self._filling_line(call.span)
-        if refused is not None:
-            return Line(call.text, call.act, alarm=2 if refused in ALARMS else 0)
-        tail = ""
-        if call.probability is not None:
-            tail = f"{confidence(call.probability)} {percent(call.probability)}"
-        return Line(call.text, tail, short=call.label or "")
+        return self._call_line(call)
+
+    def _call_line(self, call: Call) -> Line:
+        """The call, or a high finding in its place; the other findings take turns beside it.
+
+        Never the call alone where there is a high or medium finding; low ones wait for that.
+        """
+        sure = percent(call.probability) if call.label and call.probability is not None else ""
+        others = [finding for finding in call.findings if finding.text != call.text]
+        grave = [finding for finding in others if finding.priority is not Priority.LOW]
+        told = [MARKS[finding.priority] + finding.text for finding in grave or others]
+        head, short = call.text, call.label or ""
+        if grave and grave[0].priority is Priority.HIGH:
+            head = short = told[0]
+            tails = [f"{call.text} {sure}", grave[0].act, *told[1:]]
+        elif grave:
+            tails = [f"{sure} {finding}" for finding in told]
+        elif call.probability is not None and call.label:
+            tails = [f"{confidence(call.probability)} {sure}", *told]
+        else:
+            tails = [call.act, *told]
+        tails = [tail.strip() for tail in tails if tail.strip()]
+        tail = tails[self.index // TURN % len(tails)] if tails else ""
+        return Line(head, tail, short, alarm=self._alarm(call))
+
+    @staticmethod
+    def _alarm(call: Call) -> int:
+        gravest = call.findings[0].priority if call.findings else Priority.LOW
+        if call.refusal in ALARMS or gravest is Priority.HIGH:
+            return 2
+        return 1 if gravest is Priority.MEDIUM else 0
 
     def _electrode_line(self) -> Line:
         names = self.off_names
         many = f"{len(names)} ELECTRODES OFF"
         head = many if len(names) > MANY_OFF else " ".join(names) + " OFF"
-        return Line(head, PRESS_ON, short=f"{len(names)} OFF", alarm=1)
+        return Line(head, PRESS_ON, short=f"{len(names)} OFF", alarm=1, electrodes=True)
 
     def _filling_line(self, filled: int) -> Line:
         seconds = min(filled // SAMPLE_RATE_HZ, WINDOW_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from firmware.findings import Priority
 from hal.frontend import Electrode
 
 VERY_LIKELY = 0.95
@@ -59,6 +60,9 @@ PLACES: dict[Electrode, str] = {
 }
 
 LIMBS = (Electrode.RA, Electrode.LA, Electrode.LL, Electrode.RL)
+
+# Before a finding: its priority without grey, colour or blinking.
+MARKS = {Priority.HIGH: "!! ", Priority.MEDIUM: "! ", Priority.LOW: "+ "}
 
 PRESS_ON = "press on or replace"
 

@@ -20,10 +20,20 @@ def result(call: Call) -> dict[str, Any]:
         "t_s": round(call.index / SAMPLE_RATE_HZ, 3),
         "span": call.span,
         "call": call.label,
-        "text": call.text,
+        "text": call.headline,
         "refusal": call.refusal,
         "act": call.act,
         "probability": _rounded(call.probability, 3),
+        "findings": [
+            {
+                "code": finding.code,
+                "text": finding.text,
+                "act": finding.act,
+                "priority": finding.priority,
+                "probability": _rounded(finding.probability, 3),
+            }
+            for finding in call.findings
+        ],
         "scores": {
             group: {label: round(float(p), 3) for label, p in labels.items()}
             for group, labels in call.scores.items()

@@ -28,7 +28,8 @@ from tests.device.waiting import wait_for
 
 SECOND_NS = 1_000_000_000
 RESULT = {"index": 4999, "t_s": 9.998, "span": 5000, "call": "SR", "text": "SINUS RHYTHM",
-          "refusal": None, "act": "", "probability": 0.97, "scores": {"mate4": {"SR": 0.97}},
+          "refusal": None, "act": "", "probability": 0.97, "findings": [],
+          "scores": {"mate4": {"SR": 0.97}},
           "rate_bpm": 70.1, "irregularity": 0.02, "quality": "good", "faults": {},
           "electrodes_off": [], "model": "rhythm-0.1"}  # fmt: skip
 
@@ -44,7 +45,7 @@ class Stub:
     def hello(self) -> dict[str, Any]:
         leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
         chosen = {"mains_hz": 50, "profile": "monitor", "naming": "AHA", "lead": "II"}
-        return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.1.0",
+        return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.2.0",
                 "protocol": 1, "model": "", "frontend": None, "sample_rate_hz": 500,
                 "leads": leads, "settings": chosen, "faults": {}, "index": 0,
                 "utc": None}  # fmt: skip
