@@ -131,13 +131,13 @@ def muscle(samples: int, noise: Noise, rng: np.random.Generator) -> Volts:
     size = fft.next_fast_len(samples, real=True)
     hz = fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hz, MUSCLE_HZ)
-    spectrum = np.zeros((ELECTRODES, len(hz)), np.complex64)
-    random = rng.standard_normal((ELECTRODES, 2 * (high - low)), np.float32).view(np.complex64)
-    spectrum[:, low:high] = random * np.sinc(hz[low:high] / SAMPLE_RATE_HZ).astype(np.float32) ** 3
-    wave = fft.irfft(spectrum, size, axis=1)[:, :samples]
-    swell = 2 * np.pi * 0.13 / SAMPLE_RATE_HZ * np.arange(samples, dtype=np.float32)
-    phase = rng.uniform(0, 2 * np.pi, (ELECTRODES, 1)).astype(np.float32)
-    return (wave * (1 + 0.5 * np.sin(swell + phase))).T.astype(np.float64)
+    spectrum = np.zeros((ELECTRODES, len(hz)), np.complex128)
+    random = rng.standard_normal((2, ELECTRODES, high - low))
+    spectrum[:, low:high] = random[0] + 1j * random[1]
+    spectrum[:, low:high] *= np.sinc(hz[low:high] / SAMPLE_RATE_HZ) ** 3
+    wave = fft.irfft(spectrum, size, axis=1)[:, :samples].T
+    t = np.arange(samples)[:, None] / SAMPLE_RATE_HZ
+    return wave * (1 + 0.5 * np.sin(2 * np.pi * 0.13 * t + rng.uniform(0, 2 * np.pi, ELECTRODES)))
 
 
 def mains(samples: int, noise: Noise, rng: np.random.Generator) -> Volts:
