@@ -10,6 +10,7 @@ from statistics import fmean, median
 from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
 from firmware.findings import Finding, FindingRule, by_priority, find
 from firmware.fusion import Fusion
+from firmware.plausible import Implausible, disagrees
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
 WINDOW_S = 10
@@ -19,7 +20,7 @@ CHEST = electrode_mask(electrode for electrode in Electrode if electrode >= Elec
 # The network is trained with single leads lost; beyond this its scores are not measured.
 MAX_CHEST_OFF = 2
 # Refusals of the scores, not of the evidence: with others they make the call of a recording.
-READABLE = (None, Refusal.UNSURE, Refusal.OTHER_RHYTHM)
+READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
 SINUS = ("GSVT", "SB", "SR")  # MATE groups whose words say "sinus"
 
 
@@ -50,6 +51,7 @@ class Evidence:
     electrodes_off : bit per Electrode off at any time in the window
     asystole : flat with electrodes on, and no beat
     restless : the trace does not come to rest between beats, as in VF and VT
+    implausible : why the window is no ECG; None where it may be one
     measured : findings that were measured and not scored
     """
 
@@ -62,6 +64,7 @@ class Evidence:
     rate_bpm: float | None
     irregularity: float | None
     restless: bool = False
+    implausible: Implausible | None = None
     measured: tuple[Finding, ...] = ()
 
 
@@ -89,8 +92,11 @@ def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | Non
         mains = faults.count(LeadFault.MAINS) > len(faults) // 2
         act = "move from mains cables" if mains else "hold still"
         return Refusal.NOISE, "MAINS NOISE" if mains else "MOVEMENT", act
-    if evidence.restless:
+    # Noise beyond the band of a QRS never rests, and is no fibrillation: that has 3-9 Hz.
+    if evidence.restless and evidence.implausible is not Implausible.ROUGH:
         return Refusal.VENTRICULAR, "VF OR VT?", "check patient now"
+    if evidence.implausible is not None:
+        return Refusal.NOT_ECG, "NO ECG SEEN", "check the electrodes"
     return None
 
 
@@ -111,6 +117,8 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
     if refused is None and (other := next((f for f, of in found if of.instead), None)):
         refused = Refusal.OTHER_RHYTHM, other.text, other.act
+    if refused is None and disagrees(best, evidence.rate_bpm):
+        refused = Refusal.DISAGREES, "UNSURE", "rate and rhythm disagree"
     if refused is None and rule is not None and probability < rule.thresholds.get(best, 0.0):
         refused = Refusal.UNSURE, "UNSURE", "read the trace"
     called = rule.texts.get(best, best) if rule is not None else ""

@@ -43,7 +43,9 @@ class Refusal(StrEnum):
     LEADS_FLAT = "leads_flat"  # some leads dead, others not
     SATURATED = "saturated"
     NOISE = "noise"
+    NOT_ECG = "not_ecg"  # a signal, but none that a heart makes
     OTHER_RHYTHM = "other_rhythm"  # one that no group of the call fits; the text names it
+    DISAGREES = "disagrees"  # the network's best label and the measured rate exclude each other
     UNSURE = "unsure"  # the network's best label is below its threshold
     NO_MODEL = "no_model"
 

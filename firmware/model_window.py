@@ -51,6 +51,16 @@ class ModelWindow:
         """The newest window, int32 [samples, 12], counts."""
         return twelve_leads(self._rows[self._end - self._contract.samples : self._end])
 
+    def rows(self, indices: Iterable[int], end: int) -> list[int]:
+        """Rows of ``leads()`` in which samples appear; those outside the window are left out.
+
+        indices : at 500 Hz; end : one after the last sample pushed
+        """
+        profile, samples = PROFILES[self._contract.profile], self._contract.samples
+        late = [end - index - profile.delay_samples for index in indices]
+        rows = [samples - round(delay / profile.decimation) for delay in late]
+        return [row for row in rows if 0 <= row < samples]
+
     def scores(self, lost: NDArray[np.bool_]) -> Scores:
         """Calibrated probabilities of the newest window; ``lost`` [12] leads are zero in it."""
         contract = self._contract

@@ -15,6 +15,7 @@ from firmware.fusion import fuse
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
 from firmware.network import Network
+from firmware.plausible import UNREADABLE, implausible
 from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
 from firmware.quality import QualityMeter
@@ -207,13 +208,18 @@ class Pipeline:
         bpm, irregularity = self._rate.at(end)
         grade, faults = self._quality.at(end)
         scores: dict[str, dict[str, float]] = {}
-        restless = False
+        restless, strange = False, None
         if self._window and self._window.full:
             lost = leads_lost(off)
             scores = self._window.scores(lost)
             telling = ~lost & np.array([lead not in faults for lead in LEADS])
             rest = share_at_rest(self._window.leads(), telling, self._nv_per_count)
             restless = rest is not None and rest < RESTLESS_BELOW
+            beats = self._window.rows(self._rate.beats, end)
+            unread = [faults.get(lead) in UNREADABLE for lead in LEADS]
+            strange = implausible(
+                self._window.leads(), ~lost & ~np.array(unread), beats, self._nv_per_count
+            )
         if restless and (irregularity is None or irregularity > FIBRILLATING):
             bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
         if self._rule and self._rule.fusion:
@@ -230,6 +236,7 @@ class Pipeline:
             rate_bpm=bpm,
             irregularity=irregularity,
             restless=restless,
+            implausible=strange,
         )
         yield decide(evidence, scores, self._rule)
 

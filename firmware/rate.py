@@ -43,6 +43,11 @@ class RateMeter:
         """Index of the last beat since the start or a gap."""
         return self._beats[-1] if self._beats else None
 
+    @property
+    def beats(self) -> tuple[int, ...]:
+        """Indices of the beats in the ten seconds before the last one, and of that."""
+        return tuple(self._beats)
+
     def beat(self, index: int) -> None:
         """A beat at ``index``, later than the one before."""
         self._beats.append(index)
