@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -188,6 +189,29 @@ def multi_hot(present: Iterable[Iterable[str]], labels: tuple[str, ...]) -> NDAr
     return hot
 
 
+def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of a CSV. Raises DataError: absent, not text, or a column missing."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(f"{path} has no column {', '.join(missing)}")
+    if not rows:
+        raise DataError(f"{path} has no rows")
+    return rows
+
+
+def fold_of(record_id: str, text: str) -> int:
+    """A stratification fold 1..10. Raises DataError."""
+    if not text.strip().isdigit() or not 1 <= int(text) <= 10:
+        raise DataError(f"{record_id}: strat_fold '{text}' is not 1 to 10")
+    return int(text)
+
+
 def digest_of(paths: Iterable[Path]) -> str:
     """SHA-256 over the SHA-256 of each file, in the order given."""
     digest = hashlib.sha256()
@@ -201,8 +225,10 @@ def _age(record_id: str, text: str) -> float:
     text = text.strip()
     if text.lower() in ("", "nan", "unknown", "-1"):
         return np.nan
+    if text == ">89":
+        return OLDEST
     try:
-        return min(float(text.lstrip("> ")), OLDEST)
+        return min(float(text), OLDEST)
     except ValueError:
         raise DataError(f"{record_id}: age '{text}' is no number") from None
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from models.data.dataset import DataError
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.dataset import LABELS_OF, DataError, multi_hot
 
 SYSTEMS = ("SCP", "SNOMED-CT", "Zheng 2020", "LUDB")
 
@@ -30,11 +33,10 @@ class Meaning:
 
 @cache
 def _table() -> dict[str, dict[str, dict[str, str]]]:
-    path = resources.files("models.data").joinpath("label_table.csv")
+    text = resources.files("models.data").joinpath("label_table.csv").read_text("utf-8")
     table: dict[str, dict[str, dict[str, str]]] = {system: {} for system in SYSTEMS}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            table[row["system"]][row["code"]] = row
+    for row in csv.DictReader(text.splitlines()):
+        table[row["system"]][row["code"]] = row
     return table
 
 
@@ -56,6 +58,15 @@ def meaning(record_id: str, system: str, codes: Iterable[str]) -> Meaning:
         return frozenset(row[column] for row in rows) - {""}
 
     return Meaning(said("statement"), said("superclass"), said("cnn_te"), one_group(said("mate4")))
+
+
+def labels_of(means: Iterable[Meaning]) -> dict[str, NDArray[np.uint8]]:
+    """The four multi-hot label arrays of a set."""
+    means = list(means)
+    return {
+        group: multi_hot([getattr(each, group) for each in means], labels)
+        for group, labels in LABELS_OF.items()
+    }
 
 
 def one_group(groups: Iterable[str]) -> frozenset[str]:

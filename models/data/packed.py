@@ -8,15 +8,13 @@ in ``ptbxl_100hz``, ``strat_fold``, in ``ecg_500hz``, ``label_system`` and ``val
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data import ludb
 from models.data.dataset import (
-    LABELS_OF,
     LEADS8,
     RATE_HZ,
     SAMPLES,
@@ -27,9 +25,11 @@ from models.data.dataset import (
     Metadata,
     Recordings,
     digest_of,
+    fold_of,
     multi_hot,
+    read_table,
 )
-from models.data.label_table import Meaning, meaning
+from models.data.label_table import labels_of, meaning
 from models.data.labels import MATE4, STATEMENTS, SUPERCLASS_OF, SUPERCLASSES
 
 PTBXL = "ptbxl_100hz"
@@ -81,12 +81,10 @@ def load_external(folder: Path) -> Recordings:
     eight = [LEADS12.index(lead) for lead in LEADS8]
     steps = steps[np.ix_(kept, eight)]
     for row in rows:
-        if (
-            not row["valid_samples"].isdigit()
-            or not 0 < int(row["valid_samples"]) <= steps.shape[2]
-        ):
-            raise DataError(f"{row['record_id']}: valid_samples '{row['valid_samples']}' is wrong")
-        lengths.append(int(row["valid_samples"]))
+        text = row["valid_samples"]
+        lengths.append(int(text) if text.isdigit() else 0)
+        if not 0 < lengths[-1] <= steps.shape[2]:
+            raise DataError(f"{row['record_id']}: valid_samples '{text}' is wrong")
 
     def read(row: int) -> NDArray[np.float64]:
         return steps[row, :, : lengths[row]].T * (lsb_uv / 1000)
@@ -103,27 +101,9 @@ def load_external(folder: Path) -> Recordings:
     )
 
 
-def labels_of(means: Iterable[Meaning]) -> dict[str, NDArray[np.uint8]]:
-    """The four multi-hot label arrays of a set."""
-    means = list(means)
-    return {
-        group: multi_hot([getattr(each, group) for each in means], labels)
-        for group, labels in LABELS_OF.items()
-    }
-
-
-def fold_of(record_id: str, text: str) -> int:
-    """A stratification fold 1..10. Raises DataError."""
-    if not text.strip().isdigit() or not 1 <= int(text) <= 10:
-        raise DataError(f"{record_id}: strat_fold '{text}' is not 1 to 10")
-    return int(text)
-
-
 def _codes(row: dict[str, str]) -> tuple[str, set[str]]:
-    from models.data.ludb import diagnoses
-
     if "LUDB" in row["label_system"]:
-        return "LUDB", diagnoses(row["labels"].replace("|", "\n").splitlines())
+        return "LUDB", ludb.diagnoses(row["labels"].replace("|", "\n").splitlines())
     system = "SCP" if "SCP" in row["label_system"] else "SNOMED-CT"
     return system, set(row["labels"].split("|")) - {""}
 
@@ -139,24 +119,8 @@ def _rows(
     table, packed = folder / f"{stem}.csv", folder / f"{stem}.h5"
     for path in (table, packed):
         if not path.is_file():
-            raise DataError(f"{path} is missing; give the folder that holds {stem}.h5 and .csv")
+            raise DataError(f"{path} is missing; docs/data.md says which folders will do")
     return table, packed, read_table(table, ("record_id", "labels", *columns))
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a CSV. Raises DataError: absent, not text, or a column missing."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(f"{path} has no column {', '.join(missing)}")
-    if not rows:
-        raise DataError(f"{path} has no rows")
-    return rows
 
 
 def _signals(path: Path, leads: tuple[str, ...]) -> tuple[NDArray[np.int16], int, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.data import packed
+from models.data import packed, ptbxl_published
 from models.data.dataset import (
     LEADS8,
     RATE_HZ,
@@ -43,5 +43,10 @@ CITATION = (
 
 
 def load(folder: Path) -> Dataset:
-    """Read folds 1-9 of the set in ``folder``. Raises DataError in one line."""
+    """Read folds 1-9 of the set in ``folder``: packed, or as PhysioNet publishes it.
+
+    Raises DataError in one line.
+    """
+    if (folder / ptbxl_published.TABLE).is_file():
+        return ptbxl_published.load(folder)
     return packed.load_ptbxl(folder)
