@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
-from firmware.findings import Finding, FindingRule, by_priority, find
+from firmware.findings import Finding, FindingRule, Priority, by_priority, find
 from firmware.fusion import Fusion
 from firmware.plausible import Implausible, disagrees
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
@@ -21,6 +21,7 @@ CHEST = electrode_mask(electrode for electrode in Electrode if electrode >= Elec
 MAX_CHEST_OFF = 2
 # Refusals of the scores, not of the evidence: with others they make the call of a recording.
 READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
+ST_UNREADABLE = ("lbbb", "paced")  # findings beside which measured ST elevation means nothing
 SINUS = ("GSVT", "SB", "SR")  # MATE groups whose words say "sinus"
 
 
@@ -112,7 +113,7 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         best, probability = max(scores[rule.group].items(), key=lambda item: item[1])
     refused = refusal_before_network(evidence)
     found = find(scores, rule.findings) if rule is not None and refused is None else []
-    measured = evidence.measured if refused is None else ()
+    measured = _measured(evidence, refused, found)
     if refused is None and not best:
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
     if refused is None and (other := next((f for f, of in found if of.instead), None)):
@@ -140,6 +141,22 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         model=rule.model if rule is not None else "",
         findings=by_priority([*measured, *(finding for finding, _ in found)]),
     )
+
+
+def _measured(
+    evidence: Evidence,
+    refused: tuple[Refusal, str, str] | None,
+    found: Sequence[tuple[Finding, FindingRule]],
+) -> tuple[Finding, ...]:
+    """Findings that need no score: ST where it can be read, and the refusals that are alarms."""
+    if refused is None:
+        codes = {finding.code for finding, _ in found}
+        return evidence.measured if codes.isdisjoint(ST_UNREADABLE) else ()
+    reason, text, act = refused
+    if reason is Refusal.VENTRICULAR or (reason is Refusal.NO_SIGNAL and evidence.asystole):
+        code = "asystole" if reason is Refusal.NO_SIGNAL else "vf_vt"
+        return (Finding(code, text, act, Priority.HIGH, None),)
+    return ()
 
 
 def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:

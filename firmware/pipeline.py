@@ -20,6 +20,7 @@ from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
 from firmware.quality import QualityMeter
 from firmware.rate import RateMeter
+from firmware.st_level import StMeter
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode, FrameBlock
 
 # Live blocks are short, and looking for beats in each would double their cost: they are gathered
@@ -64,6 +65,7 @@ class Pipeline:
         self._qrs = QrsDetector(nv_per_count)
         self._rate = RateMeter()
         self._quality = QualityMeter(nv_per_count, mains_hz=mains_hz)
+        self._st = StMeter(nv_per_count)
         self._rule = network.rule if network else None
         self._window = ModelWindow(network) if network else None
         self._first_call = first_call
@@ -84,6 +86,7 @@ class Pipeline:
         self._qrs.reset(index)
         self._rate.reset(index)
         self._quality.reset(index)
+        self._st.reset()
         if self._window:
             self._window.reset()
 
@@ -197,8 +200,10 @@ class Pipeline:
         usable = ~channels_lost(self._off)
         for beat in self._qrs.push(first, counts, usable):
             self._rate.beat(beat)
+            self._st.beat(beat)
             yield Beat(beat)
         self._quality.push(first, counts, usable)
+        self._st.push(counts)
 
     def _call(self, end: int, limbs_since: int) -> Iterator[Event]:
         span = min(end - limbs_since, WINDOW)
@@ -237,6 +242,7 @@ class Pipeline:
             irregularity=irregularity,
             restless=restless,
             implausible=strange,
+            measured=self._st.at(end, faults),
         )
         yield decide(evidence, scores, self._rule)
 
