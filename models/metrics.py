@@ -68,3 +68,46 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     p = hits / n
     centre, spread = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return float((centre - spread) / (1 + z * z / n)), float((centre + spread) / (1 + z * z / n))
+
+
+def average_precision(truth: NDArray[Any], score: NDArray[Any]) -> float:
+    """Area under precision over recall, as steps (no interpolation); NaN without a positive."""
+    truth = np.asarray(truth, bool)
+    positive = int(truth.sum())
+    if not positive:
+        return float("nan")
+    order = np.argsort(-np.asarray(score), kind="stable")
+    last = np.append(np.diff(np.asarray(score)[order]) != 0, True)  # of a run of equal scores
+    hits, said = np.cumsum(truth[order])[last], np.flatnonzero(last) + 1
+    return float((np.diff(hits, prepend=0) / positive * hits / said).sum())
+
+
+def at_threshold(truth: NDArray[Any], p: NDArray[Any], threshold: float) -> dict[str, float]:
+    """Precision, recall, specificity, F1 and G-mean of ``p >= threshold``; 0 where undefined.
+
+    G-mean: square root of recall times specificity (Kubat & Matwin 1997).
+    """
+    truth, said = np.asarray(truth, bool), np.asarray(p) >= threshold
+    hit, miss, false = (truth & said).sum(), (truth & ~said).sum(), (~truth & said).sum()
+    recall = hit / max(hit + miss, 1)
+    specificity = (~truth & ~said).sum() / max((~truth).sum(), 1)
+    return {
+        "precision": float(hit / max(hit + false, 1)),
+        "recall": float(recall),
+        "specificity": float(specificity),
+        "f1": float(2 * hit / max(2 * hit + miss + false, 1)),
+        "g_mean": float(np.sqrt(recall * specificity)),
+    }
+
+
+def calibration(truth: NDArray[Any], p: NDArray[Any], bins: int = 10) -> dict[str, Any]:
+    """Expected calibration error of a label, equal-width bins (Naeini et al., AAAI 2015).
+
+    Returns ``ece`` and ``bins``: [mean probability, share true, records] of those not empty.
+    """
+    truth, p = np.asarray(truth, bool), np.asarray(p, np.float64)
+    where = np.minimum((p * bins).astype(int), bins - 1)
+    rows = [(p[where == b], truth[where == b]) for b in range(bins)]
+    table = [[float(q.mean()), float(t.mean()), len(q)] for q, t in rows if len(q)]
+    error = sum(n * abs(mean - share) for mean, share, n in table) / max(len(p), 1)
+    return {"ece": float(error), "bins": table}

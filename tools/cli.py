@@ -179,14 +179,21 @@ def quantize(
 
 @app.command()
 def evaluate(
-    target: Annotated[Path, typer.Argument(help="A bundle, or a run folder.")],
-    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
+    target: Annotated[Path, typer.Argument(help="A bundle, a run folder or a recipe's folder.")],
+    data: Annotated[Path, typer.Option(help="Folder with the recordings.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json and evaluation.html.")
+    ] = None,
     as_json: Json = False,
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Write docs/accuracy.md and the model card anew.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
-    """What a network scores on PTB-XL fold 9, through the integer chain."""
+    """Every figure of a network: alone, in the device, on foreign and on spoiled records."""
     from tools.models_cli import evaluate as measure
 
-    raise typer.Exit(measure(target, data, as_json=as_json))
+    raise typer.Exit(measure(target, data, out=out, as_json=as_json, docs=docs, jobs=jobs))
 
 
 @app.command()

@@ -14,7 +14,8 @@ from firmware.network import NetworkError
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = ROOT / "firmware" / "embedded.l12"
-CARDS = ROOT / "docs" / "models"
+DOCS = ROOT / "docs"
+CARDS = DOCS / "models"
 
 Progress = Callable[[str, int, int], None]
 
@@ -34,34 +35,53 @@ def train(data: Path, out: Path, *, recipe: str = "rhythm", jobs: int = 2) -> in
 
 
 def quantize(run: Path, data: Path, *, version: str = "1.0", embed: bool = False) -> int:
-    """Make RUN/rhythm.l12, int8, calibrated and measured on fold 9.
+    """Make a bundle in a finished run, or in each student of a recipe: int8, calibrated.
 
-    embed : make it the network the firmware carries, and its card docs/models/rhythm.md
+    embed : make the first the network that the firmware carries, and its card docs/models/NAME.md
     """
 
     def work(say: Progress) -> None:
         from models.quantize import quantize as build
 
-        path = build(run, data, version, say)
+        paths = build(run, data, version, say)
         if embed:
-            bundle = Bundle.from_bytes(path.read_bytes())
-            shutil.copyfile(path, EMBEDDED)
+            bundle = Bundle.from_bytes(paths[0].read_bytes())
+            shutil.copyfile(paths[0], EMBEDDED)
             CARDS.mkdir(parents=True, exist_ok=True)
             (CARDS / f"{bundle.name}.md").write_text(bundle.card)
-        print(f"{path} ({path.stat().st_size} bytes)")
+        for path in paths:
+            print(f"{path} ({path.stat().st_size} bytes)")
 
     return _reported(work)
 
 
-def evaluate(target: Path, data: Path, *, as_json: bool = False) -> int:
-    """Print what a bundle, or a run folder's bundle, scores on fold 9."""
+def evaluate(
+    target: Path,
+    data: Path,
+    *,
+    out: Path | None = None,
+    as_json: bool = False,
+    docs: bool = False,
+    jobs: int = 1,
+) -> int:
+    """Measure a bundle, a run folder's or a recipe folder's; a page and JSON go into ``out``.
+
+    docs : write docs/accuracy.md and the model card anew
+    """
 
     def work(say: Progress) -> None:
-        from models.card import results
-        from models.evaluate import evaluate as measure
+        from models.evaluate import targets
+        from models.evaluate.whole import evaluate as measure
+        from models.report.write import readable, write_docs, write_page
+        from tools.evaluate import DeviceChain
 
-        metrics = measure(target, data, say)
-        print(json.dumps(metrics) if as_json else "\n".join(results(metrics)))
+        bundle = targets.load(targets.find(target).bundle)
+        found = measure(target, data, DeviceChain(jobs), say)
+        print(json.dumps(found) if as_json else readable(found))
+        written = [write_page(found, out)] if out else []
+        written += write_docs(found, bundle.manifest, DOCS) if docs else []
+        for path in written:
+            print(path, file=sys.stderr)
 
     return _reported(work)
 

@@ -1,0 +1,53 @@
+"""What is measured while a bundle is made: the networks alone, on tensors, in a few seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bundle import Bundle, OutputGroup
+from firmware.network import Network
+from models.data.dataset import VALIDATION_FOLD
+from models.evaluate.outputs import int8_logits, probabilities, truth
+from models.evaluate.per_label import per_label
+from models.evaluate.refusal import risk_coverage
+from models.evaluate.system import measured
+from models.groups import GROUPS
+from models.metrics import sigmoid, softmax
+from models.train import Progress
+
+
+def measure(
+    bundle: Bundle,
+    groups: tuple[OutputGroup, ...],
+    tensors: NDArray[np.int8],
+    y: NDArray[Any],
+    say: Progress,
+) -> dict[str, Any]:
+    """The int8 network on int8 tensors [n, 1000, 12] and targets [n, OUTPUTS].
+
+    groups : of the bundle, calibrated. The keys are those of ``models.evaluate.whole.evaluate``.
+    """
+    p = probabilities(groups, int8_logits(Network(bundle), tensors, say, "measuring"))
+    right = truth(y)
+    known = right["mate4"].any(1)
+    return {
+        "records": len(tensors),
+        "fold": VALIDATION_FOLD,
+        "systems": {"int8": measured(right, p).figures},
+        "labels": per_label(groups, right, p),
+        "risk_coverage": risk_coverage(right["mate4"][known], p["mate4"][known]),
+    }
+
+
+def scores(logits: NDArray[Any], y: NDArray[Any]) -> dict[str, Any]:
+    """A system's figures from logits and targets, both [n, OUTPUTS]."""
+    p = {
+        group.name: (softmax if group.activation == "softmax" else sigmoid)(
+            logits[:, group.columns]
+        )
+        for group in GROUPS
+    }
+    return measured(truth(y), p).figures
