@@ -13,8 +13,8 @@ from firmware.events import LEADS
 from hal.frontend import CHANNEL_LEADS, Electrode
 from models.data import noise
 from models.data.chain import NV_PER_COUNT, extended, record_tensor, to_counts
+from models.data.dataset import LEADS8, TRAINED_ON, Dataset, Metadata
 from models.data.noise import Noise, NoiseKind
-from models.data.ptbxl import LEADS8, Dataset
 from models.data.stress import (
     CHEST,
     NAMED,
@@ -270,9 +270,9 @@ def test_training_draws_light_doses_mostly() -> None:
 def dataset(n: int) -> Dataset:
     gains = rng(1).uniform(0.5, 1.5, (n, 1, 1))
     steps = np.rint(ecg().T / 0.005 * gains).astype(np.int16)
+    meta = Metadata.from_rows([{"record_id": str(k), "source": TRAINED_ON} for k in range(n)])
     none = np.zeros((n, 1), np.uint8)
-    labels = {"mate4": none, "superclasses": none, "statements": none}
-    return Dataset(steps, 5.0, ("",) * n, **labels, fold=np.ones(n, np.int64), digest="d")
+    return Dataset(steps, 5.0, meta, none, none, none, np.ones(n, np.int64), "digest")
 
 
 def test_cached_tensors_depend_on_seed_and_row_alone(
