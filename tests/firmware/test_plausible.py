@@ -76,6 +76,7 @@ DOUBTS = {
     "too small": (0.1 * heart(), Implausible.SMALL),
     "white noise": (noise(300), Implausible.ROUGH),
     "a sine": (np.sin(2 * np.pi * 3 * T[:, None] + np.arange(8)), Implausible.WAVES),
+    "a square wave": (alike(np.sign(np.sin(2 * np.pi * 1.2 * T))), Implausible.LEVELS),
     "a sawtooth": (alike(4 * (0.7 * T % 1)), Implausible.SPIKES),
     "one lead of eight": (one_lead(), Implausible.UNRELATED),
     "all leads alike": (alike(heart()[:, 1]) + noise(5), Implausible.ALIKE),
@@ -88,17 +89,10 @@ def test_each_doubt_is_told_by_name(name: str) -> None:
     assert doubt(signal) is expected
 
 
-def test_beats_must_be_there_stand_out_and_resemble_each_other() -> None:
+def test_beats_must_be_there_and_be_of_some_size() -> None:
     assert doubt(heart(), beats=[]) is Implausible.BEATLESS
     between = [peak + 45 for peak in R_PEAKS]
-    assert doubt(heart(), beats=between) in (Implausible.SMALL, Implausible.FLAT_BEATS)
-    rng = np.random.default_rng(0)
-    anywhere = sorted(rng.integers(20, N - 40, 12).tolist())
-    assert doubt(heart() + noise(10), beats=anywhere) in (
-        Implausible.UNLIKE,
-        Implausible.SMALL,
-        Implausible.FLAT_BEATS,
-    )
+    assert doubt(heart(), beats=between) is Implausible.SMALL
 
 
 @pytest.mark.parametrize("uv", [0, 20, 60])
