@@ -57,8 +57,10 @@ def auc(truth: NDArray[Any], score: NDArray[Any]) -> float:
 
 
 def macro_auc(truth: NDArray[Any], score: NDArray[Any]) -> float:
-    """Mean AUC of the columns that have both classes."""
-    return float(np.nanmean([auc(truth[:, i], score[:, i]) for i in range(truth.shape[1])]))
+    """Mean AUC of the columns that have both classes; NaN where none has."""
+    each = [auc(truth[:, i], score[:, i]) for i in range(truth.shape[1])]
+    known = [value for value in each if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:

@@ -180,7 +180,10 @@ def quantize(
 @app.command()
 def evaluate(
     target: Annotated[Path, typer.Argument(help="A bundle, a run folder or a recipe's folder.")],
-    data: Annotated[Path, typer.Option(help="Folder with the recordings.")],
+    data: Annotated[Path, typer.Option(help="Folder with PTB-XL.")],
+    external: Annotated[
+        Path | None, typer.Option(help="Other hospitals' records; default: those in --data.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and evaluation.html.")
     ] = None,
@@ -193,7 +196,9 @@ def evaluate(
     """Every figure of a network: alone, in the device, on foreign and on spoiled records."""
     from tools.models_cli import evaluate as measure
 
-    raise typer.Exit(measure(target, data, out=out, as_json=as_json, docs=docs, jobs=jobs))
+    raise typer.Exit(
+        measure(target, data, external=external, out=out, as_json=as_json, docs=docs, jobs=jobs)
+    )
 
 
 @app.command()

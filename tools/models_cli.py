@@ -59,6 +59,7 @@ def evaluate(
     target: Path,
     data: Path,
     *,
+    external: Path | None = None,
     out: Path | None = None,
     as_json: bool = False,
     docs: bool = False,
@@ -76,7 +77,7 @@ def evaluate(
         from tools.evaluate import DeviceChain
 
         bundle = targets.load(targets.find(target).bundle)
-        found = measure(target, data, DeviceChain(jobs), say)
+        found = measure(target, data, DeviceChain(jobs), say, foreign=external)
         print(json.dumps(found) if as_json else readable(found))
         written = [write_page(found, out)] if out else []
         written += write_docs(found, bundle.manifest, DOCS) if docs else []

@@ -52,7 +52,13 @@ def resampled_macro_auc(
         for i in range(truth.shape[1])
         if truth[:, i].any() and not truth[:, i].all()
     ]
-    return np.nanmean(np.stack(columns), axis=0) if columns else np.full(len(weights), np.nan)
+    if not columns:
+        return np.full(len(weights), np.nan)
+    each = np.stack(columns)
+    known = ~np.isnan(each)
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.float64] = np.where(known, each, 0).sum(0) / known.sum(0)
+    return found
 
 
 def resampled_confusion(

@@ -16,6 +16,7 @@ from hal.patient.record import Recording
 from models.data import packed, ptbxl
 from models.data.chain import filtered_tensors
 from models.data.dataset import VALIDATION_FOLD, DataError, Dataset, Metadata, Recordings
+from models.data.external import load as load_external
 from models.evaluate import danger
 from models.evaluate.bootstrap import RESAMPLES, patient_weights
 from models.evaluate.bradycardia import curve, rates
@@ -55,9 +56,14 @@ def evaluate(
     chain: Chain,
     progress: Progress | None = None,
     *,
+    foreign: Path | None = None,
     robust_records: int = SAMPLE,
+    people: int = PEOPLE,
 ) -> dict[str, Any]:
     """Everything about the bundle, run folder or recipe folder ``path``, on the data in ``data``.
+
+    foreign : folder of other hospitals' records; None takes those in ``data``, if there are any
+    robust_records : how many records are spoiled; people : simulated persons per dangerous preset
 
     Raises BundleError, DataError or TrainError in one line.
     """
@@ -79,12 +85,24 @@ def evaluate(
         "bundle_bytes": target.bundle.stat().st_size,
         "runtimes": speed(target.bundle),
     }
-    found["danger"] |= _simulated(target.bundle, chain, say)
-    if (data / f"{packed.EXTERNAL}.csv").is_file():
-        found |= _external(target.bundle, packed.load_external(data), chain, say, found)
+    found["danger"] |= _simulated(target.bundle, chain, people, say)
+    if foreign is None and (data / f"{packed.EXTERNAL}.csv").is_file():
+        foreign = data
+    if foreign:
+        found |= _external(target.bundle, load_external(foreign), chain, say, found)
     if target.seeds:
         found["seeds"] = _seeds(target, on, chain, say, found["systems"])
-    return found
+    plain: dict[str, Any] = _json(found)
+    return plain
+
+
+def _json(value: Any) -> Any:
+    """As JSON takes it: NaN, what could not be measured, becomes None."""
+    if isinstance(value, dict):
+        return {key: _json(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_json(entry) for entry in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 class _Fold:
@@ -154,8 +172,8 @@ def _fold(target: Target, on: _Fold, chain: Chain, say: Progress) -> dict[str, A
         "risk_coverage": risk_coverage(mate4[on.known], scores["mate4"][on.known]),
         "answers": answers(mate4, results),
         "parts": by_part(on.dataset.meta, on.truth, scores, on.weights),
-        "bradycardia": {"fold": curve(mate4, scores["mate4"], rates(results))},
-        "danger": {"fold": danger.counted(dangers, on.dataset.record_ids, results)},
+        "bradycardia": {"fold 9": curve(mate4, scores["mate4"], rates(results))},
+        "danger": {"fold 9": danger.counted(dangers, on.dataset.record_ids, results)},
     }
 
 
@@ -166,13 +184,13 @@ def _device(
     return from_results(bundle.groups, results), results
 
 
-def _simulated(path: Path, chain: Chain, say: Progress) -> dict[str, Any]:
+def _simulated(path: Path, chain: Chain, people: int, say: Progress) -> dict[str, Any]:
     """Dangerous presets: every call of every person is a record."""
     patients = [
         (preset, seed)
         for presets in danger.PRESETS.values()
         for preset in presets
-        for seed in range(PEOPLE)
+        for seed in range(people)
     ]
     calls = chain.patients(path, patients, SECONDS, say)
     names = [preset for (preset, _), said in zip(patients, calls, strict=True) for _ in said]

@@ -20,11 +20,10 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        """Whether the value, as printed (three decimals), keeps the limit."""
+        """Whether the value, not as rounded for print, keeps the limit."""
         if self.value is None:
             return None
-        value = round(self.value, 3)
-        return value >= self.limit if self.at_least else value <= self.limit
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def goals(found: Mapping[str, Any]) -> list[Goal]:
@@ -36,15 +35,16 @@ def goals(found: Mapping[str, Any]) -> list[Goal]:
         mean = _at(seeds or {}, key, "mean")
         text = f"macro AUC {key}, device" + (", mean of the seeds" if mean is not None else "")
         out.append(Goal(text, value if mean is None else mean, limit))
-    for key, limit in (("accuracy", 0.97), ("macro_f1", 0.90)):
+    for key, what, limit in (("accuracy", "accuracy", 0.97), ("macro_f1", "macro-F1", 0.90)):
         value = _at(found, "systems", "device", "mate4", key)
-        out.append(Goal(f"MATE-4 {key.replace('_', '-')}, device", value, limit))
+        out.append(Goal(f"MATE-4 {what}, device", value, limit))
     out += _external(found)
     for key in ("all", "rhythm"):
         value = _at(found, "differences", "int8 - float", key, "difference")
         out.append(Goal(f"int8 minus float, macro AUC {key}", value, -0.002))
     out += _losses(found)
     out += _calibration(found)
+    out += _answers(found)
     for what, key in (("kB of int8", "model_bytes"), ("thousand parameters", "parameters")):
         value = _at(found, "speed", key)
         out.append(Goal(what, None if value is None else value / 1000, 500, at_least=False))
@@ -98,6 +98,20 @@ def _calibration(found: Mapping[str, Any]) -> list[Goal]:
         return [Goal("worst calibration error of a main label", None, 0.03, at_least=False)]
     worst = max(errors, key=lambda name: errors[name])
     return [Goal(f"worst calibration error ({worst})", errors[worst], 0.03, at_least=False)]
+
+
+def _answers(found: Mapping[str, Any]) -> list[Goal]:
+    refused, records = _at(found, "answers", "refused"), _at(found, "answers", "records")
+    share = refused / records if records else None
+    plain = [
+        len(row["plain_sinus"])
+        for kinds in (found.get("danger") or {}).values()
+        for row in kinds.values()
+    ]
+    return [
+        Goal("share of fold-9 records without a call", share, 0.03, at_least=False),
+        Goal("dangerous ones called plain sinus", sum(plain) if plain else None, 0, at_least=False),
+    ]
 
 
 def _at(tree: Any, *keys: str) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SYSTEMS = ("float", "int8", "device")
-_NAMES = {"mate4_accuracy": "MATE-4 accuracy", "mate4_macro_f1": "MATE-4 macro-F1"}
 
 
 def plots(found: Mapping[str, Any]) -> dict[str, bytes]:
@@ -89,10 +88,9 @@ def _bradycardia(plt: Any, curves: Mapping[str, Any]) -> Any:
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for colour, (name, curve) in zip(("C0", "C1"), curves.items(), strict=False):
         at = [point["limit_bpm"] for point in curve["points"]]
-        for key, style in (("accuracy", "-"), ("macro_f1", "--")):
+        for key, style, what in (("accuracy", "-", "accuracy"), ("macro_f1", "--", "macro-F1")):
             values = [point[key] for point in curve["points"]]
-            label = f"{name}, {key.replace('_', '-')}"
-            axes.plot(at, values, style, color=colour, label=label)
+            axes.plot(at, values, style, color=colour, label=f"{name}, {what}")
     axes.set(xlabel="sinus below this rate is SB, /min", ylabel="MATE-4")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
@@ -103,9 +101,9 @@ def _robustness(plt: Any, table: Mapping[str, Any]) -> Any:
     rows = {name: row for name, row in table["rows"].items() if not row["no_call"]}
     figure, axes = plt.subplots(figsize=(8, 0.17 * len(rows) + 1), layout="constrained")
     for offset, key in enumerate(("rhythm", "all")):
-        shown = {name: row[key]["loss"] for name, row in rows.items() if key in row}
-        at = [i + 0.4 * offset for i in range(len(shown))]
-        axes.barh(at, list(shown.values()), 0.4, label=_NAMES.get(key, key))
+        losses = [row[key]["loss"] if key in row else 0.0 for row in rows.values()]
+        at = [i + 0.4 * offset for i in range(len(rows))]
+        axes.barh(at, losses, 0.4, label=key)
     axes.set_yticks([i + 0.2 for i in range(len(rows))], list(rows), fontsize=6)
     axes.invert_yaxis()
     axes.set(xlabel="loss of macro AUC against the same records clean")

@@ -43,7 +43,7 @@ def goals_table(goals: Sequence[Goal]) -> Table:
     rows = [
         [
             goal.text,
-            number(goal.value),
+            f"{goal.value:g}" if isinstance(goal.value, int) else number(goal.value, 4),
             f"{'≥' if goal.at_least else '≤'} {goal.limit:g}",
             word[goal.met],
         ]

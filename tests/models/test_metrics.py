@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.calibrate import calibrated
-from models.groups import Group
-from models.metrics import auc, macro_auc, rhythm_scores, sigmoid, softmax, wilson
+from models.metrics import (
+    at_threshold,
+    auc,
+    average_precision,
+    calibration,
+    macro_auc,
+    rhythm_scores,
+    wilson,
+)
 
 
 def test_rhythm_scores_of_a_matrix_worked_out_by_hand() -> None:
@@ -40,45 +46,31 @@ def test_macro_auc_leaves_out_labels_without_both_classes() -> None:
     assert macro_auc(truth, np.array([[0.9, 0.1], [0.1, 0.2]])) == 1
 
 
+def test_average_precision_of_a_list_worked_out_by_hand() -> None:
+    """Ranks of the positives: 1, 3, and two records tied at 4 and 5 of which one is positive."""
+    truth, score = np.array([1, 0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.2, 0.2])
+    assert average_precision(truth, score) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert np.isnan(average_precision(np.zeros(3), np.arange(3)))
+
+
+def test_what_a_threshold_gives() -> None:
+    truth, p = np.array([1, 1, 1, 0, 0]), np.array([0.9, 0.5, 0.1, 0.5, 0.2])
+    found = at_threshold(truth, p, 0.5)
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(2 / 3)
+    assert found["specificity"] == pytest.approx(1 / 2)
+    assert found["f1"] == pytest.approx(2 / 3)
+    assert found["g_mean"] == pytest.approx(np.sqrt(2 / 3 / 2))
+    assert at_threshold(truth, p, 1.0)["f1"] == 0
+
+
+def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
+    p = np.array([0.05, 0.05, 0.05, 0.05, 0.95, 1.0])
+    found = calibration(np.array([0, 0, 0, 1, 1, 1]), p)
+    assert [entry[2] for entry in found["bins"]] == [4, 2]
+    assert found["ece"] == pytest.approx((4 * 0.20 + 2 * 0.025) / 6)
+
+
 def test_wilson_interval_of_a_textbook_case() -> None:
     assert wilson(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-3)
     assert wilson(0, 0) == (0, 1)
-
-
-def test_temperature_undoes_overconfidence() -> None:
-    rng = np.random.default_rng(2)
-    z = rng.normal(0, 2, (4000, 4))
-    truth = np.array([rng.choice(4, p=p) for p in softmax(z)])
-    group = Group("g", ("a", "b", "c", "d"), {}, "softmax", 0)
-    found = calibrated(group, 2.0 * z, np.eye(4)[truth])
-    assert found.temperature == pytest.approx(2.0, rel=0.08)
-
-
-def test_a_label_is_called_from_where_nine_in_ten_are_right() -> None:
-    """Label a is right 70 % of the time at p = 0.62 and always at p = 0.88."""
-    p = np.array([0.62] * 100 + [0.88] * 100 + [0.12] * 200)
-    truth = np.array([0] * 70 + [1] * 30 + [0] * 100 + [1] * 200)
-    logits = np.stack([np.log(p), np.log(1 - p)], axis=1)
-    group = Group("g", ("a", "b"), {}, "softmax", 0)
-    found = calibrated(group, logits, np.eye(2)[truth])
-    best = softmax(logits / found.temperature)[:, 0]
-    assert best[0] < found.thresholds["a"] <= best[150]
-    assert found.thresholds["b"] == 0.5
-
-
-def test_sigmoid_thresholds_maximise_f1_where_there_are_enough_positives() -> None:
-    rng = np.random.default_rng(4)
-    y = np.zeros((1000, 2), int)
-    y[:200, 0] = 1
-    y[:5, 1] = 1
-    logits = np.where(y > 0, 2.0, -2.0) + rng.normal(0, 1, y.shape)
-    found = calibrated(Group("g", ("many", "few"), {}, "sigmoid", 0), logits, y)
-    assert "few" not in found.thresholds
-    p = sigmoid(logits[:, 0] / found.temperature)
-
-    def f1(threshold: float) -> float:
-        said = p >= threshold
-        return float(2 * (said & (y[:, 0] > 0)).sum() / (said.sum() + 200))
-
-    best = max(f1(threshold) for threshold in np.linspace(0.01, 0.99, 99))
-    assert f1(found.thresholds["many"]) >= best - 0.005
