@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import tomllib
 import zipfile
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.bundle import MANIFEST, MODEL, SUMS, Bundle, BundleError, _zip, pack, unpack
+from firmware.bundle import (
+    FIRMWARE,
+    MANIFEST,
+    MODEL,
+    SUMS,
+    Bundle,
+    BundleError,
+    _zip,
+    pack,
+    unpack,
+)
+from firmware.findings import FindingRule, Priority
+from firmware.fusion import Fusion
 from firmware.profiles import PROFILES
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
@@ -154,3 +168,84 @@ def test_golden_counts_are_what_their_differences_add_up_to() -> None:
     stored = np.frombuffer(unpack(EMBEDDED)["golden/sinus-72.counts"], np.int8).reshape(-1, 8)
     assert golden.counts.dtype == np.int32
     np.testing.assert_array_equal(np.diff(golden.counts, axis=0), stored[1:].astype(np.int32) * 64)
+
+
+def finding(**changes: Any) -> dict[str, Any]:
+    entry = {
+        "code": "paced",
+        "text": "PACED RHYTHM",
+        "act": "read the trace",
+        "priority": "medium",
+        "any": [["statements", "PACE", 0.2]],
+    }
+    return {**entry, **changes}
+
+
+def test_without_fusion_and_findings_there_are_none() -> None:
+    bundle = Bundle.from_bytes(
+        rewritten(lambda m: (m.pop("fusion", None), m.pop("findings", None)))
+    )
+    assert (bundle.fusion, bundle.findings) == (None, ())
+
+
+def test_fusion_and_findings_are_read_from_the_manifest() -> None:
+    weights = [0.5, 1, 2, 3, 4, -1]
+    data = rewritten(
+        lambda m: m.update(
+            fusion={"mate4": {"SB": weights}, "statements": {"SBRAD": weights}},
+            findings=[finding(instead=True), finding(code="sb", priority="low")],
+        )
+    )
+    bundle = Bundle.from_bytes(data)
+    assert bundle.fusion == Fusion(
+        {"mate4": {"SB": tuple(weights)}, "statements": {"SBRAD": tuple(weights)}},
+        frozenset({"mate4"}),
+    )
+    first, second = bundle.findings
+    assert first == FindingRule(
+        "paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM,
+        (("statements", "PACE", 0.2),), instead=True,
+    )  # fmt: skip
+    assert (second.priority, second.instead) == (Priority.LOW, False)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "says"),
+    [
+        ({"mood": {"SB": [0] * 6}}, "fusion names mood SB"),
+        ({"mate4": {"PACE": [0] * 6}}, "fusion names mate4 PACE"),
+        ({"mate4": {"SB": [0] * 5}}, "fusion of mate4 SB needs 6 finite weights"),
+        ({"mate4": {"SB": [0] * 5 + [float("inf")]}}, "needs 6 finite weights"),
+        ({"mate4": [1]}, "does not fit"),
+    ],
+)
+def test_a_fusion_that_does_not_fit_is_refused(fusion: dict[str, Any], says: str) -> None:
+    with pytest.raises(BundleError, match=says) as caught:
+        Bundle.from_bytes(rewritten(lambda m: m.update(fusion=fusion)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (finding(any=[["statements", "PACER", 0.2]]), "finding paced names statements PACER"),
+        (finding(any=[["statements", "PACE", 0]]), "finding paced has threshold 0.0"),
+        (finding(any=[["statements", "PACE", 1.1]]), "finding paced has threshold 1.1"),
+        (finding(any=[["statements", "PACE", float("nan")]]), "finding paced has threshold nan"),
+        (finding(any=[]), "finding 'paced' has no code, no text or no scores"),
+        (finding(text=""), "finding 'paced' has no code, no text or no scores"),
+        (finding(priority="urgent"), "urgent"),
+        (finding(any=[["statements", "PACE"]]), "does not fit"),
+        ({"code": "paced"}, "does not fit"),
+        (7, "does not fit"),
+    ],
+)
+def test_a_finding_that_does_not_fit_is_refused(entry: Any, says: str) -> None:
+    with pytest.raises(BundleError, match=says) as caught:
+        Bundle.from_bytes(rewritten(lambda m: m.update(findings=[entry])))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_firmware_has_the_version_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert ".".join(map(str, FIRMWARE)) == project["version"]
