@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,24 @@ from models.data.labels import MATE4_MEANS
 from models.groups import GROUPS
 
 NAME = "rhythm"
-MINIMUM_FIRMWARE = "0.1.0"
+MINIMUM_FIRMWARE = "0.2.0"
 # Optimised kernels are 1 step off the reference on x86-64; other CNNs differed by up to 3 between
 # x86-64 and aarch64. A broken one is off by tens.
 TOLERANCE = 4
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is fitted to an int8 network.
+
+    groups : with temperatures and thresholds
+    fusion : group -> label -> weights of the measured rate (firmware.fusion)
+    findings : the short list as the manifest has it (models.findings)
+    """
+
+    groups: tuple[OutputGroup, ...]
+    fusion: Mapping[str, Mapping[str, tuple[float, ...]]]
+    findings: Sequence[dict[str, Any]]
 
 
 def draft(model: bytes, version: str) -> Bundle:
@@ -67,14 +82,14 @@ def draft(model: bytes, version: str) -> Bundle:
 
 
 def finish(
-    unfinished: Bundle, groups: Sequence[OutputGroup], metrics: dict[str, Any], run: dict[str, Any]
+    unfinished: Bundle, calibration: Calibration, metrics: dict[str, Any], run: dict[str, Any]
 ) -> bytes:
     """The bundle's bytes: golden vectors made with the reference kernels, card and manifest.
 
-    metrics : as from ``models.evaluate.measure``; run : the run's config.json
+    metrics : as from ``models.evaluate.quick.measure``; run : the run's config.json
     """
     files, names = _golden_files(unfinished)
-    manifest = _manifest(unfinished, groups, metrics, run, names)
+    manifest = _manifest(unfinished, calibration, metrics, run, names)
     files[MODEL] = unfinished.model
     files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
     files[CARD] = card(manifest).encode()
@@ -98,7 +113,7 @@ def _golden_files(bundle: Bundle) -> tuple[dict[str, bytes], list[str]]:
 
 def _manifest(
     bundle: Bundle,
-    groups: Sequence[OutputGroup],
+    calibration: Calibration,
     metrics: dict[str, Any],
     run: dict[str, Any],
     golden_names: list[str],
@@ -132,8 +147,13 @@ def _manifest(
                 "temperature": group.temperature,
                 "thresholds": dict(group.thresholds),
             }
-            for group in groups
+            for group in calibration.groups
         ],
+        "fusion": {
+            group: {label: list(weights) for label, weights in labels.items()}
+            for group, labels in calibration.fusion.items()
+        },
+        "findings": list(calibration.findings),
         "golden": golden_names,
         "golden_step": golden.STEP,
         "tolerance": bundle.tolerance,

@@ -1,20 +1,28 @@
-"""From int8 logits to probabilities that mean what they say, and thresholds to call by."""
+"""From int8 logits to probabilities that mean what they say, and thresholds to call by.
+
+All of it is fitted on the validation fold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from firmware.bundle import OutputGroup
+from firmware.fusion import FEATURES, features
+from models.data.rates import Rate
 from models.groups import Group
 from models.metrics import sigmoid, softmax
 
 TEMPERATURES = np.geomspace(0.4, 3.0, 201)
 CALL_PPV = 0.90  # share of calls of a label that must be right ...
 CALL_RANGE = (0.50, 0.90)  # ... by a threshold in this range
-ENOUGH = 20  # positives below which a sigmoid label gets no threshold of its own
+ENOUGH = 5  # positives below which a sigmoid label shares the threshold of the other rare ones
+FUSION_PENALTY = 0.3  # on the squared weights: 88 to 1746 records a group are few for 18 weights
 
 
 def calibrated(group: Group, logits: NDArray[Any], y: NDArray[Any]) -> OutputGroup:
@@ -63,23 +71,60 @@ def _softmax(
 def _sigmoid(
     labels: tuple[str, ...], logits: NDArray[np.float64], y: NDArray[Any]
 ) -> tuple[float, dict[str, float]]:
-    """Temperature of least binary cross-entropy; thresholds of best F1 where there are ENOUGH."""
+    """Temperature of least binary cross-entropy; per label the threshold of best F1.
+
+    Labels with fewer positives than ENOUGH share one, of the best F1 over all of them.
+    """
 
     def cross_entropy(t: float) -> float:
         return float(np.logaddexp(0, np.where(y > 0, -logits, logits) / t).mean())
 
     temperature = _least(cross_entropy)
     p = sigmoid(logits / temperature)
-    thresholds = {}
-    for i, label in enumerate(labels):
-        positives = int(y[:, i].sum())
-        if positives < ENOUGH:
-            continue
-        order = np.argsort(-p[:, i], kind="stable")
-        hits = np.cumsum(y[order, i])
-        f1 = 2 * hits / (np.arange(1, len(order) + 1) + positives)
-        thresholds[label] = round(float(p[order[int(f1.argmax())], i]), 3)
+    rare = y.sum(0) < ENOUGH
+    shared = _best_f1(p[:, rare].ravel(), y[:, rare].ravel()) if y[:, rare].any() else 0.5
+    thresholds = {
+        label: shared if rare[i] else _best_f1(p[:, i], y[:, i]) for i, label in enumerate(labels)
+    }
     return temperature, thresholds
+
+
+def _best_f1(p: NDArray[np.float64], y: NDArray[Any]) -> float:
+    order = np.argsort(-p, kind="stable")
+    f1 = 2 * np.cumsum(y[order]) / (np.arange(1, len(order) + 1) + y.sum())
+    return float(np.floor(p[order[int(f1.argmax())]] * 1000) / 1000)
+
+
+def fusion_weights(
+    logits: NDArray[Any],
+    y: NDArray[Any],
+    rates: Sequence[Rate],
+    reference: int,
+) -> NDArray[np.float64]:
+    """What a measured rate adds to the logits of a softmax group, [labels, FEATURES].
+
+    Multinomial logistic regression on ``firmware.fusion.features`` with the network's logits
+    (divided by their temperature) as offset, FUSION_PENALTY on the squares; the label in column
+    ``reference`` keeps zero weights. Rows of ``y`` that are all zero are not used.
+    """
+    known = y.any(1)
+    z, truth = logits[known].astype(np.float64), y[known].argmax(1)
+    f = np.array([features(*rate) for rate in rates])[known]
+    others = [label for label in range(z.shape[1]) if label != reference]
+    rows = np.arange(len(truth))
+
+    def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = np.zeros((z.shape[1], FEATURES))
+        weights[others] = flat.reshape(len(others), FEATURES)
+        p = softmax(z + f @ weights.T)
+        loss = -np.log(np.maximum(p[rows, truth], 1e-12)).sum() + FUSION_PENALTY * (flat**2).sum()
+        p[rows, truth] -= 1
+        return float(loss), (p.T @ f)[others].ravel() + 2 * FUSION_PENALTY * flat
+
+    best = optimize.minimize(cost, np.zeros(len(others) * FEATURES), jac=True, method="L-BFGS-B")
+    weights = np.zeros((z.shape[1], FEATURES))
+    weights[others] = best.x.reshape(len(others), FEATURES)
+    return np.round(weights, 4)
 
 
 def _least(cost: Any) -> float:

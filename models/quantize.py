@@ -1,50 +1,70 @@
-"""Float network -> full int8 -> calibrated, measured bundle, in one go.
+"""Float network -> full int8 -> calibrated bundle, in one go.
 
 Activations are calibrated on augmented training records, noise and lost leads included. Fold 9
-then gives temperatures and thresholds, so calibrated figures on fold 9 are a little optimistic.
+then gives temperatures, thresholds, and the weights of the measured rate, so calibrated figures
+on fold 9 are a little optimistic.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.bundle import OutputGroup
+from firmware.fusion import Fusion, fuse
 from firmware.network import Network
-from models.bundle import draft, finish
-from models.calibrate import calibrated
+from models.bundle import Calibration, draft, finish
+from models.calibrate import calibrated, fusion_weights
 from models.data import ptbxl
 from models.data.augment import STEP_MV, Augmentation, augment
 from models.data.chain import filtered_tensors
-from models.evaluate import BUNDLE, int8_logits, measure, scores
-from models.groups import GROUPS, targets
+from models.data.rates import Rate, measured_rates
+from models.evaluate.outputs import int8_logits, probabilities
+from models.evaluate.quick import measure, scores
+from models.evaluate.targets import BUNDLE, students
+from models.findings import findings
+from models.groups import GROUPS, OUTPUTS, targets
 from models.train import Progress, TrainError, load_network, predict
 
 CALIBRATION_RECORDS = 512
 
 
-def quantize(run: Path, data: Path, version: str, progress: Progress | None = None) -> Path:
-    """Write RUN/rhythm.l12 and RUN/metrics.json from a finished training in ``run``.
+@dataclass(frozen=True)
+class Validation:
+    """Fold 9: int8 [n, 1000, 12], targets [n, OUTPUTS], and what the beat detector counts."""
 
+    tensors: NDArray[np.int8]
+    y: NDArray[Any]
+    rates: list[Rate]
+
+
+def quantize(run: Path, data: Path, version: str, progress: Progress | None = None) -> list[Path]:
+    """Write a bundle and metrics.json into a finished run, or into each student of a recipe.
+
+    Returns the bundles, of the lowest seed first.
     Raises DataError or TrainError in one line. Needs the [train] extra.
     """
     say = progress or (lambda *_: None)
-    network = load_network(run)
-    config = json.loads((run / "config.json").read_text())
+    runs = list(students(run).values()) or [run]
+    networks = [load_network(one) for one in runs]
+    configs = [json.loads((one / "config.json").read_text()) for one in runs]
     dataset = ptbxl.load(data)
-    if config["data_digest"] != dataset.digest:
+    if any(config["data_digest"] != dataset.digest for config in configs):
         raise TrainError(f"{data} is not the data {run} was trained on")
     tensors = filtered_tensors(dataset, say)
     train_rows = np.flatnonzero(np.isin(dataset.fold, ptbxl.TRAIN_FOLDS))
-    val = dataset.fold == ptbxl.VALIDATION_FOLD
-    return build(
-        run, network, config, tensors[train_rows], tensors[val], targets(dataset)[val], version, say
-    )
+    rows = np.flatnonzero(dataset.fold == ptbxl.VALIDATION_FOLD)
+    fold9 = Validation(tensors[rows], targets(dataset)[rows], measured_rates(dataset, rows, say))
+    return [
+        build(one, network, config, tensors[train_rows], fold9, version, say)
+        for one, network, config in zip(runs, networks, configs, strict=True)
+    ]
 
 
 def build(
@@ -52,26 +72,55 @@ def build(
     network: Any,
     config: dict[str, Any],
     train_tensors: NDArray[np.int8],
-    val_tensors: NDArray[np.int8],
-    val_y: NDArray[Any],
+    fold9: Validation,
     version: str,
     say: Progress,
 ) -> Path:
     """Quantise on training tensors, calibrate and measure on validation ones; fills ``run``."""
-    say("quantising", 0, 1)
+    say(f"quantising {run.name}", 0, 1)
     windows = calibration_windows(train_tensors, config["seed"])
     unfinished = draft(to_int8(network, windows), version)
-    say("quantising", 1, 1)
-    logits = int8_logits(Network(unfinished), val_tensors, say, "calibrating")
-    groups = tuple(
-        calibrated(group, logits[:, group.columns], val_y[:, group.columns]) for group in GROUPS
-    )
-    metrics = measure(unfinished, groups, val_tensors, val_y, say)
-    metrics["float"] = scores(predict(network, val_tensors), val_y)
+    say(f"quantising {run.name}", 1, 1)
+    logits = int8_logits(Network(unfinished), fold9.tensors, say, f"calibrating {run.name}")
+    calibration = _calibrate(logits, fold9)
+    metrics = measure(unfinished, calibration.groups, fold9.tensors, fold9.y, say)
+    metrics["systems"]["float"] = scores(predict(network, fold9.tensors), fold9.y)
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     path = run / BUNDLE
-    path.write_bytes(finish(unfinished, groups, metrics, config))
+    path.write_bytes(finish(unfinished, calibration, metrics, config))
     return path
+
+
+def _calibrate(logits: NDArray[np.float64], fold9: Validation) -> Calibration:
+    """Temperatures and thresholds, then the rate's weights, then the thresholds of both joined."""
+    y = fold9.y
+    groups = [calibrated(group, logits[:, group.columns], y[:, group.columns]) for group in GROUPS]
+    mate4 = groups[0]
+    columns = GROUPS[0].columns
+    z = logits[:, columns] / mate4.temperature
+    weights = fusion_weights(z, y[:, columns], fold9.rates, mate4.labels.index("SR"))
+    of_label = {label: tuple(map(float, w)) for label, w in zip(mate4.labels, weights, strict=True)}
+    fusion = Fusion({mate4.name: of_label}, frozenset({mate4.name}))
+    p = probabilities(groups, logits)
+    p[mate4.name] = _fused(mate4, p[mate4.name], fold9.rates, fusion)
+    # The threshold that counts is that of the fused probability
+    joined = calibrated(GROUPS[0], np.log(np.maximum(p[mate4.name], 1e-9)), y[:, columns])
+    groups[0] = replace(mate4, thresholds=joined.thresholds)
+    flat = np.zeros((len(logits), OUTPUTS))
+    for group in GROUPS:
+        flat[:, group.columns] = p[group.name]
+    return Calibration(tuple(groups), dict(fusion.weights), findings(flat, y))
+
+
+def _fused(
+    group: OutputGroup, p: NDArray[np.float64], rates: list[Rate], fusion: Fusion
+) -> NDArray[np.float64]:
+    """As the device does it, record by record."""
+    out = np.empty_like(p)
+    for row, rate in enumerate(rates):
+        scores_of = {group.name: dict(zip(group.labels, p[row].tolist(), strict=True))}
+        out[row] = list(fuse(scores_of, *rate, fusion)[group.name].values())
+    return out
 
 
 def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,22 @@ import pytest
 
 from firmware.bundle import Bundle
 from firmware.network import Network
-from models.bundle import draft, finish
-from models.groups import OUTPUTS
-from models.quantize import build
-from models.train import TrainConfig, TrainError, fit, load_network, one_cycle, predict, train
+from models.bundle import Calibration, draft, finish
+from models.data.rates import Rate
+from models.groups import GROUPS, OUTPUTS
+from models.quantize import Validation, build
+from models.recipe import RECIPES, _taught, read
+from models.train import (
+    Lesson,
+    TrainConfig,
+    TrainError,
+    claim,
+    fit,
+    load_network,
+    one_cycle,
+    predict,
+)
+from models.views import DOSE, Views
 
 pytestmark = pytest.mark.train
 needs_tensorflow = pytest.mark.skipif(
@@ -28,8 +40,8 @@ def quiet(what: str, done: int, total: int) -> None:
     pass
 
 
-def windows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Four kinds of window that a rate alone tells apart: int8 tensors, targets, folds."""
+def windows() -> tuple[np.ndarray, np.ndarray]:
+    """Four kinds of window that a rate alone tells apart: int8 tensors, targets."""
     rng = np.random.default_rng(0)
     kind = np.arange(64) % 4
     t = np.arange(1000)[None, :, None] / 100
@@ -39,35 +51,34 @@ def windows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y = np.zeros((64, OUTPUTS), np.float32)
     y[np.arange(64), kind] = 1
     y[:, 4:] = (kind[:, None] + np.arange(OUTPUTS - 4)) % 2
-    fold = np.where(np.arange(64) < 48, 1, 9)
-    return tensors, y, fold
+    return tensors, y
+
+
+def lesson() -> Lesson:
+    tensors, y = windows()
+    return Lesson(Views(tensors[:48], tensors[:48], 5), y[:48], tensors[48:], y[48:])
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder that was interrupted after its first epoch and taken up again."""
     folder = tmp_path_factory.mktemp("run")
-    tensors, y, fold = windows()
-    calls = 0
 
     def interrupt(what: str, done: int, total: int) -> None:
-        nonlocal calls
-        calls += 1
         if what == "epoch 2/2":
             raise KeyboardInterrupt
 
+    claim(folder, CONFIG, "0" * 64)
     with pytest.raises(KeyboardInterrupt):
-        fit(folder, CONFIG, tensors, y, fold, interrupt)
+        fit(folder, CONFIG, lesson(), interrupt)
     assert len(json.loads((folder / "history.json").read_text())) == 1
-    fit(folder, CONFIG, tensors, y, fold, quiet)
-    config = {**asdict(CONFIG), "data_digest": "0" * 64}
-    (folder / "config.json").write_text(json.dumps(config))
+    fit(folder, CONFIG, lesson(), quiet)
     return folder
 
 
 @needs_tensorflow
 def test_a_resumed_run_ends_like_one_that_was_never_interrupted(run: Path, tmp_path: Path) -> None:
-    fit(tmp_path, CONFIG, *windows(), quiet)
+    fit(tmp_path, CONFIG, lesson(), quiet)
     resumed, straight = (json.loads((f / "history.json").read_text()) for f in (run, tmp_path))
     assert resumed == straight
     assert straight[-1]["loss"] < straight[0]["loss"]
@@ -75,24 +86,49 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(run: Path, tmp_p
 
 
 @needs_tensorflow
+def test_a_finished_run_is_left_alone(run: Path) -> None:
+    before = (run / "final.weights.h5").stat().st_mtime_ns
+    fit(run, CONFIG, lesson(), quiet)
+    assert (run / "final.weights.h5").stat().st_mtime_ns == before
+
+
+@needs_tensorflow
+def test_a_student_learns_what_its_teachers_say_and_not_the_labels(tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=1, views=1)
+    logits_of = []
+    for name, said in (("yes", 1.0), ("no", 0.0)):
+        taught = replace(lesson(), teaching=lambda number, said=said: 0 * lesson().y + said)
+        claim(tmp_path / name, config, "0" * 64)
+        fit(tmp_path / name, config, taught, quiet)
+        logits_of.append(predict(load_network(tmp_path / name), windows()[0])[:, 4:].mean())
+    assert logits_of[0] > logits_of[1] + 0.01
+
+
+@needs_tensorflow
 def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
-    tensors, y, _ = windows()
+    tensors, y = windows()
     config = json.loads((run / "config.json").read_text())
-    path = build(run, load_network(run), config, tensors[:48], tensors[48:], y[48:], "0.0", quiet)
+    rates: list[Rate] = [(60 + 10 * (row % 4), 0.02) for row in range(15)] + [(None, None)]
+    fold9 = Validation(tensors[48:], y[48:], rates)
+    path = build(run, load_network(run), config, tensors[:48], fold9, "0.0", quiet)
     bundle = Bundle.from_bytes(path.read_bytes())
     assert bundle.id == "rhythm-0.0"
+    assert bundle.fusion is not None
+    assert set(bundle.fusion.weights["mate4"]) == {"AFIB", "GSVT", "SB", "SR"}
+    assert not any(bundle.fusion.weights["mate4"]["SR"])
     network = Network(bundle)
     network.self_test()
     scale, zero = network._interpreter.get_input_details()[0]["quantization"]
     assert (pytest.approx(scale), zero) == (0.02, 0)
-    assert "Macro-F1" in bundle.card
+    assert "# rhythm 0.0" in bundle.card
     float_logits = predict(load_network(run), tensors[48:])
     logits = network.dequantised(np.stack([network.logits(tensor) for tensor in tensors[48:]]))
     assert np.corrcoef(logits.ravel(), float_logits.ravel())[0, 1] > 0.98
     # the same inputs, the same bytes
     metrics = json.loads((run / "metrics.json").read_text())
     unfinished = draft(bundle.model, "0.0")
-    first, second = (finish(unfinished, bundle.groups, metrics, config) for _ in range(2))
+    calibration = Calibration(bundle.groups, bundle.fusion.weights, bundle.manifest["findings"])
+    first, second = (finish(unfinished, calibration, metrics, config) for _ in range(2))
     assert first == second
 
 
@@ -105,6 +141,72 @@ def test_one_cycle_rises_for_a_fifth_and_ends_near_zero() -> None:
     assert rates[-1] < 0.002
 
 
-def test_an_unknown_architecture_and_a_foreign_run_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="no architecture transformer"):
-        train(tmp_path, tmp_path / "run", TrainConfig(architecture="transformer"))
+def test_a_run_of_other_settings_is_not_overwritten(tmp_path: Path) -> None:
+    claim(tmp_path, CONFIG, "0" * 64)
+    claim(tmp_path, CONFIG, "0" * 64)
+    with pytest.raises(TrainError, match="other settings"):
+        claim(tmp_path, replace(CONFIG, epochs=3), "0" * 64)
+
+
+def test_a_view_depends_on_its_number_alone_and_lost_leads_stay_lost() -> None:
+    tensors, _ = windows()
+    tensors[:, :, 7] = 0
+    views = Views(tensors, -tensors, 5)
+    first = views.view(0)
+    assert first.shape == (64, DOSE.crop, 12)
+    assert np.array_equal(first, views.view(0))
+    assert not np.array_equal(first, views.view(1))
+    assert not first[:, :, 7].any()
+    # Leads point up where the clean record was taken and down where the stressed one was.
+    down = (first.astype(int).sum((1, 2)) < 0).mean()
+    assert 0.02 < down < 0.4
+
+
+def test_teachers_and_labels_are_mixed_by_share(tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("teacher-0", "teacher-1")]
+    (tmp_path / "opinions").mkdir()
+    logits = np.zeros((3, OUTPUTS), np.float16)
+    logits[:, 0] = 20  # both are sure of AFIB
+    for run in runs:
+        np.save(tmp_path / "opinions" / f"{run.name}-view-0.npy", logits)
+    y = np.zeros((3, OUTPUTS), np.float32)
+    y[:, -1] = 1
+    mixed = _taught(y, tuple(runs), 0.7, 0)
+    mate4 = mixed[:, GROUPS[0].columns]
+    assert mate4[0] == pytest.approx([0.7, 0, 0, 0], abs=1e-3)
+    assert mixed[:, -1] == pytest.approx(0.7 * 0.5 + 0.3)
+    assert mixed[:, 10] == pytest.approx(0.7 * 0.5)
+
+
+def test_the_recipes_in_the_repository_can_be_cooked() -> None:
+    for path in RECIPES.glob("*.toml"):
+        recipe = read(path)
+        assert recipe.name == path.stem
+        assert len({config.seed for config in recipe.students}) >= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = 1", "not a recipe"),
+        ('name="x"\n[student]\nseeds=[0]\narchitecture="transformer"', "no architecture"),
+        ('name="x"\n[student]\nseeds=[0]\narchitecture="recurrent"', "must be one of"),
+        ('name="x"\n[student]\nseeds=[]', "a seed at least"),
+        ('name="x"\n[student]\nseeds=[0]\ndistilled=0.5', "only with teachers"),
+        ('name="x"\n[student]\nseeds=[0]\nepoch=4', "not a recipe"),
+        ("name =", "not a recipe"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_in_one_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(TrainError, match=words) as refused:
+        read(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="rhythm"):
+        read(tmp_path / "none.toml")
