@@ -15,6 +15,7 @@ class Priority(StrEnum):
     LOW = "low"  # for the record
 
 
+MOST = 8  # of the gravest: longer is no short list, and lines of the serial protocol are bounded
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
@@ -72,5 +73,5 @@ def find(
 
 
 def by_priority(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """High before medium before low; within each as they come."""
-    return tuple(sorted(findings, key=lambda finding: _RANK[finding.priority]))
+    """The ``MOST`` gravest: high before medium before low; within each as they come."""
+    return tuple(sorted(findings, key=lambda finding: _RANK[finding.priority])[:MOST])

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import serial
 from jsonschema import Draft202012Validator
 
-from device.display.words import percent
+from device.display.words import MARKS, percent
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode
 
 OK, BAD_LINES, NO_PORT = 0, 1, 2
@@ -75,8 +75,13 @@ def readable(message: dict[str, Any]) -> str:
                 else ""
             )
             act = f" · {message['act']}" if message["act"] else ""
+            found = "".join(
+                f" · {MARKS[finding['priority']]}{finding['text']}"
+                for finding in message["findings"]
+                if finding["text"] not in message["text"]
+            )
             return (
-                f"{message['t_s']:9.3f} s  {message['text']}{sure} · {rate}/min · "
+                f"{message['t_s']:9.3f} s  {message['text']}{sure}{found} · {rate}/min · "
                 f"quality {message['quality']}{off}{act}"
             )
         case "event":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-MAX_BYTES = 65_536  # about two minutes of results, for a host that is unplugged and comes back
+MAX_BYTES = 65_536  # about 40 s of results, for a host that is unplugged and comes back
 
 
 class Outbox:

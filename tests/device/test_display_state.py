@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from device.display.gallery import make_call, patient
-from device.display.state import STALE, ScreenState
+from device.display.state import STALE, TURN, ScreenState
 from device.display.trace import WIDEST
 from device.display.words import ELECTRODES, PLACES, Naming, confidence, percent
 from firmware.events import (
@@ -19,6 +19,7 @@ from firmware.events import (
     Refusal,
     Trace,
 )
+from firmware.findings import Finding, Priority
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask
 
 
@@ -64,6 +65,60 @@ def test_a_call_gives_way_at_once_to_an_electrode_that_falls_off() -> None:
     # The next call knows of it and stands all the same: one chest lead short is still a call.
     state.apply(make_call(8500, electrodes_off=state.electrodes_off))
     assert state.line.head == "SINUS RHYTHM"
+
+
+MI = Finding("mi", "POSSIBLE MI", "call ahead", Priority.HIGH, 0.8)
+LBBB = Finding("lbbb", "LBBB", "", Priority.MEDIUM, 0.9)
+WPW = Finding("wpw", "WPW?", "", Priority.MEDIUM, 0.6)
+AXIS = Finding("left_axis", "LEFT AXIS", "", Priority.LOW, 0.7)
+
+
+def turns(**call: object) -> tuple[set[str], list[str], int]:
+    """Heads, tails in their turns and the alarm of a call that stands for a while."""
+    lines = []
+    for turn in range(4):
+        state = at(8000 + turn * TURN)
+        state.apply(make_call(state.index, **call))
+        lines.append(state.line)
+    (alarm,) = {line.alarm for line in lines}
+    return {line.head for line in lines}, [line.tail for line in lines], alarm
+
+
+def test_a_high_finding_takes_the_place_of_the_call_and_blinks() -> None:
+    heads, tails, alarm = turns(findings=(MI, LBBB, AXIS))
+    assert heads == {"!! POSSIBLE MI"}
+    assert set(tails) == {"SINUS RHYTHM 97%", "call ahead", "! LBBB"}
+    assert alarm == 2
+
+
+def test_medium_findings_stand_beside_the_call_at_every_moment() -> None:
+    heads, tails, alarm = turns(findings=(LBBB, WPW, AXIS))
+    assert heads == {"SINUS RHYTHM"}
+    assert set(tails) == {"97% ! LBBB", "97% ! WPW?"}
+    assert alarm == 1
+
+
+def test_low_findings_take_turns_with_the_confidence_and_raise_no_alarm() -> None:
+    heads, tails, alarm = turns(findings=(AXIS,))
+    assert (heads, set(tails)) == ({"SINUS RHYTHM"}, {"very likely 97%", "+ LEFT AXIS"})
+    assert tails[0] != tails[1]
+    assert alarm == 0
+
+
+def test_a_finding_that_is_the_call_is_said_once() -> None:
+    paced = Finding("paced", "PACED RHYTHM", "look", Priority.MEDIUM, 0.9)
+    said = {"label": None, "refusal": Refusal.OTHER_RHYTHM, "text": "PACED RHYTHM", "act": "look"}
+    assert turns(**said, findings=(paced,)) == ({"PACED RHYTHM"}, ["look"] * 4, 1)
+    vf = Finding("vf_vt", "VF OR VT?", "check", Priority.HIGH, None)
+    said = {"label": None, "refusal": Refusal.VENTRICULAR, "text": "VF OR VT?", "act": "check"}
+    assert turns(**said, findings=(vf,)) == ({"VF OR VT?"}, ["check"] * 4, 2)
+
+
+def test_an_unsure_call_does_not_hide_a_high_finding() -> None:
+    said = {"label": None, "refusal": Refusal.UNSURE, "text": "UNSURE", "act": "read the trace"}
+    heads, tails, alarm = turns(**said, findings=(MI,))
+    assert (heads, alarm) == ({"!! POSSIBLE MI"}, 2)
+    assert set(tails) == {"UNSURE", "call ahead"}
 
 
 def test_electrodes_back_on_show_the_window_filling_anew() -> None:

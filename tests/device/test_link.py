@@ -18,11 +18,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device.config import ConfigError
+from device.display.gallery import make_call
+from device.link import messages
 from device.link.commands import MAX_COMMAND, SETTINGS
 from device.link.link import COMMAND_BURST, ERROR_BURST, READ_BYTES, Link
 from device.link.outbox import MAX_BYTES, Outbox
 from device.link.port import open_port
-from device.link.protocol import LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from firmware.events import Refusal
+from firmware.findings import Finding, Priority
 from tests.device.host import VALIDATOR, Host, Wire
 from tests.device.waiting import wait_for
 
@@ -378,3 +382,43 @@ def test_schema_refuses_what_is_not_a_result(change: dict[str, Any]) -> None:
     message = {"v": 1, "seq": 0, "type": "result", **RESULT, "crc": "00000000"}
     assert VALIDATOR.is_valid(message)
     assert not VALIDATOR.is_valid({**message, **change})
+
+
+# -- results
+
+FOUND = [
+    Finding("st_elevation", "ST ELEVATION?", "look at V2 V3", Priority.HIGH, None),
+    *(Finding(f"f{k}", "LEFT ANT. FASC. BLOCK", "x" * 20, Priority.LOW, 0.1234) for k in range(7)),
+]
+
+
+def full_result(p: float, findings: list[Finding]) -> bytes:
+    """A result line with as many scores as the networks of models/groups.py give."""
+    scores = {"statements": {f"CODE{k}": p for k in range(93)}}
+    call = make_call(10**8, scores=scores, findings=tuple(findings))
+    return encode(10**7, "result", pack(messages.result(call)))
+
+
+def test_a_result_carries_its_findings_and_fits_the_schema() -> None:
+    line = full_result(0.123456, FOUND)
+    message = decode(line[:-1], crc_required=True)
+    VALIDATOR.validate(message)
+    assert message["call"] == "SR"
+    assert message["text"] == "ST ELEVATION? + SINUS RHYTHM"
+    assert message["findings"][0] == {
+        "code": "st_elevation", "text": "ST ELEVATION?", "act": "look at V2 V3",
+        "priority": "high", "probability": None,
+    }  # fmt: skip
+    assert message["findings"][1]["probability"] == 0.123
+
+
+def test_the_longest_result_fits_a_line_and_a_second_of_the_line() -> None:
+    longest = full_result(0.123456, FOUND)
+    assert len(longest) <= MAX_LINE - 250  # faults of all leads and electrodes still fit
+    assert len(longest) <= 0.3 * 11_520
+
+
+def test_the_schema_knows_every_refusal_and_priority() -> None:
+    result = VALIDATOR.schema["$defs"]["result"]["properties"]
+    assert set(result["refusal"]["enum"]) == {None, *Refusal}
+    assert result["findings"]["items"]["properties"]["priority"]["enum"] == list(Priority)

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.call import CallRule, Evidence, decide, decide_recording, plain_sinus
 from firmware.events import LeadFault, QualityGrade, Refusal
-from firmware.findings import Finding, FindingRule, Priority, by_priority, find
+from firmware.findings import MOST, Finding, FindingRule, Priority, by_priority, find
 
 MI = FindingRule("mi", "POSSIBLE MI", "call", Priority.HIGH, (("sup", "MI", 0.5),))
 MAYBE_MI = FindingRule("mi", "MI NOT EXCLUDED", "", Priority.MEDIUM, (("sup", "MI", 0.1),))
@@ -58,6 +58,12 @@ def test_the_gravest_comes_first_and_what_was_measured_before_what_was_scored() 
     call = decide(replace(GOOD, measured=(ST,)), scores(LAD=0.9, ILBBB=0.0, MI=0.8), RULE)
     assert codes(call.findings) == ["st_elevation", "mi", "left_axis"]
     assert by_priority(reversed(call.findings))[-1].code == "left_axis"
+
+
+def test_the_list_is_short() -> None:
+    many = [replace(ST, code=str(k), priority=Priority.LOW) for k in range(20)]
+    assert len(by_priority([*many, ST])) == MOST
+    assert by_priority([*many, ST])[0] is ST
 
 
 def test_a_call_with_a_high_finding_says_it_first() -> None:

@@ -26,11 +26,11 @@ GRAVE = ("vf", "vt-160", "asystole", "paced-60", "stemi-anterior", "stemi-inferi
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """The network of the firmware, with a finding for pacing."""
+    """The network of the firmware; with a finding for pacing if its bundle has none."""
     files = unpack(EMBEDDED)
     del files[SUMS]
     manifest = json.loads(files[MANIFEST])
-    manifest["findings"] = [PACED]
+    manifest["findings"] = manifest.get("findings") or [PACED]
     return Network(Bundle.from_bytes(pack({**files, MANIFEST: json.dumps(manifest).encode()})))
 
 

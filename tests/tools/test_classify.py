@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from firmware.bundle import MANIFEST, SUMS, pack, unpack
 from hal.patient import ANALOG_OVERSAMPLING, ANALOG_RATE_HZ
 from hal.patient.presets import preset
 from tools import cli
 from tools.bench.throughput import write_wfdb
-from tools.classify import classify
+from tools.classify import classify, readable
 
 
 def record(folder: Path, name: str, seconds: float = 10.0, start_s: float = 5.0) -> Path:
@@ -45,6 +47,60 @@ def test_one_line_per_file_in_order_and_the_keys_of_the_contract(tmp_path, capsy
         assert result["quality"] == "good"
         assert result["electrodes_off"] == []
     assert results[1]["rate_bpm"] == pytest.approx(40, abs=2)
+
+
+def with_findings(folder: Path) -> Path:
+    """The firmware's own bundle with three findings and a measured rate beside its network."""
+    files = unpack(resources.files("firmware").joinpath("embedded.l12").read_bytes())
+    del files[SUMS]
+    manifest = json.loads(files[MANIFEST])
+    manifest["findings"] = [
+        {"code": code, "text": text, "act": "", "priority": priority, "instead": instead,
+         "any": [["statements", label, 0.3]]}
+        for code, text, priority, label, instead in (
+            ("paced", "PACED RHYTHM", "medium", "PACE", True),
+            ("lbbb", "LBBB", "medium", "CLBBB", False),
+            ("pvc", "VENTRICULAR ECTOPY", "low", "PVC", False),
+        )
+    ]  # fmt: skip
+    manifest["fusion"] = {"mate4": {"SB": [-3.0, 2.0, 0.0, 0.0, 0.0, 0.0]}}
+    path = folder / "findings.l12"
+    path.write_bytes(pack({**files, MANIFEST: json.dumps(manifest).encode()}))
+    return path
+
+
+def test_findings_are_in_the_json_and_in_the_readable_line(tmp_path):
+    names = ["paced-60", "lbbb-70", "pvc-70", "stemi-anterior", "sinus-70"]
+    files = [record(tmp_path, name) for name in names]
+    results = list(classify(files, model=str(with_findings(tmp_path))))
+    paced, lbbb, pvc, stemi, sinus = results
+    assert (paced["call"], paced["reason"], paced["text"]) == (
+        None, "other_rhythm", "PACED RHYTHM",
+    )  # fmt: skip
+    assert (lbbb["call"], lbbb["text"]) == ("SR", "SINUS RHYTHM + LBBB")
+    assert (pvc["call"], pvc["text"]) == ("SR", "SINUS RHYTHM")
+    assert (stemi["call"], stemi["text"]) == ("SR", "ST ELEVATION? + SINUS RHYTHM")
+    assert sinus["findings"] == []
+    (finding,) = lbbb["findings"]
+    assert finding == {
+        "code": "lbbb", "text": "LBBB", "priority": "medium",
+        "probability": pytest.approx(lbbb["scores"]["statements"]["CLBBB"], abs=1e-4),
+    }  # fmt: skip
+    assert stemi["findings"][0]["probability"] is None
+    assert ": no call (other_rhythm)  ! PACED RHYTHM  60/min" in readable(paced)
+    assert "  + VENTRICULAR ECTOPY  " in readable(pvc)
+
+
+def test_the_measured_rate_is_in_the_scores(tmp_path):
+    files = [record(tmp_path, name) for name in ("sinus-40", "sinus-70")]
+    alone = list(classify(files))
+    fused = list(classify(files, model=str(with_findings(tmp_path))))
+    slow, normal = (
+        (f["scores"]["mate4"], a["scores"]["mate4"]) for f, a in zip(fused, alone, strict=True)
+    )
+    assert slow[0]["SB"] > slow[1]["SB"]
+    assert normal[0]["SB"] < normal[1]["SB"]
+    assert fused[0]["scores"]["statements"] == alone[0]["scores"]["statements"]
 
 
 def test_jobs_do_not_change_a_byte(tmp_path):

@@ -33,6 +33,15 @@ def test_good_lines_pass() -> None:
     assert (checker.lines, checker.bad, checker.missing) == (3, 0, 0)
 
 
+def test_findings_are_read_out_once() -> None:
+    mi = {"code": "mi", "text": "POSSIBLE MI", "act": "", "priority": "high", "probability": 0.8}
+    axis = {**mi, "code": "left_axis", "text": "LEFT AXIS", "priority": "low"}
+    result = {**RESULT, "type": "result", "text": "POSSIBLE MI + SINUS RHYTHM"}
+    said = readable({**result, "findings": [mi, axis]})
+    assert "POSSIBLE MI + SINUS RHYTHM 97% · + LEFT AXIS · 70/min" in said
+    assert said.count("POSSIBLE MI") == 1
+
+
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
