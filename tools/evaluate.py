@@ -90,11 +90,11 @@ def _watched(patient: tuple[str, int, float]) -> list[Result]:
     pipeline = Pipeline(info.nv_per_count, profile=None, network=_network)
     frontend.start()
     found: list[Result] = []
-    seen = 0
+    left = round(seconds * SAMPLE_RATE_HZ)
     try:
-        while seen < seconds * SAMPLE_RATE_HZ:
-            block = frontend.read(READ_FRAMES, timeout_s=1.0)
-            seen = block.first_index + len(block)
+        while left:
+            block = frontend.read(min(READ_FRAMES, left), timeout_s=1.0)
+            left -= len(block)
             events = pipeline.push(block)
             calls = (event for event in events if isinstance(event, Call))
             found += [_said(call) for call in calls if call.span >= WINDOW]

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from firmware.bundle import Bundle
 from firmware.network import Network
 from hal.patient.record import Recording
 from models.data import packed, ptbxl
 from models.data.chain import filtered_tensors
-from models.data.dataset import VALIDATION_FOLD, DataError, Dataset, Metadata, Recordings
+from models.data.dataset import VALIDATION_FOLD, DataError, Recordings
 from models.data.external import load as load_external
 from models.evaluate import danger
-from models.evaluate.bootstrap import RESAMPLES, patient_weights
+from models.evaluate.bootstrap import RESAMPLES
 from models.evaluate.bradycardia import curve, rates
 from models.evaluate.external import external
-from models.evaluate.outputs import ByGroup, from_results, int8_logits, probabilities, truth
+from models.evaluate.fold import Chain, Fold, only
+from models.evaluate.outputs import from_results, int8_logits, probabilities
 from models.evaluate.per_label import calibration_errors, per_label
 from models.evaluate.refusal import answers, risk_coverage
 from models.evaluate.robust import SAMPLE, robustness
+from models.evaluate.seeds import seeds
 from models.evaluate.slices import by_part
 from models.evaluate.speed import parameters, speed
-from models.evaluate.system import HEADLINES, Measured, difference, headline, measured
-from models.evaluate.targets import BUNDLE, Target, find, load
-from models.groups import targets
+from models.evaluate.system import difference, measured
+from models.evaluate.targets import Target, find, load
 from models.train import Progress, load_network, predict
 
-Result = dict[str, Any]  # what lead12 classify says of one recording
 PEOPLE, SECONDS = 10, 30.0  # simulated persons per dangerous preset; how long each is watched
-
-
-class Chain(Protocol):
-    """The whole device: simulated chip, pipeline, network, fusion, refusal."""
-
-    def recordings(
-        self, bundle: Path, recordings: Iterable[Recording], total: int, say: Progress
-    ) -> list[Result]:
-        """What ``lead12 classify`` says of each."""
-
-    def patients(
-        self, bundle: Path, patients: Sequence[tuple[str, int]], seconds: float, say: Progress
-    ) -> list[list[Result]]:
-        """The calls during the first ``seconds`` of each simulated (preset, seed)."""
 
 
 def evaluate(
@@ -73,7 +55,7 @@ def evaluate(
     rows = np.flatnonzero(dataset.fold == VALIDATION_FOLD)
     if not len(rows):
         raise DataError(f"{data} has no records of fold {VALIDATION_FOLD} to evaluate on")
-    on = _Fold(only(dataset, rows), filtered_tensors(dataset, say)[rows])
+    on = Fold(only(dataset, rows), filtered_tensors(dataset, say)[rows])
     found = _identity(target.bundle, on)
     found |= _fold(target, on, chain, say)
     found["robustness"] = robustness(
@@ -91,7 +73,7 @@ def evaluate(
     if foreign:
         found |= _external(target.bundle, load_external(foreign), chain, say, found)
     if target.seeds:
-        found["seeds"] = _seeds(target, on, chain, say, found["systems"])
+        found["seeds"] = seeds(target, on, chain, say, found["systems"])
     plain: dict[str, Any] = _json(found)
     return plain
 
@@ -105,38 +87,7 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
-class _Fold:
-    """Records of fold 9, their tensors and truth, and how they are resampled."""
-
-    def __init__(self, dataset: Dataset, tensors: NDArray[np.int8]) -> None:
-        self.dataset, self.tensors = dataset, tensors
-        self.truth = truth(targets(dataset))
-        self.weights = patient_weights(dataset.meta.patient_id)
-        self.known = self.truth["mate4"].any(1)
-
-    def recordings(self) -> Iterable[Recording]:
-        """The records as patients of the simulated chip."""
-        for row, name in enumerate(self.dataset.record_ids):
-            yield Recording(name, float(ptbxl.RATE_HZ), self.dataset.mv(row))
-
-
-def only(dataset: Dataset, rows: NDArray[Any]) -> Dataset:
-    """The data set with these rows alone."""
-    meta = {
-        field.name: getattr(dataset.meta, field.name)[rows]
-        for field in fields(Metadata)
-        if field.name != "record_ids"
-    }
-    names = tuple(dataset.meta.record_ids[row] for row in rows)
-    labels = ("steps", "mate4", "superclasses", "statements", "fold")
-    return replace(
-        dataset,
-        meta=Metadata(record_ids=names, **meta),
-        **{name: getattr(dataset, name)[rows] for name in labels},
-    )
-
-
-def _identity(path: Path, on: _Fold) -> dict[str, Any]:
+def _identity(path: Path, on: Fold) -> dict[str, Any]:
     bundle = load(path)
     return {
         "format": 1,
@@ -149,9 +100,10 @@ def _identity(path: Path, on: _Fold) -> dict[str, Any]:
     }
 
 
-def _fold(target: Target, on: _Fold, chain: Chain, say: Progress) -> dict[str, Any]:
+def _fold(target: Target, on: Fold, chain: Chain, say: Progress) -> dict[str, Any]:
     bundle = load(target.bundle)
-    scores, results = _device(target.bundle, bundle, on, chain, say)
+    results = chain.recordings(target.bundle, on.recordings(), len(on.dataset), say)
+    scores = from_results(bundle.groups, results)
     say("intervals", 0, 1)
     systems = {"device": measured(on.truth, scores, on.weights)}
     p = probabilities(bundle.groups, int8_logits(Network(bundle), on.tensors, say, "int8"))
@@ -175,13 +127,6 @@ def _fold(target: Target, on: _Fold, chain: Chain, say: Progress) -> dict[str, A
         "bradycardia": {"fold 9": curve(mate4, scores["mate4"], rates(results))},
         "danger": {"fold 9": danger.counted(dangers, on.dataset.record_ids, results)},
     }
-
-
-def _device(
-    path: Path, bundle: Bundle, on: _Fold, chain: Chain, say: Progress
-) -> tuple[ByGroup, list[Result]]:
-    results = chain.recordings(path, on.recordings(), len(on.dataset), say)
-    return from_results(bundle.groups, results), results
 
 
 def _simulated(path: Path, chain: Chain, people: int, say: Progress) -> dict[str, Any]:
@@ -218,45 +163,3 @@ def _external(
         "bradycardia": found["bradycardia"] | {"external": bradycardia},
         "danger": found["danger"] | {"external": dangers},
     }
-
-
-def _seeds(
-    target: Target, on: _Fold, chain: Chain, say: Progress, chosen: dict[str, Any]
-) -> dict[str, Any]:
-    """Headline figures of every seed, their mean and standard deviation."""
-    per_seed: dict[str, dict[str, dict[str, float]]] = {}
-    for seed, run in target.seeds.items():
-        systems: dict[str, Any] = {}
-        if run == target.run:
-            systems = chosen
-        else:
-            systems["float"] = _float(run, target.bundle, on).figures
-            if (run / BUNDLE).is_file():
-                bundle = load(run / BUNDLE)
-                scores, _ = _device(run / BUNDLE, bundle, on, chain, say)
-                logits = int8_logits(Network(bundle), on.tensors, say, f"seed {seed}")
-                systems["int8"] = measured(on.truth, probabilities(bundle.groups, logits)).figures
-                systems["device"] = measured(on.truth, scores).figures
-        per_seed[str(seed)] = {
-            name: {key: headline(figures, key) for key in HEADLINES}
-            for name, figures in systems.items()
-        }
-    spread = {}
-    for system in ("float", "int8", "device"):
-        having = [figures[system] for figures in per_seed.values() if system in figures]
-        if len(having) > 1:
-            spread[system] = {
-                key: {
-                    "mean": float(np.mean([one[key] for one in having])),
-                    "sd": float(np.std([one[key] for one in having], ddof=1)),
-                    "seeds": len(having),
-                }
-                for key in HEADLINES
-            }
-    chosen_seed = next((str(s) for s, run in target.seeds.items() if run == target.run), None)
-    return {"chosen": chosen_seed, "per_seed": per_seed, "spread": spread}
-
-
-def _float(run: Path, bundle: Path, on: _Fold) -> Measured:
-    logits = predict(load_network(run), on.tensors)
-    return measured(on.truth, probabilities(load(bundle).groups, logits))

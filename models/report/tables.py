@@ -217,7 +217,7 @@ def seeds_table(seeds: Mapping[str, Any]) -> Table:
             for name, figures in systems.items()
         ]
     for name, figures in seeds["spread"].items():
-        cells = [f"{figures[key]['mean']:.4f} ± {figures[key]['sd']:.4f}" for key in keys]
+        cells = [f"{number(figures[k]['mean'], 4)} ± {number(figures[k]['sd'], 4)}" for k in keys]
         rows.append(["**mean ± SD**", name, *cells])
     return Table(["seed", "", *(HEAD[key] for key in keys)], rows)
 

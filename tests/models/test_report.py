@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,24 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware.bundle import Bundle
+from models.architectures import ARCHITECTURES
 from models.card import card
 from models.data import packed
 from models.data.dataset import LEADS8
+from models.evaluate.fold import Fold, only
+from models.evaluate.seeds import seeds, spread
+from models.evaluate.system import HEADLINES
+from models.evaluate.targets import BUNDLE, find
 from models.evaluate.whole import evaluate
+from models.groups import GROUPS, OUTPUTS
+from models.metrics import macro_auc, sigmoid
 from models.report.accuracy import accuracy
 from models.report.blocks import Heading, Items, Picture, Table, Text, html, markdown
 from models.report.goals import Goal, goals
 from models.report.plots import plots
 from models.report.tables import number, spanned
 from models.report.write import write_docs, write_page
+from models.train import FINAL, load_network, predict, quiet_keras
 from tests.models.data_folders import EIGHT, LEADS, twelve, write_csv, write_packed
 from tools.cli import app
 from tools.evaluate import DeviceChain
@@ -30,6 +39,10 @@ from tools.evaluate import DeviceChain
 EMBEDDED = Path(__file__).parents[2] / "firmware" / "embedded.l12"
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed"
+)
+
+needs_tensorflow = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
 )
 
 # labels, mate4, age, sex, fold, beats per minute
@@ -155,6 +168,50 @@ def test_goals_stand_beside_what_was_measured(found: dict[str, Any]) -> None:
     assert not Goal("", 0.9359, 0.936).met  # rounding for print does not help
     assert Goal("", 0.936, 0.936).met
     assert not Goal("", 0.0051, 0.005, at_least=False).met
+
+
+@pytest.mark.train
+@needs_tensorflow
+def test_seeds_are_measured_beside_the_chosen_one(
+    found: dict[str, Any], data: Path, tmp_path: Path
+) -> None:
+    """Two untrained students, one of them with a bundle."""
+    keras = quiet_keras()
+    for seed in range(2):
+        keras.utils.set_random_seed(seed)
+        run = tmp_path / f"student-{seed}"
+        run.mkdir()
+        (run / "config.json").write_text(json.dumps({"architecture": "separable"}))
+        ARCHITECTURES["separable"](OUTPUTS, None).save_weights(run / FINAL)
+    shutil.copy(EMBEDDED, tmp_path / "student-1" / BUNDLE)
+    dataset = packed.load_ptbxl(data)
+    fold9 = only(dataset, np.flatnonzero(dataset.fold == 9))
+    tensors = np.random.default_rng(0).integers(-50, 50, (len(fold9), 1000, 12)).astype(np.int8)
+    on = Fold(fold9, tensors)
+    of = seeds(find(tmp_path), on, DeviceChain(), lambda *_: None, found["systems"])
+    assert of["chosen"] == "1"
+    assert of["per_seed"]["0"].keys() == {"float"}
+    assert of["per_seed"]["1"].keys() == found["systems"].keys()
+    device = found["systems"]["device"]
+    assert of["per_seed"]["1"]["device"]["all"] == device["tasks"]["all"]["auc"]
+    p = sigmoid(predict(load_network(tmp_path / "student-0"), tensors)[:, GROUPS[2].columns])
+    float_auc = macro_auc(on.truth["statements"], p)
+    assert of["per_seed"]["0"]["float"]["all"] == pytest.approx(float_auc)
+
+
+def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
+    per_seed = {
+        str(seed): {"device": dict.fromkeys(HEADLINES, value)}
+        for seed, value in enumerate((0.92, 0.93, 0.94))
+    }
+    per_seed["0"]["float"] = dict.fromkeys(HEADLINES, 0.9)
+    found = spread(per_seed)
+    assert found.keys() == {"device"}  # one seed is no spread
+    assert found["device"]["all"] == {
+        "mean": pytest.approx(0.93),
+        "sd": pytest.approx(0.01),
+        "seeds": 3,
+    }
 
 
 @needs_matplotlib
