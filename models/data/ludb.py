@@ -44,9 +44,8 @@ def waves(folder: Path, record: int, lead: str) -> list[tuple[int, str]]:
     while at < len(words) and words[at]:  # annot(5): the type in six bits, then the interval in ten
         kind, interval = words[at] >> 10, words[at] & 0x3FF
         at += 1
-        if kind == _SKIP and at + 1 < len(words):  # a signed interval of 32 bits, high half first
-            long = words[at] << 16 | words[at + 1]
-            sample += long - (long >> 31 << 32)
+        if kind == _SKIP and at + 1 < len(words):  # an interval of 32 bits, high half first
+            sample += words[at] << 16 | words[at + 1]
             at += 2
         elif kind == _AUX:
             at += (interval + 1) // 2

@@ -39,7 +39,7 @@ LEADS12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", 
 
 def load_ptbxl(folder: Path) -> Dataset:
     """Folds 1-9 of the packed PTB-XL in ``folder``. Raises DataError in one line."""
-    table, packed, rows = _rows(folder, PTBXL, ("patient_id", "age", "sex", "strat_fold", "mate4"))
+    table, packed, rows = _rows(folder, PTBXL, ("patient_id", "strat_fold", "mate4"))
     steps, rate_hz, lsb_uv = _signals(packed, LEADS8)
     if rate_hz != RATE_HZ or steps.shape[2] != SAMPLES:
         raise DataError(f"{packed} holds {steps.shape[2]} samples at {rate_hz} Hz, not 10 s at 100")
@@ -56,7 +56,7 @@ def load_ptbxl(folder: Path) -> Dataset:
     return Dataset(
         steps=steps[kept] if len(kept) != len(steps) else steps,
         lsb_uv=lsb_uv,
-        meta=Metadata.from_rows([_meta(row, TRAINED_ON) for row in rows]),
+        meta=Metadata.from_rows([_meta(row) for row in rows]),
         mate4=multi_hot([{row["mate4"]} for row in rows], MATE4),
         superclasses=multi_hot(supers, SUPERCLASSES),
         statements=multi_hot(codes, STATEMENTS),
@@ -70,9 +70,7 @@ def load_external(folder: Path) -> Recordings:
 
     Raises DataError in one line.
     """
-    table, packed, rows = _rows(
-        folder, EXTERNAL, ("source_dataset", "age", "sex", "label_system", "valid_samples")
-    )
+    table, packed, rows = _rows(folder, EXTERNAL, ("label_system", "valid_samples"))
     steps, rate_hz, lsb_uv = _signals(packed, LEADS12)
     if len(rows) != len(steps):
         raise DataError(f"{table} has {len(rows)} rows but {packed} {len(steps)} records")
@@ -92,7 +90,7 @@ def load_external(folder: Path) -> Recordings:
     codes = [_codes(row) for row in rows]
     means = [meaning(row["record_id"], *has) for row, has in zip(rows, codes, strict=True)]
     return Recordings(
-        meta=Metadata.from_rows([_meta(row, row["source_dataset"]) for row in rows]),
+        meta=Metadata.from_rows([_meta(row) for row in rows]),
         rate_hz=np.full(len(rows), float(rate_hz)),
         codes=tuple(frozenset(has) for _, has in codes),
         **labels_of(means),
@@ -108,9 +106,9 @@ def _codes(row: dict[str, str]) -> tuple[str, set[str]]:
     return system, set(row["labels"].split("|")) - {""}
 
 
-def _meta(row: dict[str, str], source: str) -> dict[str, str]:
+def _meta(row: dict[str, str]) -> dict[str, str]:
     keys = ("record_id", "patient_id", "age", "sex")
-    return {key: row.get(key, "") for key in keys} | {"source": source}
+    return {key: row.get(key, "") for key in keys} | {"source": row["source_dataset"]}
 
 
 def _rows(
@@ -120,7 +118,11 @@ def _rows(
     for path in (table, packed):
         if not path.is_file():
             raise DataError(f"{path} is missing; docs/data.md says which folders will do")
-    return table, packed, read_table(table, ("record_id", "labels", *columns))
+    return (
+        table,
+        packed,
+        read_table(table, ("record_id", "source_dataset", "age", "sex", "labels", *columns)),
+    )
 
 
 def _signals(path: Path, leads: tuple[str, ...]) -> tuple[NDArray[np.int16], int, float]:

@@ -28,8 +28,19 @@ def pack(folder: Path, steps: np.ndarray, rows: list[tuple[str, str, str, int]] 
         file.attrs.update(fs=100, lsb_uV=5.0, leads="I,II,V1,V2,V3,V4,V5,V6")
     with (folder / "ptbxl_100hz.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["record_id", "labels", "mate4", "strat_fold", "patient_id", "age", "sex"])
-        table.writerows((*row, f"patient of {row[0]}", 300, "F") for row in rows)
+        table.writerow(
+            [
+                "record_id",
+                "labels",
+                "mate4",
+                "strat_fold",
+                "patient_id",
+                "age",
+                "sex",
+                "source_dataset",
+            ]
+        )
+        table.writerows((*row, f"patient of {row[0]}", 300, "F", "PTB-XL") for row in rows)
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def pack(folder: Path, of: list[dict[str, Any]]) -> None:
         folder / "ptbxl_100hz.csv",
         [
             {
+                "source_dataset": record.get("source", "PTB-XL"),
                 "record_id": f"PTBXL_{record['ecg_id']:05d}",
                 "age": f"{record['age']}.0",
                 "sex": record["sex"],
@@ -114,7 +115,22 @@ def test_the_digest_follows_signals_and_labels(tmp_path: Path) -> None:
     signals = ptbxl.load(tmp_path).digest
     of[0]["age"] = 44
     write_published(tmp_path, of, 100)
-    assert len({first, signals, ptbxl.load(tmp_path).digest}) == 3
+    ages = ptbxl.load(tmp_path).digest
+    with (tmp_path / "scp_statements.csv").open("a") as file:
+        file.write("\n")
+    assert len({first, signals, ages, ptbxl.load(tmp_path).digest}) == 4
+
+
+def test_only_ptb_xl_and_only_its_folds_1_to_9_can_be_a_training_set(tmp_path: Path) -> None:
+    of = records()
+    of[4]["source"] = "Georgia G12EC"
+    pack(tmp_path, of)
+    with pytest.raises(DataError, match="Georgia G12EC is for evaluation; train on PTB-XL only"):
+        ptbxl.load(tmp_path)
+    pack(tmp_path, records())
+    data = ptbxl.load(tmp_path)
+    with pytest.raises(DataError, match="fold 10 must not be loaded"):
+        dataclasses.replace(data, fold=data.fold + 1)
 
 
 def test_a_patient_in_two_splits_is_refused(tmp_path: Path) -> None:
