@@ -25,6 +25,7 @@ class ModelWindow:
         # Twice the window: the newest rows are moved to the front only when the end is reached.
         self._rows = np.zeros((2 * self._contract.samples, CHANNELS), dtype=np.int32)
         self._end = 0
+        self.tensor: NDArray[np.int8] | None = None  # what ``scores`` showed the network last
 
     @property
     def full(self) -> bool:
@@ -64,5 +65,5 @@ class ModelWindow:
     def scores(self, lost: NDArray[np.bool_]) -> Scores:
         """Calibrated probabilities of the newest window; ``lost`` [12] leads are zero in it."""
         contract = self._contract
-        tensor = to_tensor(self.leads(), lost, contract.scale_num, contract.scale_den)
-        return self._network.run(tensor)
+        self.tensor = to_tensor(self.leads(), lost, contract.scale_num, contract.scale_den)
+        return self._network.run(self.tensor)

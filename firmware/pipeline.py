@@ -90,6 +90,11 @@ class Pipeline:
         if self._window:
             self._window.reset()
 
+    @property
+    def tensor(self) -> NDArray[np.int8] | None:
+        """What the network saw for the newest call, int8 [samples, 12]; None before the first."""
+        return self._window.tensor if self._window else None
+
     def push(self, block: FrameBlock) -> list[Event]:
         """Take the next samples (``block.first_index`` not below the last); return what is known.
 

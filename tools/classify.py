@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from device.bundles import load_network
 from device.display.words import MARKS
@@ -19,44 +23,52 @@ from hal.errors import FrontendError, HalError, Reason
 from hal.frontend import SAMPLE_RATE_HZ, Frontend, FrontendConfig, electrodes_in
 from hal.patient.recording import RecordedPatient, Recording, read_recording
 from hal.simulated import simulated_frontend
+from tools.explained import Question, explained
 
 READ_FRAMES = 5000
+TOLD_LEADS = 3  # of an explanation, in the line for people
 _DELAY = PROFILES["model"].delay_samples
 _MARGIN = 5  # samples: lengths are rounded to the chip's and the analog grid
 
 
-def classify(files: Sequence[Path], *, model: str = "", jobs: int = 1) -> Iterator[dict[str, Any]]:
+def classify(
+    files: Sequence[Path], *, model: str = "", jobs: int = 1, why: Question | None = None
+) -> Iterator[dict[str, Any]]:
     """One result per file, in input order; a file that cannot be read gives {"record", "error"}.
 
     model : path of a bundle, "" for the embedded one. Raises BundleError when it cannot be used.
+    why : adds "explanation"; raises NetworkError for a score that the bundle does not have
     """
     load_network(model)  # fails here, once, rather than in every worker
     if jobs <= 1 or len(files) <= 1:
-        _start_worker(model)
+        _start_worker(model, why)
         yield from map(_classify_file, files)
         return
-    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(model,)) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(model, why)) as pool:
         yield from pool.map(_classify_file, files, chunksize=max(1, min(16, len(files) // jobs)))
 
 
 _network: Network | None = None  # one interpreter per worker process
+_why: Question | None = None
 
 
-def _start_worker(model: str) -> None:
-    global _network
-    _network = load_network(model)
+def _start_worker(model: str, why: Question | None) -> None:
+    global _network, _why
+    _network, _why = load_network(model), why
 
 
 def _classify_file(path: Path) -> dict[str, Any]:
     record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
     try:
-        found = classify_recording(read_recording(path), _network)
+        found = classify_recording(read_recording(path), _network, _why)
     except HalError as error:
         found = {"error": str(error)}
     return {"record": record, "file": str(path), **found}
 
 
-def classify_recording(recording: Recording, network: Network | None) -> dict[str, Any]:
+def classify_recording(
+    recording: Recording, network: Network | None, why: Question | None = None
+) -> dict[str, Any]:
     """One recording as the patient of a simulated chip; the JSON object of the contract.
 
     The record mirrored about its start settles the filters before it, and its length makes a
@@ -72,10 +84,10 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
         tail_s=(_DELAY + _MARGIN) / SAMPLE_RATE_HZ,
     )
     frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
-    windows = _calls(frontend, network, first=lead_in - missing + WINDOW + _DELAY)
+    windows, tensor = _calls(frontend, network, first=lead_in - missing + WINDOW + _DELAY)
     call = decide_recording(windows, network.rule if network else None)
     short = missing > 0
-    return {
+    said: dict[str, Any] = {
         "model": call.model,
         "call": None if short else call.label,
         "text": "TOO SHORT" if short else call.headline,
@@ -102,9 +114,18 @@ def classify_recording(recording: Recording, network: Network | None) -> dict[st
         "seconds": round(recording.duration_s, 3),
         "windows": len(windows),
     }
+    if why is not None:
+        shown = replace(call, label=said["call"])
+        said["explanation"] = explained(
+            why, recording.name, shown, network, tensor, recording.duration_s
+        )
+    return said
 
 
-def _calls(frontend: Frontend, network: Network | None, first: int) -> list[Call]:
+def _calls(
+    frontend: Frontend, network: Network | None, first: int
+) -> tuple[list[Call], NDArray[np.int8] | None]:
+    """The calls, and what the network saw for the last of them."""
     frontend.open()
     # Nobody is there to lose the right leg: the look at it would only cut the reads short.
     info = frontend.configure(FrontendConfig(rl_check_every=0))
@@ -120,7 +141,7 @@ def _calls(frontend: Frontend, network: Network | None, first: int) -> list[Call
             raise
     finally:
         frontend.close()
-    return calls
+    return calls, pipeline.tensor
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -138,4 +159,8 @@ def readable(result: dict[str, Any]) -> str:
     found = "".join(
         f"  {MARKS[finding['priority']]}{finding['text']}" for finding in result["findings"]
     )
-    return f"{result['record']}: {said}{found}  {rate}/min  quality {result['quality']}{off}"
+    why = ""
+    if explanation := result.get("explanation"):
+        told = sorted(explanation["leads"].items(), key=lambda item: -item[1])[:TOLD_LEADS]
+        why = f"  {explanation['label']} from " + " ".join(f"{name} {p:.0%}" for name, p in told)
+    return f"{result['record']}: {said}{found}  {rate}/min  quality {result['quality']}{off}{why}"

@@ -86,13 +86,24 @@ def classify(
     as_json: Json = False,
     model: Model = "",
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what spoke for the call.")
+    ] = False,
+    explain_score: Annotated[
+        str, typer.Option(help="Explain this score instead: GROUP/LABEL.")
+    ] = "",
+    explain_png: Annotated[Path | None, typer.Option(help="Folder for explanations drawn.")] = None,
 ) -> None:
     """Put recordings through the whole device chain; one line per file, in input order."""
     from tools.classify import classify as classify_files
     from tools.classify import readable
+    from tools.explained import Question
 
+    why = None
+    if explain or explain_score or explain_png is not None:
+        why = Question(explain_score, explain_png)
     failed = False
-    for result in classify_files(files, model=model, jobs=jobs):
+    for result in classify_files(files, model=model, jobs=jobs, why=why):
         failed |= "error" in result
         print(json.dumps(result) if as_json else readable(result), flush=True)
     raise typer.Exit(FAILED if failed else OK)

@@ -1,0 +1,77 @@
+"""``lead12 classify --explain``: what in the trace spoke for a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.events import Call
+from firmware.explain import explain
+from firmware.network import Network, NetworkError
+
+TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to explain.
+
+    score : "GROUP/LABEL", or "" for the label that was called
+    pictures : folder for one PNG per record, or None
+    """
+
+    score: str = ""
+    pictures: Path | None = None
+
+    def asked(self, call: Call, network: Network) -> tuple[str, str] | None:
+        """Group and label; None when nothing was called. Raises NetworkError for a bad score."""
+        if not self.score:
+            return (network.rule.group, call.label) if call.label else None
+        group, slash, label = self.score.partition("/")
+        if not slash:
+            raise NetworkError(f"'{self.score}' names no score; say GROUP/LABEL, as in scores")
+        return group, label
+
+
+def explained(
+    question: Question,
+    record: str,
+    call: Call,
+    network: Network | None,
+    tensor: NDArray[np.int8] | None,
+    end_s: float,
+) -> dict[str, Any] | None:
+    """Why ``call`` was made: group, label, share of each lead, the cells that count most.
+
+    tensor : int8 [samples, 12], the newest window of the record; it ends at ``end_s``
+    returns : None when nothing was called and no score was asked for, or no network ran
+    """
+    asked = question.asked(call, network) if network is not None else None
+    if asked is None or network is None or tensor is None:
+        return None
+    found = explain(network, tensor, *asked)
+    if question.pictures is not None:
+        from tools.explain_picture import picture  # Pillow: only for those who look
+
+        question.pictures.mkdir(parents=True, exist_ok=True)
+        image = picture(tensor, found, network.bundle.input.step_uv, record)
+        image.save(question.pictures / f"{record}.png", optimize=True)
+    begin_s = end_s - len(tensor) / network.bundle.input.rate_hz
+    return {
+        "group": found.group,
+        "label": found.label,
+        "leads": {lead: round(share, 4) for lead, share in found.lead_shares.items()},
+        "windows": [
+            {
+                "start_s": round(begin_s + start, 3),
+                "end_s": round(begin_s + end, 3),
+                "lead": lead,
+                "share": round(share, 4),
+            }
+            for start, end, lead, share in found.top(TOP)
+        ],
+    }
