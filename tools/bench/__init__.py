@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "quality", "throughput", "live")
+NAMES = ("filters", "qrs", "quality", "st", "throughput", "live")
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
@@ -39,6 +39,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import quality, recordings
 
             return quality.measure(recordings.folder(data))
+        case "st":
+            from tools.bench import recordings, st
+
+            return st.measure(recordings.folder(data))
         case "throughput":
             from tools.bench import throughput
 
