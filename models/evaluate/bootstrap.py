@@ -72,11 +72,12 @@ def resampled_confusion(
 def accuracy_and_macro_f1(
     matrices: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each confusion matrix [..., truth, said]; a class that never occurs has an F1 of 0."""
+    """Of each confusion matrix [..., truth, said]; classes that a resample lost do not count."""
     hit = np.diagonal(matrices, axis1=-2, axis2=-1)
     both = matrices.sum(-1) + matrices.sum(-2)
     f1 = 2 * hit / np.maximum(both, 1e-9)
-    return hit.sum(-1) / np.maximum(matrices.sum((-2, -1)), 1e-9), f1.mean(-1)
+    macro_f1 = f1.sum(-1) / np.maximum((both > 0).sum(-1), 1)
+    return hit.sum(-1) / np.maximum(matrices.sum((-2, -1)), 1e-9), macro_f1
 
 
 def interval(values: NDArray[np.float64]) -> list[float]:

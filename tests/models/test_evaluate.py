@@ -119,6 +119,7 @@ def test_resampled_figures_with_every_record_once_are_the_figures() -> None:
         for i in range(4)
     ]
     assert macro_f1[0] == pytest.approx(np.mean(f1))
+    assert accuracy_and_macro_f1(np.diag([3.0, 5.0, 0, 0])[None])[1][0] == 1
 
 
 def test_a_patient_is_drawn_with_all_records_and_always_the_same_way() -> None:
