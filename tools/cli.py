@@ -37,6 +37,7 @@ class Bench(StrEnum):
     FILTERS = "filters"
     QRS = "qrs"
     QUALITY = "quality"
+    REFUSAL = "refusal"
     ST = "st"
     THROUGHPUT = "throughput"
     LIVE = "live"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "quality", "st", "throughput", "live")
+NAMES = ("filters", "qrs", "quality", "refusal", "st", "throughput", "live")
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
@@ -43,6 +43,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import recordings, st
 
             return st.measure(recordings.folder(data))
+        case "refusal":
+            from tools.bench import recordings, refusal
+
+            return refusal.measure(recordings.folder(data))
         case "throughput":
             from tools.bench import throughput
 
@@ -58,5 +62,9 @@ def _write(name: str, figures: Sequence[Figure]) -> None:
         from tools.bench import filters
 
         filters.write_docs(figures)
+    elif name == "refusal":
+        from tools.bench import refusal
+
+        refusal.write_docs(figures)
     else:
         write_section(PERFORMANCE, name, markdown(figures))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -39,16 +39,25 @@ def _log(rng: np.random.Generator, low: float, high: float, size: int | None = N
     return np.exp(rng.uniform(np.log(low), np.log(high), size))
 
 
-def _spread(rng: np.random.Generator, make: Callable[[], NDArray[np.float64]]) -> Signal:
-    """Channels alike, with gains and signs of their own, late, mixed of three, or on their own.
+ONE_SOURCE = ("alike", "gains", "signs", "late")
+ANY = (*ONE_SOURCE, "stereo", "own")
 
-    make : another wave of the kind at each call
+
+def _spread(
+    rng: np.random.Generator,
+    make: Callable[[], NDArray[np.float64]],
+    ways: Sequence[str] = ANY,
+) -> Signal:
+    """Channels alike, with gains and signs of their own, late, mixed of two, or each on its own.
+
+    make : another wave of the kind at each call; half of the signals get noise besides
     """
-    how = rng.choice(["alike", "gains", "signs", "late", "mixed", "own"])
-    if how in ("mixed", "own"):
-        several = np.stack([_sized(rng, make()) for _ in range(3 if how == "mixed" else CHANNELS)])
-        mix = rng.uniform(-1, 1, (3, CHANNELS)) if how == "mixed" else np.eye(CHANNELS)
-        signal = several.T @ mix
+    how = rng.choice(ways)
+    if how == "own":
+        signal = np.stack([_sized(rng, make()) for _ in range(CHANNELS)], axis=1)
+    elif how == "stereo":
+        sides = np.stack([_sized(rng, make()), _sized(rng, make())], axis=1)
+        signal = sides @ rng.uniform(-1, 1, (2, CHANNELS))
     else:
         signal = np.repeat(_sized(rng, make())[:, None], CHANNELS, axis=1)
         if how != "alike":
@@ -57,10 +66,9 @@ def _spread(rng: np.random.Generator, make: Callable[[], NDArray[np.float64]]) -
             signal = signal * rng.choice([-1, 1], CHANNELS)
         if how == "late":
             shifts = rng.integers(0, SAMPLE_RATE_HZ, CHANNELS)
-            signal = np.stack([np.roll(s, n) for s, n in zip(signal.T, shifts, strict=True)], 1)
-    if rng.random() < 0.5:
-        signal = signal + _noise(rng, 2, 30)
-    return signal
+            late = [np.roll(wave, n) for wave, n in zip(signal.T, shifts, strict=True)]
+            signal = np.stack(late, axis=1)
+    return signal + _noise(rng, 2, 30) if rng.random() < 0.5 else signal
 
 
 def _sized(rng: np.random.Generator, wave: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,8 +151,8 @@ def _modulated(rng: np.random.Generator) -> Signal:
     return _spread(rng, wave)
 
 
-def _percussion(rng: np.random.Generator) -> Signal:
-    """Drums: a falling tone on the beat, noise off the beat, at most one of them missing."""
+def _percussion(rng: np.random.Generator, ways: Sequence[str] = ONE_SOURCE) -> Signal:
+    """Drums: a falling tone on the beat, noise off the beat."""
     beat_s, f, decay_s = 60 / rng.uniform(50, 180), _log(rng, 4, 60), _log(rng, 0.03, 0.3)
     first = rng.uniform(0, beat_s)
 
@@ -157,7 +165,7 @@ def _percussion(rng: np.random.Generator) -> Signal:
         off = (since - beat_s / 2) % beat_s
         return loud[0] * kick + loud[1] * np.exp(-off / 0.06) * rng.standard_normal(SAMPLES)
 
-    return _spread(rng, drums)
+    return _spread(rng, drums, ways)
 
 
 def _steps(rng: np.random.Generator) -> Signal:
@@ -166,13 +174,14 @@ def _steps(rng: np.random.Generator) -> Signal:
     duty = float(rng.choice([0.5, rng.uniform(0.02, 0.4)]))
     phase = (f * _T + first) % 1
     if rng.random() < 0.4:
-        return _spread(rng, lambda: np.interp(phase, [0, duty / 2, duty, 1], [0, 1, 0, 0]))
-    return _spread(rng, lambda: np.where(phase < duty, 1.0, 0.0))
+        triangles = np.interp(phase, [0, duty / 2, duty, 1], [0, 1, 0, 0])
+        return _spread(rng, lambda: triangles, ONE_SOURCE)
+    return _spread(rng, lambda: np.where(phase < duty, 1.0, 0.0), ONE_SOURCE)
 
 
-def _ramps(rng: np.random.Generator) -> Signal:
+def _ramps(rng: np.random.Generator, ways: Sequence[str] = ONE_SOURCE) -> Signal:
     """Drifts up to 20 mV/s, sawteeth up and down, triangles."""
-    if rng.random() < 0.3:
+    if ways is ONE_SOURCE and rng.random() < 0.3:
         return _T[:, None] * rng.uniform(-2e4, 2e4, CHANNELS)
     f, kind = _log(rng, 0.2, 5), rng.integers(3)
 
@@ -180,7 +189,13 @@ def _ramps(rng: np.random.Generator) -> Signal:
         phase = (f * _T + rng.random()) % 1
         return (phase, 1 - phase, np.abs(2 * phase - 1))[kind]
 
-    return _spread(rng, wave)
+    return _spread(rng, wave, ways)
+
+
+def _in_step(rng: np.random.Generator) -> Signal:
+    """Several drums or generators at one rate, on all channels differently: nearly a heart."""
+    kind = (_percussion, _ramps)[rng.integers(2)]
+    return kind(rng, ("stereo", "own"))
 
 
 def _cpr(rng: np.random.Generator) -> Signal:
@@ -258,6 +273,7 @@ def _garbage(rng: np.random.Generator) -> NDArray[np.int32]:
             return np.where(spikes, rng.integers(-(1 << 22), 1 << 22, shape), 0).astype(np.int32)
 
 
+HARD = "several drums or ramps in step"  # two sources and a beat: measured without a limit
 KINDS: dict[str, Callable[[np.random.Generator], NDArray]] = {
     "flat line": _flat,
     "noise of 10 µV": partial(_noise, low_uv=10, high_uv=10),
@@ -275,4 +291,5 @@ KINDS: dict[str, Callable[[np.random.Generator], NDArray]] = {
     "speech-like sound": _speech,
     "one lead of an ECG, noise on the rest": _one_lead,
     "digital garbage": _garbage,
+    HARD: _in_step,
 }

@@ -34,14 +34,15 @@ _CHANNELS = [INDEPENDENT_LEADS.index(lead) for lead in CHANNEL_LEADS]
 class Packed:
     """One record of a packed set.
 
-    mv : float64 [n, 8], millivolts at 500 Hz, columns in the order of INDEPENDENT_LEADS
-    labels : as the source writes them
+    mv : float64 [n, 8], millivolts at the set's rate, columns in the order of INDEPENDENT_LEADS
+    labels : as the source writes them; fold : PTB-XL's, "" elsewhere
     """
 
     record: str
     source: str
     labels: tuple[str, ...]
     group: str  # MATE group, "" where none or several fit
+    fold: str
     mv: NDArray[np.float64]
 
 
@@ -59,8 +60,10 @@ def folder(data: Path | None = None) -> Path:
     return found
 
 
-def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator[Packed]:
-    """Every ``every``-th record of the set ``name``, of the source ``only`` where one is given.
+def packed(
+    data: Path, name: str, *, only: str = "", fold: str = "", every: int = 1
+) -> Iterator[Packed]:
+    """Every ``every``-th record of the set ``name``, of one source or fold where these are given.
 
     The file holds first differences (int16) and the size of one step; III to aVF follow from the
     rest and are not read. Raises RecordingsAbsentError without h5py.
@@ -70,7 +73,11 @@ def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator
     except ImportError:
         raise RecordingsAbsentError("h5py is missing; run make train-setup") from None
     with (data / f"{name}.csv").open(newline="", encoding="utf-8") as table:
-        rows = [row for row in csv.DictReader(table) if only in ("", row["source_dataset"])]
+        rows = [
+            row
+            for row in csv.DictReader(table)
+            if only in ("", row["source_dataset"]) and fold in ("", row["strat_fold"])
+        ]
     with h5py.File(data / f"{name}.h5") as file:
         leads = str(file.attrs["leads"]).split(",")
         columns = [leads.index(lead) for lead in INDEPENDENT_LEADS]
@@ -88,6 +95,7 @@ def packed(data: Path, name: str, *, only: str = "", every: int = 1) -> Iterator
                 row["source_dataset"],
                 tuple(row["labels"].split("|")),
                 row["mate4"],
+                row["strat_fold"],
                 mv[: int(row["valid_samples"])],
             )
 
