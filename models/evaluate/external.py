@@ -27,7 +27,7 @@ def external(
     mate4 = recordings.mate4.astype(bool)
     known = mate4.sum(1) == 1
     right, said = mate4[known].argmax(1), score["mate4"][known].argmax(1)
-    found = {
+    found: dict[str, Any] = {
         "records": len(recordings),
         "sources": {str(s): int((recordings.meta.source == s).sum()) for s in _sources(recordings)},
         "mate4": four_groups(right, said),

@@ -65,8 +65,8 @@ def _systems(target: Target, seed: int, on: Fold, chain: Chain, say: Progress) -
     systems = {"float": measured(on.truth, probabilities(groups, logits)).figures}
     if (run / BUNDLE).is_file():
         bundle = load(run / BUNDLE)
-        logits = int8_logits(Network(bundle), on.tensors, say, f"seed {seed}")
-        systems["int8"] = measured(on.truth, probabilities(bundle.groups, logits)).figures
+        int8 = int8_logits(Network(bundle), on.tensors, say, f"seed {seed}")
+        systems["int8"] = measured(on.truth, probabilities(bundle.groups, int8)).figures
         results = chain.recordings(run / BUNDLE, on.recordings(), len(on.dataset), say)
         systems["device"] = measured(on.truth, from_results(bundle.groups, results)).figures
     return systems

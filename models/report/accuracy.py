@@ -237,7 +237,8 @@ def danger(found: Mapping[str, Any]) -> list[Block]:
             "priority."
         ),
         tables.danger_table(found["danger"]),
-        *([Text("The plain ones:"), Items(wrong)] if wrong else []),
+        Text("The plain ones:" if wrong else "None came out plain."),
+        *([Items(wrong)] if wrong else []),
     ]
 
 
