@@ -18,6 +18,7 @@ from models.groups import GROUPS
 ENOUGH = 5  # positives for a threshold of its own
 MORE_LIKELY_THAN_NOT = 0.5  # the threshold with fewer
 LEAST_PPV = 0.25  # a warning wrong more than three times in four is none
+LEAST_P = 0.15  # less likely than that is not said, whatever threshold a few positives would set
 
 MI_SOURCE = "Thygesen et al., Fourth Universal Definition of MI, Circulation 2018;138:e618"
 ISCHAEMIA_SOURCE = "Wagner et al., AHA/ACCF/HRS part VI, Circulation 2009;119:e262"
@@ -64,7 +65,7 @@ ENTRIES = (
           _statements("PACE"), LIST_SOURCE, instead=True),
     Entry("paced", "PACED?", "ask for a pacemaker", "medium",
           _statements("PACE"), LIST_SOURCE, sensitivity=0.90),
-    Entry("mi", "MI NOT EXCLUDED", "symptoms? compare ECG", "medium",
+    Entry("mi", "SIGNS OF MI?", "symptoms? compare ECG", "medium",
           ("superclasses MI",), MI_SOURCE, sensitivity=0.90),
     Entry("avb2", "2ND DEG. AV BLOCK", "watch the rate", "medium",
           _statements("2AVB"), BRADYCARDIA_SOURCE),
@@ -148,6 +149,6 @@ def _threshold(p: NDArray[Any], y: NDArray[np.bool_], sensitivity: float | None)
     else:
         best = int(np.argmax(hits >= sensitivity * positives))
     # rounded down: the record that set it must reach it
-    least = max(np.floor(float(p[order[best]]) * 1000) / 1000, 0.001)
-    ppv = y[p >= least].mean()
-    return float(least) if ppv >= LEAST_PPV else None
+    least = max(np.floor(float(p[order[best]]) * 1000) / 1000, LEAST_P)
+    said_yes = y[p >= least]
+    return float(least) if len(said_yes) and said_yes.mean() >= LEAST_PPV else None

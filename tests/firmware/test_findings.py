@@ -11,7 +11,7 @@ from firmware.events import LeadFault, QualityGrade, Refusal
 from firmware.findings import MOST, Finding, FindingRule, Priority, by_priority, find
 
 MI = FindingRule("mi", "POSSIBLE MI", "call", Priority.HIGH, (("sup", "MI", 0.5),))
-MAYBE_MI = FindingRule("mi", "MI NOT EXCLUDED", "", Priority.MEDIUM, (("sup", "MI", 0.1),))
+MAYBE_MI = FindingRule("mi", "SIGNS OF MI?", "", Priority.MEDIUM, (("sup", "MI", 0.1),))
 LBBB = FindingRule(
     "lbbb", "LBBB", "", Priority.MEDIUM, (("st", "CLBBB", 0.4), ("st", "ILBBB", 0.3))
 )
@@ -51,7 +51,7 @@ def test_any_score_at_its_threshold_makes_the_finding() -> None:
 
 def test_of_rules_with_one_code_the_first_that_fits_speaks() -> None:
     assert [f.text for f, _ in find(scores(MI=0.7), RULE.findings)] == ["POSSIBLE MI"]
-    assert [f.text for f, _ in find(scores(MI=0.2), RULE.findings)] == ["MI NOT EXCLUDED"]
+    assert [f.text for f, _ in find(scores(MI=0.2), RULE.findings)] == ["SIGNS OF MI?"]
 
 
 def test_the_gravest_comes_first_and_what_was_measured_before_what_was_scored() -> None:

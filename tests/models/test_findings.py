@@ -64,7 +64,7 @@ def test_best_f1_and_a_wanted_sensitivity_set_the_thresholds() -> None:
     p[:100, mi] = np.linspace(0.99, 0.20, 100)
     p[100:120, mi] = 0.5
     by_text = {entry["text"]: entry["any"][0][2] for entry in findings(p, y)}
-    sensitive = by_text["MI NOT EXCLUDED"]
+    sensitive = by_text["SIGNS OF MI?"]
     assert (p[:100, mi] >= sensitive).mean() == pytest.approx(0.90, abs=0.005)
     strict = by_text["POSSIBLE MI"]
     scores = [
@@ -97,3 +97,12 @@ def test_a_threshold_is_reached_by_the_record_that_set_it() -> None:
         for group, label, least in entry["any"]:
             k = column(group, label)
             assert (p[y[:, k] > 0, k] >= least).mean() >= 0.9
+
+
+def test_what_is_unlikely_is_not_said_whatever_a_few_positives_would_set() -> None:
+    p, y = everything_told()
+    wpw = column("statements", "WPW")
+    y[:, wpw] = p[:, wpw] = 0
+    y[:7, wpw], p[:7, wpw] = 1, np.linspace(0.05, 0.30, 7)
+    (entry,) = (entry for entry in findings(p, y) if entry["code"] == "wpw")
+    assert entry["any"] == [["statements", "WPW", table.LEAST_P]]
