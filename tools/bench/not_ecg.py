@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hal.frontend import CHANNELS, SAMPLE_RATE_HZ
+from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode
+from hal.patient import ANALOG_OVERSAMPLING
 from hal.patient.presets import preset
 
 NV_PER_COUNT = 2.4e9 / 6 / ((1 << 23) - 1)  # 2.4 V reference, gain 6
@@ -17,6 +18,7 @@ SAMPLES = SECONDS * SAMPLE_RATE_HZ
 FULL_SCALE = (1 << 23) - 1
 CHIP_NOISE_UV = 1.0
 HEARTS = ("sinus-70", "af-90", "sinus-120", "lbbb-70", "pvc-70")
+PERSONS = 3
 
 Signal = NDArray[np.float64]  # microvolts [SAMPLES, 8]
 _T = np.arange(SAMPLES) / SAMPLE_RATE_HZ
@@ -237,19 +239,22 @@ def _speech(rng: np.random.Generator) -> Signal:
 
 def _one_lead(rng: np.random.Generator) -> Signal:
     """One lead of an ECG, on one channel or copied to several, and noise on the others."""
-    heart = _heart(rng)[:, rng.integers(CHANNELS)]
+    heart = _heart(str(rng.choice(HEARTS)), int(rng.integers(PERSONS)))[:, rng.integers(CHANNELS)]
     copies = rng.permutation(CHANNELS)[: rng.choice([1, 1, 2, CHANNELS])]
     signal = _noise(rng, 5, 500)
     signal[:, copies] = heart[:, None] + _noise(rng, 2, 10)[:, copies]
     return signal
 
 
-def _heart(rng: np.random.Generator) -> Signal:
-    """A simulated heart's leads I, II, V1-V6, quiet, from a moment of its own."""
-    patient = preset(str(rng.choice(HEARTS)), int(rng.integers(1 << 20)))
-    volts = patient.potentials(4 * int(rng.integers(5000)), 4 * SAMPLES).volts[::4] * 1e6
-    limbs = volts[:, 1:4].mean(axis=1, keepdims=True)
-    return np.concatenate([volts[:, 2:4] - volts[:, 1:2], volts[:, 4:] - limbs], axis=1)
+@cache
+def _heart(name: str, person: int) -> Signal:
+    """A simulated heart's leads I, II, V1-V6, quiet."""
+    volts = preset(name, person).potentials(0, SAMPLES * ANALOG_OVERSAMPLING).volts
+    uv = 1e6 * volts[::ANALOG_OVERSAMPLING]
+    arm, limbs = uv[:, [Electrode.RA]], [Electrode.RA, Electrode.LA, Electrode.LL]
+    chest = uv[:, [e for e in Electrode if e >= Electrode.V1]]
+    terminal = uv[:, limbs].mean(axis=1, keepdims=True)
+    return np.concatenate([uv[:, limbs[1:]] - arm, chest - terminal], axis=1)
 
 
 def _garbage(rng: np.random.Generator) -> NDArray[np.int32]:
