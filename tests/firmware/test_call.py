@@ -8,6 +8,7 @@ import pytest
 
 from firmware.call import CallRule, Evidence, decide, decide_recording
 from firmware.events import Call, LeadFault, QualityGrade, Refusal
+from firmware.plausible import Implausible
 from hal.frontend import Electrode, electrode_mask
 
 RULE = CallRule(
@@ -44,6 +45,8 @@ def test_a_call_carries_its_evidence():
         (faulty(LeadFault.FLAT), Refusal.NO_SIGNAL, "NO SIGNAL"),
         (faulty(LeadFault.FLAT, 6), Refusal.LEADS_FLAT, "lead0 +5 FLAT"),
         (replace(GOOD, restless=True), Refusal.VENTRICULAR, "VF OR VT?"),
+        (replace(GOOD, implausible=Implausible.ALIKE), Refusal.NOT_ECG, "NO ECG SEEN"),
+        (replace(GOOD, rate_bpm=140.0), Refusal.DISAGREES, "UNSURE"),
         (faulty(LeadFault.NOISY), Refusal.NOISE, "MOVEMENT"),
         (faulty(LeadFault.MAINS), Refusal.NOISE, "MAINS NOISE"),
         (replace(GOOD, span=2600), Refusal.STARTING, "ANALYSING 5 s"),
@@ -54,6 +57,14 @@ def test_refusals_name_the_reason_and_still_give_scores(evidence, refusal, text)
     assert (call.label, call.refusal, call.text) == (None, refusal, text)
     assert call.act
     assert call.scores == SURE
+
+
+def test_waves_that_may_be_fibrillation_alarm_and_hiss_does_not():
+    restless = replace(GOOD, restless=True)
+    waves = replace(restless, implausible=Implausible.WAVES)
+    hiss = replace(restless, implausible=Implausible.ROUGH)
+    assert decide(waves, SURE, RULE).refusal is Refusal.VENTRICULAR
+    assert decide(hiss, SURE, RULE).refusal is Refusal.NOT_ECG
 
 
 def test_flat_with_an_electrode_off_is_never_asystole():
@@ -87,6 +98,18 @@ def test_a_recording_is_called_from_the_mean_of_its_readable_windows():
     call = decide_recording([*windows, noisy], RULE)
     assert call.label == "AFIB"
     assert call.probability == pytest.approx((0.98 + 0.98 + 0.02) / 3)
+
+
+def test_what_is_no_ecg_in_most_windows_is_none_as_a_recording():
+    strange = decide(replace(GOOD, implausible=Implausible.UNRELATED), SURE, RULE)
+    good = decide(GOOD, SURE, RULE)
+    assert decide_recording([strange, strange, good], RULE).refusal is Refusal.NOT_ECG
+    assert decide_recording([strange, good, good], RULE).label == "SR"
+
+
+def test_a_recording_whose_rate_and_rhythm_disagree_is_not_called():
+    fast = decide(replace(GOOD, rate_bpm=140.0), SURE, RULE)
+    assert decide_recording([fast, fast], RULE).refusal is Refusal.DISAGREES
 
 
 def test_a_recording_of_refused_windows_is_refused_for_the_commonest_reason():
