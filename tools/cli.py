@@ -39,6 +39,7 @@ class Bench(StrEnum):
     QUALITY = "quality"
     REFUSAL = "refusal"
     ST = "st"
+    EXPLAIN = "explain"
     THROUGHPUT = "throughput"
     LIVE = "live"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "quality", "refusal", "st", "throughput", "live")
+NAMES = ("filters", "qrs", "quality", "refusal", "st", "explain", "throughput", "live")
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
@@ -47,6 +47,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import recordings, refusal
 
             return refusal.measure(recordings.folder(data))
+        case "explain":
+            from tools.bench import explain
+
+            return explain.measure(data)
         case "throughput":
             from tools.bench import throughput
 

@@ -1,0 +1,118 @@
+"""``lead12 classify --explain``: its part of the line, its pictures, and its checks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from device.bundles import read_bundle
+from firmware.events import LEADS
+from firmware.explain import Explanation, explain
+from firmware.network import Network
+from tests.tools.test_classify import lead12, record
+from tools.bench.explain import likeness, random_network, simulated, simulated_cases
+from tools.classify import classify
+from tools.explain_picture import LEFT, PAPER, PER_SAMPLE, ROW, TINT, TOP, picture
+from tools.explained import Question
+
+
+def test_the_line_says_which_leads_and_cells_spoke_for_the_call(tmp_path, capsys):
+    file = record(tmp_path, "af-90")
+    code, out, _ = lead12(
+        capsys, "classify", file, "--json", "--explain", "--explain-png", tmp_path
+    )
+    result = json.loads(out)
+    found = result["explanation"]
+    assert code == 0
+    assert (found["group"], found["label"]) == ("mate4", result["call"])
+    assert list(found["leads"]) == list(LEADS)
+    assert sum(found["leads"].values()) == pytest.approx(1, abs=1e-3)
+    assert len(found["windows"]) == 10
+    for cell in found["windows"]:
+        assert 0 <= cell["start_s"] < cell["end_s"] <= 10
+        assert cell["end_s"] - cell["start_s"] == pytest.approx(0.04)
+        assert 0 < cell["share"] < found["leads"][cell["lead"]]
+    assert Image.open(tmp_path / "af-90.png").width > 1000
+
+
+def test_nothing_is_explained_unless_asked(tmp_path):
+    (result,) = classify([record(tmp_path, "sinus-70")])
+    assert "explanation" not in result
+
+
+def test_of_a_long_record_the_newest_ten_seconds_are_explained(tmp_path):
+    (result,) = classify([record(tmp_path, "sinus-70", seconds=14.5)], why=Question())
+    for cell in result["explanation"]["windows"]:
+        assert 4.5 <= cell["start_s"] < cell["end_s"] <= 14.5
+
+
+def test_no_call_has_no_explanation_but_a_score_has(tmp_path):
+    file = record(tmp_path, "sinus-70", seconds=6.0)  # too short for a call
+    (called,) = classify([file], why=Question())
+    (asked,) = classify([file], why=Question("superclasses/NORM"))
+    (silent,) = classify([file], model="none", why=Question())
+    assert called["explanation"] is silent["explanation"] is None
+    assert asked["explanation"]["label"] == "NORM"
+
+
+def test_jobs_do_not_change_an_explanation(tmp_path):
+    files = [record(tmp_path, name) for name in ("af-140", "sinus-120")]
+    one, two = (list(classify(files, jobs=jobs, why=Question())) for jobs in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [("MI", "say GROUP/LABEL"), ("mate4/VF", "has no label VF"), ("x/y", "has no group x")],
+)
+def test_a_score_that_is_not_there_is_one_line(tmp_path, capsys, score, said):
+    file = record(tmp_path, "sinus-70")
+    code, out, err = lead12(capsys, "classify", file, "--explain-score", score)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert said in err
+
+
+def test_people_are_told_the_leads(tmp_path, capsys):
+    _, out, _ = lead12(capsys, "classify", record(tmp_path, "af-90"), "--explain")
+    assert " AFIB from " in out
+    assert out.count("%") >= 4
+
+
+def test_the_picture_tints_the_cell_that_counts_and_no_other():
+    relevance = np.zeros((12, 250), np.int8)
+    relevance[LEADS.index("V1"), 100] = 127
+    image = picture(np.zeros((1000, 12), np.int8), Explanation("g", "l", 1.0, relevance), 20.0)
+    middle = LEFT + round(402 * PER_SAMPLE)
+    tops = [TOP + row * ROW + 5 for row in range(12)]
+    tinted = [
+        lead for lead, y in zip(LEADS, tops, strict=True) if image.getpixel((middle, y)) == TINT
+    ]
+    assert tinted == ["V1"]
+    assert image.getpixel((middle + 12, tops[6])) == PAPER
+
+
+@pytest.mark.train
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
+)
+def test_other_weights_give_other_explanations():
+    """Adebayo et al., NeurIPS 2018: a map that survives random weights shows the input only."""
+    network = Network(read_bundle())
+    cases = [case for case in simulated_cases(network) if case.group == "superclasses"][::2]
+    other = random_network(network, cases, seed=1)
+    alike, again = [], []
+    for case in cases:
+        found = explain(network, case.tensor, case.group, case.label)
+        alike.append(likeness(found, explain(other, case.tensor, case.group, case.label)))
+        louder = np.clip(case.tensor * 1.05, -127, 127).astype(np.int8)
+        again.append(likeness(found, explain(network, louder, case.group, case.label)))
+    assert np.mean(alike) < 0.3 < np.mean(again)
+
+
+def test_a_simulated_patient_is_the_same_each_time():
+    network = Network(read_bundle())
+    np.testing.assert_array_equal(*(simulated(network, "lbbb-70", 2) for _ in range(2)))
