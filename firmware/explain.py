@@ -27,7 +27,7 @@ from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 CELL_MS = 40  # half a narrow QRS
 BEFORE_MS, AFTER_MS = 280, 480  # P to T about the R peak; the rest is one piece
 BEATLESS_MS = 400  # length of a piece where no beat was found
-BEAT_AT_LEAST = 0.3  # weight of a beat that is not missed, beside the one that is missed most
+BEAT_AT_LEAST = 0.1  # weight of a beat that is not missed, beside the one that is missed most
 FAR = AFTER_MS // CELL_MS  # the distance of windows far from any R peak
 
 _NV_PER_UNIT = 50.0  # resolution in which the tensor is shown to the beat detector
@@ -41,8 +41,9 @@ class Explanation:
     """What speaks for a label, in cells of one lead x ``CELL_MS``.
 
     score : log odds of the label (uncalibrated) with the whole window
-    relevance : int8 [12, windows], 0..127, 127 is the cell that counts most; all 0 when nothing
-        that can be taken away lowers the score; 0 in lost leads
+    relevance : int8 [12, windows], 0..127, 127 is the cell that counts most; all 0 when no
+        piece that is taken away lowers the score by more than a step of the output; 0 in lost
+        leads
     """
 
     group: str
@@ -120,6 +121,8 @@ def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) 
     """
     score = Scorer(network, group, label)
     whole = score(tensor)
+    # A loss of one step of the output is not told from none.
+    step = float(np.diff(network.dequantised(np.arange(2, dtype=np.int8)))[0])
     rate_hz = network.bundle.input.rate_hz
     windows = len(tensor) * 1000 // (rate_hz * CELL_MS)
     peaks = beats(tensor, rate_hz, network.bundle.input.step_uv)
@@ -131,13 +134,15 @@ def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) 
         for lead in np.flatnonzero(tensor.any(axis=0)):
             removed = np.zeros(wave.shape, np.bool_)
             removed[lead, piece] = True
-            wave[lead, here] = (whole - score(without(tensor, removed))) / np.count_nonzero(piece)
-    loss = np.zeros(windows)
+            loss = whole - score(without(tensor, removed)) - step
+            # A distance that few beats have must not look large for being short.
+            wave[lead, here] = loss / max(np.count_nonzero(piece), 3 * len(peaks))
+    missed = np.zeros(windows)
     for one in np.unique(beat):
         here = beat == one
         removed = np.broadcast_to(here, wave.shape)
-        loss[here] = whole - score(without(tensor, removed))
-    weight = np.maximum(loss, 0) + BEAT_AT_LEAST * np.abs(loss).max()
+        missed[here] = whole - score(without(tensor, removed))
+    weight = np.maximum(missed, 0) + BEAT_AT_LEAST * np.abs(missed).max()
     relevance = np.maximum(wave, 0) * weight
     relevance *= 127 / max(relevance.max(), 1e-9)
     return Explanation(group, label, whole, np.rint(relevance).astype(np.int8))

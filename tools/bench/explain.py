@@ -304,6 +304,7 @@ def measure(data: Path | None) -> list[Figure]:
     return [
         Figure(part, "processor time, median", float(np.median(took_ms)), "ms", high=300.0),
         Figure(part, "processor time, longest", max(took_ms), "ms"),
+        Figure(part, "nothing found", sum(not one.relevance.any() for one in found), "windows"),
         *_deletion_figures(source, deletions),
         *_weights_figures(network, cases[::3], found[::3]),
         *_planted_figures(network),
