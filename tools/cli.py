@@ -181,7 +181,7 @@ def train(
 @app.command()
 def quantize(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished training.")],
-    data: Annotated[Path, typer.Option(help="Folder with ptbxl_100hz.h5 and .csv.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data set: see docs/data.md.")],
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0",
     embed: Annotated[bool, typer.Option("--embed", help="Make it the firmware's own.")] = False,
 ) -> None:
