@@ -145,6 +145,6 @@ def write_docs(figures: Sequence[Figure]) -> None:
                 low, high = (100 * edge for edge in wilson(one.refused, one.n))
                 why = ", ".join(f"{reason} {n}" for reason, n in one.reasons.items())
                 broken = "" if one.ok else " **(broken)**"
-                refused = f"{one.value:.1f} %{broken} | {low:.1f}-{high:.1f}"
+                refused = f"{one.value:.1f} %{broken} | {low:z.1f}-{high:.1f}"
                 lines.append(f"| {one.name} | {one.n} | {refused} | {why} |")
     write_section(PERFORMANCE, "refusal", "\n".join(lines[1:]))
