@@ -1,8 +1,8 @@
 """What is refused: signals that are no ECG must be, and ECGs that people recorded must not.
 
 The thresholds of ``firmware.plausible`` were set on PTB-XL's folds 1-8 and on other seeds of
-``tools.bench.not_ecg``; only fold 9, other sources and fresh seeds are measured here. Of the CinC 2011 records eight were
-looked at, and two rules mended for them.
+``tools.bench.not_ecg``; only fold 9, other sources and fresh seeds are measured here. Of the CinC
+2011 records eight were looked at, and two rules mended for them.
 ``lead12 bench refusal [--data FOLDER] [--json]``.
 """
 
