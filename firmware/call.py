@@ -118,7 +118,7 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
     if refused is None and (other := next((f for f, of in found if of.instead), None)):
         refused = Refusal.OTHER_RHYTHM, other.text, other.act
-    if refused is None and disagrees(best, evidence.rate_bpm):
+    if refused is None and disagrees(best, evidence.rate_bpm, evidence.irregularity):
         refused = Refusal.DISAGREES, "UNSURE", "rate and rhythm disagree"
     if refused is None and rule is not None and probability < rule.thresholds.get(best, 0.0):
         refused = Refusal.UNSURE, "UNSURE", "read the trace"

@@ -35,6 +35,7 @@ ALIKE_ABOVE = 0.993  # share of the first component of the median beat; real: 0.
 UNRELATED_BELOW = 0.80  # share of three components in the slopes of eight leads; real: 0.82
 LEAST_BEATS = 2
 RATE_BPM = {"SB": (0.0, 75.0), "GSVT": (80.0, inf), "SR": (35.0, 130.0)}
+ESCAPE_BELOW_BPM, REGULAR_BELOW = 60.0, 0.02
 LEAST_LEADS = 4  # for components; three leads have no more than three
 
 UNREADABLE = (LeadFault.OFF, LeadFault.RAILED, LeadFault.FLAT, LeadFault.NOISY)
@@ -130,11 +131,16 @@ def _components(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return shares / max(float(shares.sum()), 1e-9)
 
 
-def disagrees(label: str, rate_bpm: float | None) -> bool:
-    """Whether a MATE group and the measured rate exclude each other, with room for both to err.
+def disagrees(label: str, rate_bpm: float | None, irregularity: float | None) -> bool:
+    """Whether a MATE group and the measured beats exclude each other, with room for both to err.
 
-    Bradycardia is below 60 and tachycardia above 100 by definition; atrial fibrillation has any
-    rate. A rate that is not known contradicts nothing.
+    Bradycardia is below 60 and tachycardia above 100 by definition. Atrial fibrillation has any
+    rate, but slow *and* regular it is none, or the ventricles beat for themselves: complete AV
+    block. What is not known contradicts nothing.
     """
+    if rate_bpm is None:
+        return False
+    if label == "AFIB" and irregularity is not None:
+        return rate_bpm < ESCAPE_BELOW_BPM and irregularity < REGULAR_BELOW
     low, high = RATE_BPM.get(label, (0.0, inf))
-    return rate_bpm is not None and not low <= rate_bpm <= high
+    return not low <= rate_bpm <= high

@@ -146,4 +146,11 @@ def test_what_the_electrodes_spoil_is_not_looked_at() -> None:
     ],
 )
 def test_rhythm_and_rate_must_fit(label: str, rate_bpm: float | None, expected: bool) -> None:
-    assert disagrees(label, rate_bpm) is expected
+    assert disagrees(label, rate_bpm, 0.05) is expected
+    assert disagrees(label, rate_bpm, None) is expected
+
+
+def test_fibrillation_is_not_slow_and_regular() -> None:
+    assert disagrees("AFIB", 42.0, 0.01)
+    assert not disagrees("AFIB", 42.0, 0.08)
+    assert not disagrees("AFIB", 75.0, 0.01)  # flutter with fixed conduction
