@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firmware.bundle import Bundle
 from firmware.events import LEADS
-from firmware.explain import Scorer, beats, explain, without
+from firmware.explain import FAR, Scorer, _pieces, beats, explain, without
 from firmware.network import Network, NetworkError
 from tools.bench.explain import drop, simulated, top_cells
 
@@ -150,6 +150,38 @@ def test_a_window_without_beats_is_explained_too(network, tensors) -> None:
     assert explain(network, tensor, "mate4", "SR").relevance.shape == (12, WINDOWS)
     flat = explain(network, np.zeros_like(tensor), "mate4", "SR")
     assert not flat.relevance.any()
+
+
+def test_without_beats_the_piece_of_time_is_found(network, tensors) -> None:
+    tensor = tensors["asystole"].copy()
+    tensor[410:430, 8] += 60
+    cells = np.zeros((12, WINDOWS), np.bool_)
+    cells[8, 102:108] = True
+    found = explain(Planted(network.bundle, cells), tensor, "superclasses", "MI")
+    shares = found.window_shares
+    assert found.lead_shares["V3"] == 1
+    assert shares[100:110].min() > 5 * np.delete(shares, np.s_[100:110]).max()
+
+
+def test_a_loss_of_one_step_is_no_evidence(network) -> None:
+    tensor = np.where(np.arange(1000)[:, None] // 4 == 125, 5, 0).astype(np.int8)
+    tensor = np.repeat(tensor, 12, axis=1)  # 20 units in one cell of each lead: 16 are a step
+    cells = np.zeros((12, WINDOWS), np.bool_)
+    cells[4, 125] = True
+    planted = Planted(network.bundle, cells)
+    assert not explain(planted, tensor, "superclasses", "MI").relevance.any()
+    assert explain(planted, 3 * tensor, "superclasses", "MI").relevance.any()
+
+
+def test_a_fast_beat_keeps_its_own_waves() -> None:
+    peaks = np.arange(10.5, 250, 60_000 / 180 / 40)
+    distance, beat = _pieces(peaks, WINDOWS)
+    for number, peak in enumerate(peaks[:-1]):
+        own = np.arange(int(peak) - 2, int(peak) + 4)  # QRS and, 120 ms after R, ST
+        assert set(beat[own]) == {number}
+        assert distance[int(peak)] == 0
+    assert beat[0] == 0  # what comes before the first beat belongs to it
+    assert distance[0] == FAR
 
 
 def test_beats_are_those_of_the_patient(network, tensors) -> None:
