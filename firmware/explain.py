@@ -42,8 +42,7 @@ class Explanation:
 
     score : log odds of the label (uncalibrated) with the whole window
     relevance : int8 [12, windows], 0..127, 127 is the cell that counts most; all 0 when no
-        piece that is taken away lowers the score by more than a step of the output; 0 in lost
-        leads
+        piece that is taken away lowers the score; 0 in lost leads
     """
 
     group: str
@@ -121,7 +120,6 @@ def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) 
     """
     score = Scorer(network, group, label)
     whole = score(tensor)
-    # A loss of one step of the output is not told from none.
     step = float(np.diff(network.dequantised(np.arange(2, dtype=np.int8)))[0])
     rate_hz = network.bundle.input.rate_hz
     windows = len(tensor) * 1000 // (rate_hz * CELL_MS)
@@ -134,15 +132,17 @@ def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) 
         for lead in np.flatnonzero(tensor.any(axis=0)):
             removed = np.zeros(wave.shape, np.bool_)
             removed[lead, piece] = True
-            loss = whole - score(without(tensor, removed)) - step
-            # A distance that few beats have must not look large for being short.
+            # Half a step of the output may be rounding, and a distance that few beats have must
+            # not look large for being short.
+            loss = whole - score(without(tensor, removed)) - step / 2
             wave[lead, here] = loss / max(np.count_nonzero(piece), 3 * len(peaks))
     missed = np.zeros(windows)
     for one in np.unique(beat):
         here = beat == one
         removed = np.broadcast_to(here, wave.shape)
         missed[here] = whole - score(without(tensor, removed))
-    weight = np.maximum(missed, 0) + BEAT_AT_LEAST * np.abs(missed).max()
+    most = float(np.abs(missed).max()) or 1.0  # nothing missed: all beats alike
+    weight = np.maximum(missed, 0) + BEAT_AT_LEAST * most
     relevance = np.maximum(wave, 0) * weight
     relevance *= 127 / max(relevance.max(), 1e-9)
     return Explanation(group, label, whole, np.rint(relevance).astype(np.int8))
