@@ -162,7 +162,7 @@ def test_the_json_is_json(found: dict[str, Any]) -> None:
 
 def test_goals_stand_beside_what_was_measured(found: dict[str, Any]) -> None:
     of = {goal.text: goal for goal in goals(found)}
-    assert of["thousand parameters"].value == pytest.approx(405, abs=1)
+    assert of["thousand parameters"].value == pytest.approx(408, abs=1)
     assert of["thousand parameters"].met
     assert of["int8 minus float, macro AUC all"].met is None
     assert not Goal("", 0.9359, 0.936).met  # rounding for print does not help
