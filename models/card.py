@@ -35,8 +35,8 @@ LIMITS = (
     "at 104-118 /min tachycardia. Sinus rhythms of 90-96 /min that their hospital calls "
     "tachycardia are called sinus rhythm (LUDB 70, 114; JS20001). First-degree AV block is missed "
     "where P sits on T (A1394, E06320). Infarction is suspected wrongly with repolarisation "
-    "changes (LUDB 11, Q0630). Early repolarisation raises ST for the measurement, too: five of "
-    "nine CPSC2018 records labelled ST elevation show nothing worse.",
+    "changes (E07507). Most of the nine CPSC2018 records labelled ST elevation look like early "
+    "repolarisation; four of them are warned of.",
 )
 
 
