@@ -22,6 +22,7 @@ TEMPERATURES = np.geomspace(0.4, 3.0, 201)
 CALL_PPV = 0.90  # share of calls of a label that must be right ...
 CALL_RANGE = (0.50, 0.90)  # ... by a threshold in this range
 ENOUGH = 5  # positives below which a sigmoid label shares the threshold of the other rare ones
+PLATT_ENOUGH, PLATT_PENALTY = 20, 1.0
 FUSION_PENALTY = 0.3  # on the squared weights: 88 to 1746 records a group are few for 18 weights
 
 
@@ -93,6 +94,30 @@ def _best_f1(p: NDArray[np.float64], y: NDArray[Any]) -> float:
     order = np.argsort(-p, kind="stable")
     f1 = 2 * np.cumsum(y[order]) / (np.arange(1, len(order) + 1) + y.sum())
     return float(np.floor(p[order[int(f1.argmax())]] * 1000) / 1000)
+
+
+def slopes_and_offsets(
+    logits: NDArray[Any], y: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Per sigmoid column, what makes slope * logit + offset calibrated (Platt 1999).
+
+    Teachers and label noise leave each label a bias of its own, which one temperature per group
+    cannot take off. Columns with fewer positives than PLATT_ENOUGH keep slope 1 and offset 0.
+    """
+    slopes, offsets = np.ones(logits.shape[1]), np.zeros(logits.shape[1])
+    for column in range(logits.shape[1]):
+        truth, z = y[:, column] > 0, logits[:, column].astype(np.float64)
+        if min(truth.sum(), (~truth).sum()) < PLATT_ENOUGH:
+            continue
+        sign = np.where(truth, -1.0, 1.0)
+
+        def cost(ab: NDArray[np.float64], z: Any = z, sign: Any = sign) -> float:
+            away = PLATT_PENALTY * ((ab[0] - 1) ** 2 + ab[1] ** 2)
+            return float(np.logaddexp(0, sign * (ab[0] * z + ab[1])).sum() + away)
+
+        best = optimize.minimize(cost, np.array([1.0, 0.0]), bounds=((0.5, 2), (-2, 2)))
+        slopes[column], offsets[column] = best.x
+    return slopes, offsets
 
 
 def fusion_weights(

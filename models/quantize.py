@@ -1,8 +1,9 @@
 """Float network -> full int8 -> calibrated bundle, in one go.
 
 Activations are calibrated on augmented training records, noise and lost leads included. Fold 9
-then gives temperatures, thresholds, and the weights of the measured rate, so calibrated figures
-on fold 9 are a little optimistic.
+gives slope and offset of each label, which go into the last layer before it is quantised, and then
+temperatures, thresholds, and the weights of the measured rate: calibrated figures on fold 9 are a
+little optimistic.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from firmware.bundle import OutputGroup
 from firmware.fusion import Fusion, fuse
 from firmware.network import Network
 from models.bundle import Calibration, draft, finish
-from models.calibrate import calibrated, fusion_weights
+from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
 from models.data import ptbxl
 from models.data.augment import STEP_MV, Augmentation, augment
 from models.data.chain import filtered_tensors
@@ -79,6 +80,7 @@ def build(
     """Quantise on training tensors, calibrate and measure on validation ones; fills ``run``."""
     say(f"quantising {run.name}", 0, 1)
     windows = calibration_windows(train_tensors, config["seed"])
+    calibrate_head(network, fold9)
     unfinished = draft(to_int8(network, windows), version)
     say(f"quantising {run.name}", 1, 1)
     logits = int8_logits(Network(unfinished), fold9.tensors, say, f"calibrating {run.name}")
@@ -121,6 +123,21 @@ def _fused(
         scores_of = {group.name: dict(zip(group.labels, p[row].tolist(), strict=True))}
         out[row] = list(fuse(scores_of, *rate, fusion)[group.name].values())
     return out
+
+
+def calibrate_head(network: Any, fold9: Validation) -> None:
+    """Put slopes and offsets of the sigmoid groups into the last layer; no ranking changes."""
+    logits = predict(network, fold9.tensors)
+    head = network.get_layer("logits")
+    kernel, bias = head.get_weights()
+    for group in GROUPS:
+        if group.activation == "sigmoid":
+            slopes, offsets = slopes_and_offsets(
+                logits[:, group.columns], fold9.y[:, group.columns]
+            )
+            kernel[:, group.columns] *= slopes
+            bias[group.columns] = bias[group.columns] * slopes + offsets
+    head.set_weights([kernel, bias])
 
 
 def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:

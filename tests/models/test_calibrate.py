@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from firmware.fusion import FEATURES
-from models.calibrate import calibrated, fusion_weights
+from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
 from models.groups import GROUPS
-from models.metrics import softmax
+from models.metrics import sigmoid, softmax
 
 MATE4, SUPERCLASSES = GROUPS[:2]
 
@@ -63,3 +63,16 @@ def test_a_rate_that_tells_nothing_gets_next_to_no_weight() -> None:
     y = labels_from(softmax(z), rng)
     rates = [(value, 0.02) for value in rng.uniform(40, 90, 3000)]
     assert np.abs(fusion_weights(z, y, rates, reference=3)[:, 1]).max() < 0.4
+
+
+def test_a_label_s_own_bias_is_taken_off_and_rare_labels_are_left_alone() -> None:
+    rng = np.random.default_rng(5)
+    z = rng.normal(0, 2, (6000, 3))
+    y = (rng.random(z.shape) < sigmoid(z)).astype(float)
+    y[:, 2] = 0
+    y[:5, 2] = 1
+    seen = np.stack([z[:, 0] / 1.5 - 0.8, z[:, 1], z[:, 2] - 3], axis=1)
+    slopes, offsets = slopes_and_offsets(seen, y)
+    assert slopes == pytest.approx([1.5, 1, 1], abs=0.1)
+    assert offsets == pytest.approx([1.2, 0, 0], abs=0.15)
+    assert (slopes[2], offsets[2]) == (1, 0)
