@@ -22,6 +22,7 @@ MAX_CHEST_OFF = 2
 # Refusals of the scores, not of the evidence: with others they make the call of a recording.
 READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
 ST_UNREADABLE = ("lbbb", "paced")  # findings beside which measured ST elevation means nothing
+PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, None)
 SINUS = ("GSVT", "SB", "SR")  # MATE groups whose words say "sinus"
 
 
@@ -54,6 +55,7 @@ class Evidence:
     restless : the trace does not come to rest between beats, as in VF and VT
     implausible : why the window is no ECG; None where it may be one
     measured : findings that were measured and not scored
+    paced : spikes of a pacemaker go with the beats
     """
 
     index: int
@@ -67,6 +69,7 @@ class Evidence:
     restless: bool = False
     implausible: Implausible | None = None
     measured: tuple[Finding, ...] = ()
+    paced: bool = False
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -113,9 +116,13 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         best, probability = max(scores[rule.group].items(), key=lambda item: item[1])
     refused = refusal_before_network(evidence)
     found = find(scores, rule.findings) if rule is not None and refused is None else []
+    if evidence.paced:  # said once: what was measured needs no score
+        found = [(finding, of) for finding, of in found if finding.code != PACED.code]
     measured = _measured(evidence, refused, found)
     if refused is None and not best:
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
+    if refused is None and evidence.paced:
+        refused = Refusal.OTHER_RHYTHM, PACED.text, PACED.act
     if refused is None and (other := next((f for f, of in found if of.instead), None)):
         refused = Refusal.OTHER_RHYTHM, other.text, other.act
     if refused is None and disagrees(best, evidence.rate_bpm, evidence.irregularity):
@@ -148,7 +155,9 @@ def _measured(
     refused: tuple[Refusal, str, str] | None,
     found: Sequence[tuple[Finding, FindingRule]],
 ) -> tuple[Finding, ...]:
-    """Findings that need no score: ST where it can be read, and the refusals that are alarms."""
+    """Findings that need no score: pacing, ST where it can be read, refusals that are alarms."""
+    if refused is None and evidence.paced:
+        return (PACED,)
     if refused is None:
         codes = {finding.code for finding, _ in found}
         return evidence.measured if codes.isdisjoint(ST_UNREADABLE) else ()
@@ -176,6 +185,7 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         commonest = max(refused, key=lambda call: (reasons[call.refusal], call.index))
         return replace(commonest, scores=_mean_scores(windows))
     rates = [call.rate_bpm for call in readable if call.rate_bpm is not None]
+    measured = _mostly_measured(readable)
     spreads = [call.irregularity for call in readable if call.irregularity is not None]
     evidence = Evidence(
         index=last.index,
@@ -186,7 +196,8 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         asystole=False,
         rate_bpm=median(rates) if rates else None,
         irregularity=median(spreads) if spreads else None,
-        measured=_mostly_measured(readable),
+        measured=tuple(finding for finding in measured if finding.code != PACED.code),
+        paced=PACED in measured,
     )
     return decide(evidence, _mean_scores(readable), rule)
 

@@ -15,6 +15,7 @@ from firmware.fusion import fuse
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
 from firmware.network import Network
+from firmware.pacing import PacingMeter
 from firmware.plausible import UNREADABLE, implausible
 from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
@@ -66,6 +67,7 @@ class Pipeline:
         self._rate = RateMeter()
         self._quality = QualityMeter(nv_per_count, mains_hz=mains_hz)
         self._st = StMeter(nv_per_count)
+        self._pacing = PacingMeter(nv_per_count)
         self._rule = network.rule if network else None
         self._window = ModelWindow(network) if network else None
         self._first_call = first_call
@@ -87,6 +89,7 @@ class Pipeline:
         self._rate.reset(index)
         self._quality.reset(index)
         self._st.reset()
+        self._pacing.reset()
         if self._window:
             self._window.reset()
 
@@ -206,9 +209,11 @@ class Pipeline:
         for beat in self._qrs.push(first, counts, usable):
             self._rate.beat(beat)
             self._st.beat(beat)
+            self._pacing.beat(beat)
             yield Beat(beat)
         self._quality.push(first, counts, usable)
         self._st.push(counts)
+        self._pacing.push(counts)
 
     def _call(self, end: int, limbs_since: int) -> Iterator[Event]:
         span = min(end - limbs_since, WINDOW)
@@ -248,6 +253,7 @@ class Pipeline:
             restless=restless,
             implausible=strange,
             measured=self._st.at(end, faults),
+            paced=self._pacing.at(end, faults),
         )
         yield decide(evidence, scores, self._rule)
 

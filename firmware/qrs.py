@@ -55,7 +55,7 @@ _TIP_DELAY = (_LOSS_SMOOTHED + 2 * CURVATURE) // 2
 _TIP_KEPT = APART + _ACTIVITY_DELAY - _TIP_DELAY + TIP_SEARCH
 
 
-def _running(op: np.ufunc, x: NDArray[Any], length: int) -> NDArray[Any]:
+def moving(op: np.ufunc, x: NDArray[Any], length: int) -> NDArray[Any]:
     """``op`` over each ``length`` neighbours along the last axis, by doubling the width."""
     power, size = x, 1
     result, width = None, 0
@@ -128,14 +128,14 @@ class QrsDetector:
             curvature *= seen[:, INTEGRATE - 1 :]
             several = np.count_nonzero(seen, axis=0) > 1
         activity = np.concatenate(
-            (self._activity, _running(np.add, _mean(slope, several), INTEGRATE))
+            (self._activity, moving(np.add, _mean(slope, several), INTEGRATE))
         )
         tip = np.concatenate((self._tip, _mean(curvature, several[INTEGRATE - 1 :])))
         self._activity, self._tip = activity[n:], tip[n:]
 
         middle = activity[APART : APART + n]
-        crest = _running(np.maximum, activity, APART)
-        trough = _running(np.minimum, activity, APART)
+        crest = moving(np.maximum, activity, APART)
+        trough = moving(np.minimum, activity, APART)
         enough = 100 * middle >= PROMINENCE_PERCENT * np.maximum(trough[:n], trough[APART + 1 :])
         maxima = (middle > crest[:n]) & (middle >= crest[APART + 1 :]) & enough
         beats: list[int] = []
@@ -149,11 +149,11 @@ class QrsDetector:
 
 def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Absolute slope [8, n + INTEGRATE - 1] and curvature [8, n] of the smoothed channels."""
-    x = _running(np.minimum, raw, SPIKE)
-    x = _running(np.maximum, x, 2 * SPIKE - 1)  # ends the opening and begins the closing
-    x = _running(np.minimum, x, SPIKE)
+    x = moving(np.minimum, raw, SPIKE)
+    x = moving(np.maximum, x, 2 * SPIKE - 1)  # ends the opening and begins the closing
+    x = moving(np.minimum, x, SPIKE)
     for length in SMOOTH:
-        x = _running(np.add, x, length)
+        x = moving(np.add, x, length)
     side = (TREND - SLOPE) // 2
     slope = x[:, side + SLOPE : -side] - x[:, side : -side - SLOPE]
     slope = np.abs(slope - ((x[:, TREND:] - x[:, :-TREND]) >> 3))
