@@ -1,4 +1,5 @@
-# Everything sets itself up in .venv; nothing outside this folder is touched.
+# Everything sets itself up in .venv; only lead12 train keeps filtered records elsewhere, in
+# $XDG_CACHE_HOME/lead12 (~/.cache/lead12), which may be deleted at any time.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.report import tables
@@ -147,6 +147,21 @@ def _training(manifest: Mapping[str, Any]) -> list[Block]:
             f"{run['seed']}, {run['epochs']} epochs, batch {run['batch']}; "
             f"{manifest['model_bytes']} bytes of int8."
         ),
+        *_taught(run.get("teachers", [])),
+    ]
+
+
+def _taught(teachers: Sequence[Mapping[str, Any]]) -> list[Block]:
+    if not teachers:
+        return []
+    names = ", ".join(
+        f"`{one['architecture']}` (seed {one['seed']}, {one['epochs']} epochs)" for one in teachers
+    )
+    return [
+        Text(
+            f"Taught by {len(teachers)} larger networks: {names}. The recipe names the share of "
+            "their opinion (docs/decisions/0006)."
+        )
     ]
 
 

@@ -31,7 +31,7 @@ from models.evaluate.quick import measure, scores
 from models.evaluate.targets import BUNDLE, students
 from models.findings import findings
 from models.groups import GROUPS, OUTPUTS, targets
-from models.train import Progress, TrainError, load_network, predict
+from models.train import Progress, TrainError, load_network, predict, read_config
 
 CALIBRATION_RECORDS = 512
 
@@ -54,9 +54,9 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
     say = progress or (lambda *_: None)
     runs = list(students(run).values()) or [run]
     networks = [load_network(one) for one in runs]
-    configs = [json.loads((one / "config.json").read_text()) for one in runs]
+    configs = [read_config(one) | {"teachers": _teachers(one)} for one in runs]
     dataset = ptbxl.load(data)
-    if any(config["data_digest"] != dataset.digest for config in configs):
+    if any(config.get("data_digest") != dataset.digest for config in configs):
         raise TrainError(f"{data} is not the data {run} was trained on")
     tensors = filtered_tensors(dataset, say)
     train_rows = np.flatnonzero(np.isin(dataset.fold, ptbxl.TRAIN_FOLDS))
@@ -66,6 +66,14 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
         build(one, network, config, tensors[train_rows], fold9, version, say)
         for one, network, config in zip(runs, networks, configs, strict=True)
     ]
+
+
+def _teachers(run: Path) -> list[dict[str, Any]]:
+    """Who taught a student of a recipe, for its card; none where it learned alone."""
+    if not read_config(run)["views"]:
+        return []
+    configs = [read_config(teacher) for teacher in sorted(run.parent.glob("teacher-*"))]
+    return [{key: config[key] for key in ("architecture", "seed", "epochs")} for config in configs]
 
 
 def build(

@@ -40,6 +40,7 @@ from models.views import Views
 
 RECIPES = Path(__file__).parent / "recipes"
 VIEW_SEED, STRESS_SEED = 1, 2
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def read(path: Path) -> Recipe:
     except OSError as error:
         known = sorted(file.stem for file in RECIPES.glob("*.toml"))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise TrainError(f"{path} is not a recipe: {error}") from None
+    except KeyError as error:
+        raise TrainError(f"{path} is not a recipe: it has no {error}; see docs/data.md") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        detail = str(error).removeprefix("TrainConfig.__init__() ")
+        raise TrainError(f"{path} is not a recipe: {detail}; see docs/data.md") from None
     for config in (*recipe.teachers, *recipe.students):
-        if config.architecture not in ARCHITECTURES:
-            raise TrainError(
-                f"{path}: no architecture {config.architecture}; there are {list(ARCHITECTURES)}"
-            )
+        _check(path, config)
     if not recipe.students or recipe.students[0].architecture not in DEVICE:
         raise TrainError(f"{path}: a student must be one of {list(DEVICE)}, with a seed at least")
     if not 0 <= recipe.distilled <= 1 or (recipe.distilled > 0) != bool(recipe.teachers):
@@ -81,6 +82,26 @@ def read(path: Path) -> Recipe:
     if recipe.teachers and not recipe.students[0].views:
         raise TrainError(f"{path}: a taught student needs a number of views")
     return recipe
+
+
+def _check(path: Path, config: TrainConfig) -> None:
+    """Raises TrainError in one line, before anything is claimed or computed."""
+    if config.architecture not in ARCHITECTURES:
+        raise TrainError(
+            f"{path}: no architecture {config.architecture}; there are {list(ARCHITECTURES)}"
+        )
+    if config.precision not in PRECISIONS:
+        raise TrainError(f"{path}: no precision {config.precision}; there are {list(PRECISIONS)}")
+    for name, least in (("seed", 0), ("epochs", 1), ("batch", 1), ("views", 0)):
+        value = getattr(config, name)
+        if type(value) is not int or value < least:
+            raise TrainError(f"{path}: {name} is {value!r}, not a whole number from {least} on")
+    for name in ("learning_rate", "weight_decay", "warm_up", "rhythm_weight"):
+        value = getattr(config, name)
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise TrainError(f"{path}: {name} is {value!r}, not a number of 0 to 1")
+    if not 0 < config.warm_up < 1:
+        raise TrainError(f"{path}: warm_up is {config.warm_up!r}, not between 0 and 1")
 
 
 def cook(recipe: Recipe, data: Path, out: Path, jobs: int, say: Progress) -> list[Path]:

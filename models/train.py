@@ -159,10 +159,30 @@ def load_network(run: Path, samples: int | None = 1000) -> Any:
     if not (run / FINAL).is_file():
         raise TrainError(f"{run} holds no finished training; run lead12 train --out {run}")
     quiet_keras()
-    config = json.loads((run / "config.json").read_text())
-    model = ARCHITECTURES[config["architecture"]](OUTPUTS, samples)
-    model.load_weights(run / FINAL)
+    model = ARCHITECTURES[read_config(run)["architecture"]](OUTPUTS, samples)
+    try:
+        model.load_weights(run / FINAL)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{run / FINAL} cannot be read ({_line(error)}); train anew") from None
     return model
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The config.json of a run folder. Raises TrainError in one line."""
+    path = run / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise TrainError(
+            f"{path} cannot be read ({_line(error)}); train into a new --out"
+        ) from None
+    if not isinstance(config, dict) or config.get("architecture") not in ARCHITECTURES:
+        raise TrainError(f"{path} is not of a training; train into a new --out")
+    return config
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def quiet_keras() -> Any:
@@ -193,7 +213,7 @@ def claim(out: Path, config: TrainConfig, digest: str) -> None:
         "data_digest": digest,
     }
     path = out / "config.json"
-    if path.is_file() and json.loads(path.read_text()) != wanted:
+    if path.is_file() and read_config(out) != wanted:
         raise TrainError(f"{out} holds a run with other settings or data; choose another --out")
     path.write_text(json.dumps(wanted, indent=1) + "\n")
 

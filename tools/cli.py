@@ -182,7 +182,7 @@ def train(
 def quantize(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished training.")],
     data: Annotated[Path, typer.Option(help="Folder of the data set: see docs/data.md.")],
-    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0",
+    version: Annotated[str, typer.Option(help="Version of the bundle, as 2.1.")],
     embed: Annotated[bool, typer.Option("--embed", help="Make it the firmware's own.")] = False,
 ) -> None:
     """Make an int8 bundle of a trained network: calibrated, measured, with its card."""

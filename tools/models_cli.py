@@ -34,7 +34,7 @@ def train(data: Path, out: Path, *, recipe: str = "rhythm", jobs: int = 2) -> in
     return _reported(work)
 
 
-def quantize(run: Path, data: Path, *, version: str = "1.0", embed: bool = False) -> int:
+def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int:
     """Make a bundle in a finished run, or in each student of a recipe: int8, calibrated.
 
     embed : make the first the network that the firmware carries, and its card docs/models/NAME.md
@@ -88,7 +88,10 @@ def evaluate(
 
 
 def _reported(work: Callable[[Progress], None]) -> int:
-    """Run ``work`` under a progress bar; an error of ours is one line and exit code 1."""
+    """Run ``work`` under a progress bar; an error of ours is one line and exit code 1.
+
+    Ctrl-C is exit code 130, as in a shell.
+    """
     from models.data.ptbxl import DataError
     from models.train import TrainError
 
@@ -98,6 +101,12 @@ def _reported(work: Callable[[Progress], None]) -> int:
     except (BundleError, DataError, NetworkError, TrainError) as error:
         print(f"lead12: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "lead12: interrupted; what was finished is kept, the same command goes on",
+            file=sys.stderr,
+        )
+        return 130
     return 0
 
 

@@ -210,3 +210,32 @@ def test_a_recipe_that_cannot_work_is_refused_in_one_line(
 def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="rhythm"):
         read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('epochs="one"', "epochs is 'one'"),
+        ("epochs=0", "epochs is 0"),
+        ("batch=-5", "batch is -5"),
+        ('precision="float8"', "no precision float8"),
+        ("learning_rate=40", "learning_rate is 40"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_anything_is_claimed(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(f'name="x"\n[student]\nseeds=[0]\n{line}')
+    with pytest.raises(TrainError, match=words):
+        read(path)
+
+
+@pytest.mark.parametrize("text", ["not json", '{"x": 1}', "[]"])
+def test_a_damaged_run_folder_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "final.weights.h5").write_bytes(b"")
+    for attempt in (lambda: load_network(tmp_path), lambda: claim(tmp_path, CONFIG, "0" * 64)):
+        with pytest.raises(TrainError, match=r"config\.json") as refused:
+            attempt()
+        assert "\n" not in str(refused.value)
