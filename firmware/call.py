@@ -136,7 +136,8 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         span=evidence.span,
         label=best if refused is None else None,
         text=text,
-        probability=probability if best else None,
+        # The best of four groups says nothing of a rhythm outside them
+        probability=probability if best and refusal is not Refusal.OTHER_RHYTHM else None,
         refusal=refusal,
         act=act,
         scores=scores,

@@ -115,7 +115,8 @@ class Call:
 
     index : last sample of the evidence; span : its length in samples
     label : MATE group or None when refused; text : as shown ("ATRIAL FIBRILLATION")
-    probability : calibrated, of ``label`` (of the best one when refused); None without scores
+    probability : calibrated, of ``label`` (of the best one when refused); None without scores,
+        and for a rhythm outside the groups
     refusal : None when there is a call; act : what to do about a refusal ("press on or replace")
     scores : {group: {label: probability}}, given even when refused, {} if nothing could be run
     findings : the short list, the gravest first; () where the evidence cannot be read
