@@ -28,10 +28,9 @@ LIMITS = (
     "Infarction statements are about old infarctions as well as acute ones.",
     "One data set: adults, mostly one country and a few makes of recorder.",
     "Fifty calls on other hospitals' records were read against their traces, all wrong rhythms but "
-    "bradycardias among them. The worst: pacing spikes are gone at 100 Hz, and the network calls paced "
-    "hearts sinus rhythm with an infarction (the spikes are measured beside it, which finds LUDB 8, "
-    "34, 72 and 74, not 93); a run of ventricular "
-    "tachycardia is called fibrillation (JS45543); sinus tachycardia with atrial extrasystoles "
+    "bradycardias among them. The worst: pacing spikes are gone at 100 Hz, and the network calls "
+    "paced hearts sinus rhythm with an infarction (the spikes are measured beside it, which finds "
+    "LUDB 8, 34, 72 and 74, not 93); a run of ventricular tachycardia is called fibrillation (JS45543); sinus tachycardia with atrial extrasystoles "
     "(JS20011 under mains hum, JS20015) fibrillation; fibrillation (A0007) and flutter (JS09740) "
     "at 104-118 /min tachycardia. Sinus rhythms of 90-96 /min that their hospital calls "
     "tachycardia are called sinus rhythm (LUDB 70, 114; JS20001). First-degree AV block is missed "
