@@ -79,7 +79,12 @@ def _measure(path: Path, runtime: Runtime) -> dict[str, Any]:
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Of this program alone: getrusage's peak is inherited from the process that started it."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:  # no procfs: the inherited peak is an upper bound
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":
