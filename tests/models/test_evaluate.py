@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,12 @@ def test_parameters_and_memory_are_those_of_the_network(embedded: Bundle, tmp_pa
     errors = {runtime: figures.keys() for runtime, figures in speed(path).items()}
     assert errors
     assert all(keys == {"error"} for keys in errors.values())
+
+
+def test_the_interpreter_s_memory_is_its_own_and_not_of_who_started_it() -> None:
+    ballast = np.ones(40_000_000)  # 305 MiB here
+    with resources.as_file(resources.files("firmware").joinpath("embedded.l12")) as path:
+        found = speed(path)
+    assert found
+    assert all(30 < of["peak_rss_mib"] < 200 for of in found.values())
+    assert ballast.size
