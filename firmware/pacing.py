@@ -10,7 +10,6 @@ Thresholds were set on PTB-XL and simulated patients.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 
 from firmware.events import LeadFault
 from firmware.qrs import moving
-from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
+from firmware.raw_window import WINDOW, RawWindow
+from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
-WINDOW = 10 * SAMPLE_RATE_HZ
 
 OPENING = int(8 * _MS)
 LEAST_UV = 100
@@ -42,27 +41,8 @@ _DEAD = (LeadFault.OFF, LeadFault.RAILED, LeadFault.FLAT)
 _MARGIN = 2 * (OPENING - 1)
 
 
-class PacingMeter:
+class PacingMeter(RawWindow):
     """The last ten seconds of raw counts and their beats; ``at`` says whether a pacemaker beats."""
-
-    def __init__(self, nv_per_count: float) -> None:
-        self._nv_per_count = nv_per_count
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything: at the start and at a gap."""
-        self._counts = np.zeros((0, CHANNELS), np.int32)
-        self._beats: deque[int] = deque()
-
-    def push(self, counts: NDArray[np.int32]) -> None:
-        """The next samples, int32 [n, 8]."""
-        self._counts = np.concatenate((self._counts, counts))[-WINDOW:]
-
-    def beat(self, index: int) -> None:
-        """A beat with its R peak at ``index``, later than the one before."""
-        self._beats.append(index)
-        while index - self._beats[0] > WINDOW:
-            self._beats.popleft()
 
     def at(self, end: int, faults: Mapping[str, LeadFault]) -> bool:
         """Whether the rhythm is paced, when the samples before ``end`` are in.

@@ -14,7 +14,6 @@ nothing is said.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,10 +24,10 @@ from numpy.typing import NDArray
 from firmware.events import LEADS, LeadFault
 from firmware.findings import Finding, Priority
 from firmware.leads import twelve_leads
-from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
+from firmware.raw_window import WINDOW, RawWindow
+from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
-WINDOW = 10 * SAMPLE_RATE_HZ
 
 CODE = "st_elevation"
 LIMIT_UV = np.array([200 if lead in ("V2", "V3") else 100 for lead in LEADS])
@@ -78,27 +77,8 @@ class StLevels:
         return tuple(lead for lead in LEADS if any(lead in pair for pair in pairs))
 
 
-class StMeter:
+class StMeter(RawWindow):
     """The last ten seconds of raw counts and their beats; ``at`` says what stands out."""
-
-    def __init__(self, nv_per_count: float) -> None:
-        self._nv_per_count = nv_per_count
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything: at the start and at a gap."""
-        self._counts = np.zeros((0, CHANNELS), np.int32)
-        self._beats: deque[int] = deque()
-
-    def push(self, counts: NDArray[np.int32]) -> None:
-        """The next samples, int32 [n, 8]."""
-        self._counts = np.concatenate((self._counts, counts))[-WINDOW:]
-
-    def beat(self, index: int) -> None:
-        """A beat with its R peak at ``index``, later than the one before."""
-        self._beats.append(index)
-        while index - self._beats[0] > WINDOW:
-            self._beats.popleft()
 
     def at(self, end: int, faults: Mapping[str, LeadFault]) -> tuple[Finding, ...]:
         """The warning, if there is one, when the samples before ``end`` are in.
