@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from firmware.events import LeadFault
 from firmware.qrs import moving
-from firmware.raw_window import WINDOW, RawWindow
+from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -41,20 +41,16 @@ _DEAD = (LeadFault.OFF, LeadFault.RAILED, LeadFault.FLAT)
 _MARGIN = 2 * (OPENING - 1)
 
 
-class PacingMeter(RawWindow):
-    """The last ten seconds of raw counts and their beats; ``at`` says whether a pacemaker beats."""
+def paced(raw: RawWindow, end: int, faults: Mapping[str, LeadFault]) -> bool:
+    """Whether the rhythm is paced, when the samples before ``end`` are in.
 
-    def at(self, end: int, faults: Mapping[str, LeadFault]) -> bool:
-        """Whether the rhythm is paced, when the samples before ``end`` are in.
-
-        faults : of the leads; those without a signal are not looked at
-        """
-        if len(self._counts) < WINDOW:
-            return False
-        alive = np.array([faults.get(lead) not in _DEAD for lead in CHANNEL_LEADS])
-        first = end - len(self._counts)
-        spikes = pacing_spikes(self._counts, alive, self._nv_per_count)
-        return paces(spikes, [beat - first for beat in self._beats], len(self._counts))
+    faults : of the leads; those without a signal are not looked at
+    """
+    if not raw.full:
+        return False
+    alive = np.array([faults.get(lead) not in _DEAD for lead in CHANNEL_LEADS])
+    spikes = pacing_spikes(raw.counts, alive, raw.nv_per_count)
+    return paces(spikes, raw.beats(end), len(raw.counts))
 
 
 def pacing_spikes(

@@ -15,13 +15,14 @@ from firmware.fusion import fuse
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
 from firmware.network import Network
-from firmware.pacing import PacingMeter
+from firmware.pacing import paced
 from firmware.plausible import UNREADABLE, implausible
 from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
 from firmware.quality import QualityMeter
 from firmware.rate import RateMeter
-from firmware.st_level import StMeter
+from firmware.raw_window import RawWindow
+from firmware.st_level import st_warnings
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode, FrameBlock
 
 # Live blocks are short, and looking for beats in each would double their cost: they are gathered
@@ -66,8 +67,7 @@ class Pipeline:
         self._qrs = QrsDetector(nv_per_count)
         self._rate = RateMeter()
         self._quality = QualityMeter(nv_per_count, mains_hz=mains_hz)
-        self._st = StMeter(nv_per_count)
-        self._pacing = PacingMeter(nv_per_count)
+        self._raw = RawWindow(nv_per_count)
         self._rule = network.rule if network else None
         self._window = ModelWindow(network) if network else None
         self._first_call = first_call
@@ -88,8 +88,7 @@ class Pipeline:
         self._qrs.reset(index)
         self._rate.reset(index)
         self._quality.reset(index)
-        self._st.reset()
-        self._pacing.reset()
+        self._raw.reset()
         if self._window:
             self._window.reset()
 
@@ -208,12 +207,10 @@ class Pipeline:
         usable = ~channels_lost(self._off)
         for beat in self._qrs.push(first, counts, usable):
             self._rate.beat(beat)
-            self._st.beat(beat)
-            self._pacing.beat(beat)
+            self._raw.beat(beat)
             yield Beat(beat)
         self._quality.push(first, counts, usable)
-        self._st.push(counts)
-        self._pacing.push(counts)
+        self._raw.push(counts)
 
     def _call(self, end: int, limbs_since: int) -> Iterator[Event]:
         span = min(end - limbs_since, WINDOW)
@@ -252,8 +249,8 @@ class Pipeline:
             irregularity=irregularity,
             restless=restless,
             implausible=strange,
-            measured=self._st.at(end, faults),
-            paced=self._pacing.at(end, faults),
+            measured=st_warnings(self._raw, end, faults),
+            paced=paced(self._raw, end, faults),
         )
         yield decide(evidence, scores, self._rule)
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from firmware.events import LEADS, LeadFault
 from firmware.findings import Finding, Priority
 from firmware.leads import twelve_leads
-from firmware.raw_window import WINDOW, RawWindow
+from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -77,25 +77,20 @@ class StLevels:
         return tuple(lead for lead in LEADS if any(lead in pair for pair in pairs))
 
 
-class StMeter(RawWindow):
-    """The last ten seconds of raw counts and their beats; ``at`` says what stands out."""
+def st_warnings(raw: RawWindow, end: int, faults: Mapping[str, LeadFault]) -> tuple[Finding, ...]:
+    """The warning, if there is one, when the samples before ``end`` are in.
 
-    def at(self, end: int, faults: Mapping[str, LeadFault]) -> tuple[Finding, ...]:
-        """The warning, if there is one, when the samples before ``end`` are in.
-
-        faults : of the leads; those with graver ones than wander and mains are not looked at
-        """
-        if len(self._counts) < WINDOW:
-            return ()
-        readable = np.array([faults.get(lead) in (None, *_BEARABLE) for lead in LEADS])
-        first = end - len(self._counts)
-        beats = [beat - first for beat in self._beats]
-        levels = st_levels(self._counts, beats, readable, self._nv_per_count)
-        leads = levels.elevated() if levels else ()
-        if not leads:
-            return ()
-        act = f"look at {' '.join(leads)}"
-        return (Finding(CODE, "ST ELEVATION?", act, Priority.HIGH, None),)
+    faults : of the leads; those with graver ones than wander and mains are not looked at
+    """
+    if not raw.full:
+        return ()
+    readable = np.array([faults.get(lead) in (None, *_BEARABLE) for lead in LEADS])
+    levels = st_levels(raw.counts, raw.beats(end), readable, raw.nv_per_count)
+    leads = levels.elevated() if levels else ()
+    if not leads:
+        return ()
+    act = f"look at {' '.join(leads)}"
+    return (Finding(CODE, "ST ELEVATION?", act, Priority.HIGH, None),)
 
 
 def st_levels(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from firmware.call import PACED, CallRule, Evidence, decide, decide_recording
 from firmware.events import Call, LeadFault, QualityGrade, Refusal
 from firmware.findings import Finding, FindingRule, Priority
-from firmware.pacing import WINDOW, PacingMeter, paces, pacing_spikes
+from firmware.pacing import paced, paces, pacing_spikes
 from firmware.pipeline import Pipeline
+from firmware.raw_window import WINDOW, RawWindow
 from hal.clock import VirtualClock
 from hal.frontend import Electrode, FrameBlock, FrontendConfig
 from hal.patient.presets import preset
@@ -110,19 +111,19 @@ def test_a_spike_whose_beat_is_not_reported_yet_does_not_count() -> None:
 
 
 def test_the_meter_needs_ten_seconds_and_forgets_at_a_gap() -> None:
-    meter = PacingMeter(NV_PER_COUNT)
+    raw = RawWindow(NV_PER_COUNT)
     counts = counts_of(spiked())
-    meter.push(counts[:-1])
+    raw.push(counts[:-1])
     for beat in BEATS:
-        meter.beat(beat)
-    assert not meter.at(WINDOW - 1, {})
-    meter.push(counts[-1:])
-    assert meter.at(WINDOW, {})
+        raw.beat(beat)
+    assert not paced(raw, WINDOW - 1, {})
+    raw.push(counts[-1:])
+    assert paced(raw, WINDOW, {})
     dead = ("I", "II", "V1", "V2", "V3", "V4")
-    assert not meter.at(WINDOW, dict.fromkeys(dead, LeadFault.RAILED))
-    assert meter.at(WINDOW, dict.fromkeys(dead, LeadFault.NOISY))
-    meter.reset()
-    assert not meter.at(WINDOW, {})
+    assert not paced(raw, WINDOW, dict.fromkeys(dead, LeadFault.RAILED))
+    assert paced(raw, WINDOW, dict.fromkeys(dead, LeadFault.NOISY))
+    raw.reset()
+    assert not paced(raw, WINDOW, {})
 
 
 def chip(name: str, seconds: int) -> tuple[FrameBlock, float]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from firmware.events import LEADS, LeadFault
 from firmware.findings import Priority
-from firmware.st_level import LIMIT_UV, StLevels, StMeter, st_levels
+from firmware.raw_window import RawWindow
+from firmware.st_level import LIMIT_UV, StLevels, st_levels, st_warnings
 from hal.frontend import CHANNEL_LEADS
 
 NV_PER_COUNT = 400_000_000 / 8_388_607
@@ -141,19 +142,19 @@ def test_few_beats_or_no_beats_are_no_measurement() -> None:
 
 
 def test_the_meter_warns_from_the_first_whole_window_and_forgets_at_a_gap() -> None:
-    meter = StMeter(NV_PER_COUNT)
-    meter.push(drawn(250.0)[:4999])
+    raw = RawWindow(NV_PER_COUNT)
+    raw.push(drawn(250.0)[:4999])
     for peak in PEAKS:
-        meter.beat(10_000 + peak)
-    assert meter.at(14_999, {}) == ()
-    meter.push(drawn(250.0)[4999:])
-    (finding,) = meter.at(15_000, {})
+        raw.beat(10_000 + peak)
+    assert st_warnings(raw, 14_999, {}) == ()
+    raw.push(drawn(250.0)[4999:])
+    (finding,) = st_warnings(raw, 15_000, {})
     assert (finding.code, finding.priority, finding.probability) == (
         "st_elevation", Priority.HIGH, None,
     )  # fmt: skip
     assert finding.act == "look at I II aVL aVF V1 V2 V3 V4 V5 V6"
     noisy = dict.fromkeys(LEADS[:11], LeadFault.NOISY)
-    assert meter.at(15_000, noisy) == ()
-    assert meter.at(15_000, dict.fromkeys(LEADS, LeadFault.MAINS)) == (finding,)
-    meter.reset()
-    assert meter.at(15_000, {}) == ()
+    assert st_warnings(raw, 15_000, noisy) == ()
+    assert st_warnings(raw, 15_000, dict.fromkeys(LEADS, LeadFault.MAINS)) == (finding,)
+    raw.reset()
+    assert st_warnings(raw, 15_000, {}) == ()
