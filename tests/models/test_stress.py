@@ -94,20 +94,20 @@ def test_all_chest_electrodes_off_leave_the_limb_leads() -> None:
     assert [lead for lead in LEADS if got[lead].any()] == list(LEADS[:6])
 
 
-I, II, III, AVR, AVL, AVF = (CLEAN[lead] for lead in LEADS[:6])  # noqa: E741
+ONE, II, III, AVR, AVL, AVF = (CLEAN[lead] for lead in LEADS[:6])
 
 
 @pytest.mark.parametrize(
     ("name", "limbs", "chest_shift"),
     [
-        ("RA/LA", [-I, III, II, AVL, AVR, AVF], 0 * I),
-        ("RA/LL", [-III, -II, -I, AVF, AVL, AVR], 0 * I),
-        ("LA/LL", [II, I, -III, AVR, AVF, AVL], 0 * I),
-        ("RA-LA-LL one round", [III, -I, -II, AVL, AVF, AVR], 0 * I),
-        ("RA-LL-LA one round", [-II, -III, I, AVF, AVR, AVL], 0 * I),
+        ("RA/LA", [-ONE, III, II, AVL, AVR, AVF], 0 * ONE),
+        ("RA/LL", [-III, -II, -ONE, AVF, AVL, AVR], 0 * ONE),
+        ("LA/LL", [II, ONE, -III, AVR, AVF, AVL], 0 * ONE),
+        ("RA-LA-LL one round", [III, -ONE, -II, AVL, AVF, AVR], 0 * ONE),
+        ("RA-LL-LA one round", [-II, -III, ONE, AVF, AVR, AVL], 0 * ONE),
         # RL feels what LL feels: one lead is flat, and Wilson's terminal shifts
-        ("RA/RL", [-III, 0 * I, III, III / 2, -III, III / 2], -II / 3),
-        ("LA/RL", [II, II, 0 * I, -II, II / 2, II / 2], -III / 3),
+        ("RA/RL", [-III, 0 * ONE, III, III / 2, -III, III / 2], -II / 3),
+        ("LA/RL", [II, II, 0 * ONE, -II, II / 2, II / 2], -III / 3),
     ],
 )
 def test_limb_swaps(name: str, limbs: list[np.ndarray], chest_shift: np.ndarray) -> None:

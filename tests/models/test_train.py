@@ -15,7 +15,8 @@ from firmware.network import Network
 from models.bundle import Calibration, draft, finish
 from models.data.rates import Rate
 from models.groups import GROUPS, OUTPUTS
-from models.quantize import Validation, build
+from models.metrics import sigmoid
+from models.quantize import Validation, build, calibrate_head
 from models.recipe import RECIPES, _taught, read
 from models.train import (
     Lesson,
@@ -130,6 +131,19 @@ def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
     calibration = Calibration(bundle.groups, bundle.fusion.weights, bundle.manifest["findings"])
     first, second = (finish(unfinished, calibration, metrics, config) for _ in range(2))
     assert first == second
+
+
+@needs_tensorflow
+def test_the_last_layer_takes_each_label_s_bias_off_and_keeps_its_ranking(run: Path) -> None:
+    tensors, y = windows()
+    network = load_network(run)
+    before = predict(network, tensors)[:, 4:]
+    calibrate_head(network, Validation(tensors, y, []))
+    after = predict(network, tensors)[:, 4:]
+    off = [np.abs(sigmoid(z).mean(0) - y[:, 4:].mean(0)).max() for z in (before, after)]
+    assert off[1] < off[0] / 2
+    for one, other in zip(before.T, after.T, strict=True):
+        assert np.corrcoef(one, other)[0, 1] > 0.999
 
 
 def test_one_cycle_rises_for_a_fifth_and_ends_near_zero() -> None:
