@@ -115,9 +115,17 @@ class ElectrodesSection:
 
 @dataclass(frozen=True, slots=True)
 class ModelSection:
-    """The network. Empty path: the one that comes with the firmware; "none": none."""
+    """The network. Empty path: the installed one; a path: that bundle, "none": none.
+
+    store : folder of the installed models; empty: the system's place for them
+    trust : "development" takes bundles signed with a development key, too
+    confirm_windows : so many judged windows make a model on trial the confirmed one
+    """
 
     path: str = ""
+    store: str = ""
+    trust: str = _setting("production", one_of("production", "development"))
+    confirm_windows: int = _setting(30, between(1, 3600))
 
 
 @dataclass(frozen=True, slots=True)

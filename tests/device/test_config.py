@@ -61,6 +61,8 @@ def test_ring_path_is_configured_or_in_shared_memory() -> None:
         ("[patient]\nseed = -1", "patient.seed must be 0 to"),
         ("[serial]\nbaud = nan", "serial.baud must be a whole number"),
         ("[frontend]\nlead_off_threshold_percent = nan", "must be 70.0 to 95.0, not NaN"),
+        ("[model]\ntrust = 'all'", 'model.trust must be one of "production", "development"'),
+        ("[model]\nconfirm_windows = 0", "model.confirm_windows must be 1 to 3600, not 0"),
         ("gain = = 6", "not valid TOML"),
         ("[electrodes]\nnaming = 'DIN'", 'electrodes.naming must be one of "AHA", "IEC"'),
     ],
