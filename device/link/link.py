@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.link.commands import MAX_COMMAND, Command, Name, parse
+from device.link.flashing import Flasher
 from device.link.outbox import Outbox
 from device.link.port import Opener, Port
 from device.link.protocol import LineSplitter, ProtocolError, Wrong, encode, pack
@@ -74,13 +75,21 @@ class Link:
 
     name, baud : the port, as ``open_port`` takes them; "" for no line at all
     port : a port that is open already, used first
+    flasher : what ``model`` commands act on; None where no models can be installed
     """
 
     def __init__(
-        self, name: str, baud: int, instrument: Instrument, *, port: Port | None = None
+        self,
+        name: str,
+        baud: int,
+        instrument: Instrument,
+        *,
+        port: Port | None = None,
+        flasher: Flasher | None = None,
     ) -> None:
         self._name, self._baud = name, baud
         self._instrument = instrument
+        self.flasher = flasher
         self._outbox = Outbox()
         self._lines = LineSplitter(MAX_COMMAND)
         self._commands = _Allowance(COMMANDS_PER_S, COMMAND_BURST)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
+
+MAX_TEXT = 500  # characters of one sentence of the installer; six bytes each at worst
+END_OF_FLASH = ("outcome", "reason", "text", "model", "sha256", "head")
 
 
 def electrode_names(mask: int) -> list[str]:
@@ -65,6 +69,16 @@ def fault_event(index: int, part: str, text: str) -> dict[str, Any]:
 def model_event(index: int, model: str) -> dict[str, Any]:
     """``event``: the network that makes the calls from here on, "" for none."""
     return {"event": "model", "index": index, "model": model}
+
+
+def flash_event(index: int, said: Mapping[str, Any]) -> dict[str, Any]:
+    """``event``: one line of the installer, ``{stage, text}``, or its last with the outcome.
+
+    The last is ``{outcome, reason, text, model, sha256, head}``; members beyond these are not sent.
+    """
+    names = END_OF_FLASH if "outcome" in said else ("stage", "text")
+    body = {name: str(said.get(name, ""))[:MAX_TEXT] for name in names}
+    return {"event": "flash", "index": index, **body}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
