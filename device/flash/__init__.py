@@ -1,0 +1,1 @@
+"""Flashing models: who may sign one, where it is kept, how it is changed without losing any."""
