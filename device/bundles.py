@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from firmware.bundle import Bundle, BundleError
+from firmware.archive import BundleError
+from firmware.bundle import Bundle
 from firmware.network import Network
 
 EMBEDDED = "embedded.l12"

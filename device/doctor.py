@@ -27,7 +27,7 @@ from device.display.screens import Frame
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT
 from device.source import SIMULATED, build_frontend
-from firmware.bundle import BundleError
+from firmware.archive import BundleError
 from firmware.fixedpoint import BiquadBank
 from firmware.network import Network, NetworkError
 from hal.backends import Wiring

@@ -25,7 +25,7 @@ from device.link.commands import SETTINGS
 from device.link.link import Link
 from device.link.port import Port
 from device.link.protocol import VERSION
-from firmware.bundle import BundleError
+from firmware.archive import BundleError
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
 from firmware.network import Network, NetworkError
 from firmware.pipeline import Pipeline

@@ -1,10 +1,11 @@
 """A bundle: everything a device needs to run one network, in one file of known bytes.
 
-An uncompressed zip, written one way only (``pack``), so that the same content is the same bytes
-everywhere and a flipped bit anywhere is seen. Members:
+Members of the archive (``firmware.archive``):
 
-``SHA256SUMS`` : of every other member
-``manifest.json`` : names, labels, input contract, calibration, thresholds, origin, accuracy
+``SHA256SUMS`` : of every member but itself and the next
+``SIGNATURES`` : who vouches for it; may be absent
+``manifest.json`` : names, labels, input contract, calibration, thresholds, origin, accuracy, as in
+    ``schema/manifest-v2.json``
 ``model.tflite`` : the int8 network, one input, one output of logits
 ``card.md`` : the model card
 ``golden/NAME.counts`` : int8 [5000, 8], first differences of raw counts in steps of ``golden_step``
@@ -14,37 +15,41 @@ everywhere and a flipped bit anywhere is seen. Members:
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import math
-import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.archive import (
+    CARD,
+    GOLDEN_PARTS,
+    MANIFEST,
+    MODEL,
+    SIGNATURES,
+    SUMS,
+    BundleError,
+    sha256,
+    unpack,
+)
+from firmware.call import ABSTENTION
 from firmware.events import LEADS
 from firmware.findings import FindingRule, Priority
 from firmware.fusion import FEATURES, Fusion
 from firmware.profiles import PROFILES
 from hal.frontend import CHANNELS
 
-FORMAT = 1
-FIRMWARE = (0, 2, 0)  # what a manifest's ``minimum_firmware`` is held against
-MAX_BYTES = 64 << 20
-SUMS, MANIFEST, MODEL, CARD = "SHA256SUMS", "manifest.json", "model.tflite", "card.md"
+FORMAT = 2
+FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
+SCHEMA = f"manifest-v{FORMAT}.json"
+HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _TFLITE_MAGIC = slice(4, 8), b"TFL3"
-
-
-class BundleError(ValueError):
-    """The bundle cannot be used; the message is one line: what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,10 @@ class Bundle:
     """A checked bundle.
 
     call_group : the group that makes the call
+    counter : rises when an older bundle must not come back (a defect, a stolen key)
+    hardware : boards it was made for
+    digest : SHA-256 of the whole file; content : of its SHA256SUMS, which is what is signed
+    signatures : the SIGNATURES member, b"" for none
     fusion : weights of the measured rate, None without; findings : the short list's rules
     """
 
@@ -105,7 +114,11 @@ class Bundle:
     golden: tuple[Golden, ...]
     card: str
     manifest: Mapping[str, Any]
-    digest: str  # SHA-256 of the whole file
+    digest: str
+    content: str
+    counter: int
+    hardware: tuple[str, ...]
+    signatures: bytes = b""
     fusion: Fusion | None = None
     findings: tuple[FindingRule, ...] = ()
 
@@ -128,55 +141,6 @@ class Bundle:
             raise BundleError(f"manifest.json does not fit its format ({detail})") from None
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """The one way to write a bundle: sorted members, no compression, no clock; adds SHA256SUMS."""
-    sums = "".join(f"{_sha256(files[name])}  {name}\n" for name in sorted(files))
-    return _zip({**files, SUMS: sums.encode()})
-
-
-def unpack(data: bytes) -> dict[str, bytes]:
-    """The members of a bundle, hashes checked. Raises BundleError in one line."""
-    if len(data) > MAX_BYTES:
-        raise BundleError(f"the bundle has {len(data)} bytes; at most {MAX_BYTES} are accepted")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
-                raise zipfile.BadZipFile("it is compressed")
-            files = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error) as error:
-        reason = str(error) or type(error).__name__
-        raise BundleError(
-            f"not a model bundle, or a damaged one ({reason}); copy it again"
-        ) from None
-    if SUMS not in files:
-        raise BundleError("not a model bundle: it has no SHA256SUMS")
-    listed = {}
-    for line in files[SUMS].decode("utf-8", "replace").splitlines():
-        digest, _, name = line.partition("  ")
-        listed[name] = digest
-    for name in sorted(set(files) - {SUMS} | set(listed)):
-        if name not in files or listed.get(name) != _sha256(files[name]):
-            raise BundleError(f"{name} is not what SHA256SUMS says; copy the bundle again")
-    if _zip(files) != data:
-        raise BundleError("the bundle's zip is not as lead12 writes it; copy the bundle again")
-    return files
-
-
-def _zip(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            item = zipfile.ZipInfo(name, _EPOCH)
-            item.create_system = 3
-            item.external_attr = 0o644 << 16
-            archive.writestr(item, files[name])
-    return buffer.getvalue()
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _manifest(data: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
@@ -196,10 +160,24 @@ def _manifest(data: bytes) -> dict[str, Any]:
     return manifest
 
 
+def check_schema(manifest: Mapping[str, Any]) -> None:
+    """Hold a manifest against the published schema. Raises BundleError naming the place."""
+    from jsonschema import Draft202012Validator  # 0.1 s: for who installs, not for who runs
+
+    text = resources.files("firmware").joinpath("schema", SCHEMA).read_text()
+    flaws = Draft202012Validator(json.loads(text)).iter_errors(manifest)
+    flaw = min(flaws, key=lambda one: (len(one.path), str(one.json_path)), default=None)
+    if flaw is not None:
+        what = flaw.message if len(flaw.message) < 160 else f"{flaw.message[:157]}..."
+        raise BundleError(f"manifest.json does not fit its schema at {flaw.json_path}: {what}")
+
+
 def _build(
     cls: type[Bundle], manifest: dict[str, Any], files: dict[str, bytes], data: bytes
 ) -> Bundle:
+    hardware = _hardware(manifest["hardware"])
     contract = _contract(manifest["input"])
+    _abstention(manifest["abstention"])
     groups = tuple(_group(entry) for entry in manifest["groups"])
     outputs = sum(len(group.labels) for group in groups)
     columns = [group.first + i for group in groups for i in range(len(group.labels))]
@@ -225,10 +203,37 @@ def _build(
         golden=golden,
         card=files[CARD].decode(),
         manifest=manifest,
-        digest=_sha256(data),
+        digest=sha256(data),
+        content=sha256(files[SUMS]),
+        counter=_counter(manifest["security_counter"]),
+        hardware=hardware,
+        signatures=files.get(SIGNATURES, b""),
         fusion=_fusion(manifest.get("fusion"), groups),
         findings=tuple(_finding(entry, groups) for entry in manifest.get("findings", ())),
     )
+
+
+def _counter(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise BundleError("the manifest's security counter is not a whole number from 0")
+    return value
+
+
+def _hardware(value: Any) -> tuple[str, ...]:
+    boards = tuple(map(str, value))
+    if HARDWARE not in boards:
+        made = ", ".join(boards) or "no board"
+        raise BundleError(f"the bundle was made for {made}; this is a {HARDWARE}")
+    return boards
+
+
+def _abstention(entry: Mapping[str, Any]) -> None:
+    if (entry["rule"], entry["version"]) != ABSTENTION:
+        have = " version ".join(map(str, ABSTENTION))
+        raise BundleError(
+            f"the bundle abstains by rule {entry['rule']} version {entry['version']}, this "
+            f"firmware by {have}; use a bundle made for it"
+        )
 
 
 def _contract(entry: dict[str, Any]) -> InputContract:
@@ -317,7 +322,7 @@ def _known(group: str, label: str, groups: tuple[OutputGroup, ...], what: str) -
 
 
 def _golden(name: str, step: int, files: dict[str, bytes], samples: int, outputs: int) -> Golden:
-    parts = [f"golden/{name}.{part}" for part in ("counts", "tensor", "logits")]
+    parts = [f"golden/{name}.{part}" for part in GOLDEN_PARTS]
     missing = [part for part in parts if part not in files]
     if missing:
         raise BundleError(f"the bundle has no {missing[0]}")

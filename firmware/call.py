@@ -23,6 +23,8 @@ MAX_CHEST_OFF = 2
 READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
 ST_UNREADABLE = ("lbbb", "paced")  # findings beside which measured ST elevation means nothing
 PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, None)
+# How a call below its threshold is refused; a bundle names the rule its thresholds were fitted for
+ABSTENTION = ("below_threshold", 1)
 SINUS = ("GSVT", "SB", "SR")  # MATE groups whose words say "sinus"
 
 

@@ -245,7 +245,7 @@ def main() -> None:
     # Thread pools for small matrices only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from device.config import ConfigError
-    from firmware.bundle import BundleError
+    from firmware.archive import BundleError
     from firmware.network import NetworkError
     from hal.errors import HalError
     from tools.bench.figures import RecordingsAbsentError

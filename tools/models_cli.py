@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firmware.bundle import Bundle, BundleError
+from firmware.archive import BundleError
+from firmware.bundle import Bundle
 from firmware.network import NetworkError
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.bundle import Bundle, BundleError
+from firmware.archive import BundleError
+from firmware.bundle import Bundle
 from models.train import FINAL
 
 BUNDLE = "rhythm.l12"

@@ -16,17 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.bundle import (
-    FIRMWARE,
-    MANIFEST,
-    MODEL,
-    SUMS,
-    Bundle,
-    BundleError,
-    _zip,
-    pack,
-    unpack,
-)
+from firmware.archive import MANIFEST, MODEL, SUMS, BundleError, _zip, pack, unpack, with_signatures
+from firmware.bundle import FIRMWARE, Bundle, check_schema
 from firmware.findings import FindingRule, Priority
 from firmware.fusion import Fusion
 from firmware.profiles import PROFILES
@@ -46,7 +37,7 @@ def rewritten(change: Callable[[dict[str, Any]], object]) -> bytes:
 def test_the_embedded_bundle_is_whole_and_fits_this_firmware() -> None:
     bundle = Bundle.from_bytes(EMBEDDED)
     assert len(bundle.model) <= 500_000
-    assert len(EMBEDDED) <= 750_000
+    assert len(EMBEDDED) <= 700_000
     groups = {group.name: len(group.labels) for group in bundle.groups}
     assert groups == {"mate4": 4, "superclasses": 5, "statements": 71, "cnn_te": 13}
     assert bundle.fusion is not None
@@ -80,7 +71,7 @@ def test_a_flipped_byte_anywhere_is_refused(at: int, flip: int) -> None:
 
 def test_every_byte_of_the_zip_structure_counts() -> None:
     """The headers and the directory, which zipfile itself hardly looks at."""
-    small = pack({"a": b"1", "b": b"22"})
+    small = pack({"card.md": b"1", "manifest.json": b"22"})
     unpack(small)
     for at in range(len(small)):
         for bit in range(8):
@@ -96,7 +87,9 @@ def test_a_member_that_was_exchanged_in_a_sound_zip_is_refused() -> None:
     model[len(model) // 2] ^= 1
     with pytest.raises(BundleError, match=r"model.tflite is not what SHA256SUMS says"):
         Bundle.from_bytes(_zip({**files, MODEL: bytes(model)}))
-    with pytest.raises(BundleError, match=r"extra is not what SHA256SUMS says"):
+    with pytest.raises(BundleError, match=r"golden/x.counts is not what SHA256SUMS says"):
+        Bundle.from_bytes(_zip({**files, "golden/x.counts": b""}))
+    with pytest.raises(BundleError, match=r"holds 'extra', which no bundle has"):
         Bundle.from_bytes(_zip({**files, "extra": b""}))
 
 
@@ -138,7 +131,12 @@ def test_a_model_that_is_no_network_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda m: m.update(format=2), "format 1; update the firmware"),
+        (lambda m: m.update(format=3), "format 2; update the firmware"),
+        (lambda m: m.update(security_counter=-1), "security counter"),
+        (lambda m: m.update(security_counter=True), "security counter"),
+        (lambda m: m.pop("security_counter"), "does not fit"),
+        (lambda m: m.update(hardware=["toaster", "kettle"]), "made for toaster, kettle; this is"),
+        (lambda m: m["abstention"].update(version=2), "abstains by rule below_threshold version 2"),
         (lambda m: m.update(minimum_firmware="9.0"), "needs firmware 9.0"),
         (lambda m: m.update(minimum_firmware="soon"), "does not say the firmware"),
         (lambda m: m["input"]["filter"].update(version=99), "filter model version 99"),
@@ -165,6 +163,39 @@ def test_a_manifest_that_does_not_fit_is_refused_in_one_line(
     with pytest.raises(BundleError, match=says) as caught:
         Bundle.from_bytes(rewritten(change))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda m: m.update(surprise=1), r"\$: .*'surprise' was unexpected"),
+        (lambda m: m.pop("measured"), r"\$: 'measured' is a required"),
+        (lambda m: m["training"]["data"][0].pop("licence"), r"at \$.training.data\[0\]"),
+        (lambda m: m["input"].update(rate_hz=0), r"at \$.input.rate_hz"),
+        (lambda m: m.update(version="two"), r"at \$.version"),
+        (lambda m: m.update(security_counter=1.5), r"at \$.security_counter"),
+        (lambda m: m["groups"][0]["text"].update(AFIB="A" * 1000), r"at \$.groups\[0\].text"),
+    ],
+)
+def test_the_schema_names_the_place(change: Callable[[dict[str, Any]], object], place: str) -> None:
+    manifest = json.loads(unpack(EMBEDDED)[MANIFEST])
+    check_schema(manifest)
+    change(manifest)
+    with pytest.raises(BundleError, match=place) as caught:
+        check_schema(manifest)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_signatures_change_the_file_and_not_what_is_signed() -> None:
+    plain = Bundle.from_bytes(EMBEDDED)
+    signed = Bundle.from_bytes(with_signatures(EMBEDDED, b"{}"))
+    assert (plain.signatures, signed.signatures) == (b"", b"{}")
+    assert plain.content == signed.content
+    assert plain.digest != signed.digest
+    assert with_signatures(with_signatures(EMBEDDED, b"{}"), b"[]") == with_signatures(
+        EMBEDDED, b"[]"
+    )
 
 
 def test_golden_counts_are_what_their_differences_add_up_to() -> None:

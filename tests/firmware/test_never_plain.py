@@ -8,7 +8,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from firmware.bundle import MANIFEST, SUMS, Bundle, pack, unpack
+from firmware.archive import MANIFEST, SUMS, pack, unpack
+from firmware.bundle import Bundle
 from firmware.call import plain_sinus
 from firmware.events import Call, Refusal
 from firmware.network import Network

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.bundle import Bundle, BundleError
+from firmware.archive import BundleError
+from firmware.bundle import Bundle
 from firmware.call import SINUS
 from hal.frontend import Electrode
 from models.data.dataset import Metadata

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware.bundle import MANIFEST, SUMS, pack, unpack
+from firmware.archive import MANIFEST, SUMS, pack, unpack
 from hal.patient import ANALOG_OVERSAMPLING, ANALOG_RATE_HZ
 from hal.patient.presets import preset
 from tools import cli
