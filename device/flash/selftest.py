@@ -204,7 +204,7 @@ def main(arguments: list[str]) -> int:
     result, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
     os.dup2(2, 1)  # what the interpreter's C++ prints is no result
     file, memory_mb, seconds = arguments[0], float(arguments[1]), float(arguments[2])
-    from firmware.bundle import BundleError
+    from firmware.archive import BundleError
     from firmware.network import NetworkError
 
     _confine(memory_mb, seconds)

@@ -179,7 +179,7 @@ GOOD = {"sha256": "aa", "golden": 3, "latency_ms": 1.0, "memory_mb": 10.0, "runt
 @pytest.mark.parametrize(
     ("out", "err", "code", "flaw", "says"),
     [
-        (b"", b"INFO: a\nfatal: b\n", 1, Flaw.SELF_TEST, "no result in its self-test (exit code 1: fatal: b)"),
+        (b"", b"INFO: a\nb\n", 1, Flaw.SELF_TEST, "in its self-test (exit code 1: b)"),
         (b"no json", b"", 0, Flaw.SELF_TEST, "no result in its self-test (exit code 0)"),
         (b"[1]", b"", 0, Flaw.SELF_TEST, "no result"),
         (b"{}", b"", 0, Flaw.SELF_TEST, "no result"),
