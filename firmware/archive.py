@@ -36,6 +36,10 @@ class BundleError(ValueError):
     """The bundle cannot be used; the message is one line: what is wrong and what to do."""
 
 
+class IncompatibleError(BundleError):
+    """A whole bundle, but one that was made for other firmware or another board."""
+
+
 def pack(files: Mapping[str, bytes]) -> bytes:
     """The one way to write a bundle: sorted members, no compression, no clock; adds SHA256SUMS."""
     signatures = {name: data for name, data in files.items() if name == SIGNATURES}

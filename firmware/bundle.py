@@ -33,6 +33,7 @@ from firmware.archive import (
     SIGNATURES,
     SUMS,
     BundleError,
+    IncompatibleError,
     sha256,
     unpack,
 )
@@ -144,17 +145,19 @@ class Bundle:
 def _manifest(data: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"manifest.json is not JSON ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BundleError(f"manifest.json is not of bundle format {FORMAT}; update the firmware")
+        raise IncompatibleError(
+            f"manifest.json is not of bundle format {FORMAT}; update the firmware"
+        )
     try:
         needs = tuple(map(int, str(manifest.get("minimum_firmware")).split(".")))
     except ValueError:
         raise BundleError("manifest.json does not say the firmware it needs as 1.2.3") from None
     if needs > FIRMWARE:
         have = ".".join(map(str, FIRMWARE))
-        raise BundleError(
+        raise IncompatibleError(
             f"the bundle needs firmware {manifest['minimum_firmware']}, this is {have}; update it"
         )
     return manifest
@@ -223,14 +226,14 @@ def _hardware(value: Any) -> tuple[str, ...]:
     boards = tuple(map(str, value))
     if HARDWARE not in boards:
         made = ", ".join(boards) or "no board"
-        raise BundleError(f"the bundle was made for {made}; this is a {HARDWARE}")
+        raise IncompatibleError(f"the bundle was made for {made}; this is a {HARDWARE}")
     return boards
 
 
 def _abstention(entry: Mapping[str, Any]) -> None:
     if (entry["rule"], entry["version"]) != ABSTENTION:
         have = " version ".join(map(str, ABSTENTION))
-        raise BundleError(
+        raise IncompatibleError(
             f"the bundle abstains by rule {entry['rule']} version {entry['version']}, this "
             f"firmware by {have}; use a bundle made for it"
         )
@@ -238,7 +241,7 @@ def _abstention(entry: Mapping[str, Any]) -> None:
 
 def _contract(entry: dict[str, Any]) -> InputContract:
     if tuple(entry["leads"]) != LEADS:
-        raise BundleError(f"the bundle wants leads {entry['leads']}, not {list(LEADS)}")
+        raise IncompatibleError(f"the bundle wants leads {entry['leads']}, not {list(LEADS)}")
     contract = InputContract(
         rate_hz=int(entry["rate_hz"]),
         samples=int(entry["samples"]),
@@ -251,7 +254,7 @@ def _contract(entry: dict[str, Any]) -> InputContract:
     profile = PROFILES.get(contract.profile)
     if profile is None or profile.version != contract.profile_version:
         have = f"version {profile.version}" if profile else "none"
-        raise BundleError(
+        raise IncompatibleError(
             f"the bundle was trained behind filter {contract.profile} version "
             f"{contract.profile_version}, this firmware has {have}; use a bundle made for it"
         )
