@@ -17,9 +17,8 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 
-import sdnotify
-
 from device import config as settings
+from device.notify import notifier
 from device.ring import RingWriter, WriterState
 from device.segment import RingError
 from device.source import build_frontend
@@ -186,7 +185,7 @@ def main(arguments: list[str]) -> int:
         return Exit.USAGE
     if refused := take_priority():
         log(refused)
-    notify = sdnotify.SystemdNotifier().notify
+    notify = notifier()
     acquisition = Acquisition(
         lambda: build_frontend(config, clock), config.frontend.settings(), ring, clock, log, notify
     )

@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import sdnotify
 from numpy.typing import NDArray
 
 from device import config as settings
@@ -27,6 +26,7 @@ from device.display.outputs import DisplayError, open_display
 from device.health import Health
 from device.instrument import Instrument
 from device.link.port import host_end
+from device.notify import notifier
 from device.panel import Panel
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
@@ -261,7 +261,7 @@ def main(arguments: list[str]) -> int:
     def log(line: str) -> None:
         print(f"monitor: {line}", file=sys.stderr, flush=True)
 
-    monitor = Monitor(config, RealClock(), sdnotify.SystemdNotifier().notify, log)
+    monitor = Monitor(config, RealClock(), notifier(), log)
     gc.freeze()
     monitor.run(lambda: asked_to_stop)
     return 0

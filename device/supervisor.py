@@ -1,7 +1,8 @@
 """What ``lead12 run`` starts on a laptop; on the device systemd does this.
 
-Starts the processes of ``device.processes``, starts again what dies, ends them together. Imports
-the standard library only, so that it costs next to nothing beside them.
+Starts the processes of ``device.processes``, kills what has stopped answering, starts again what
+dies, ends them together. Imports the standard library only, so that it costs next to nothing
+beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from types import FrameType
 
 from device.config import Config, ring_path
 from device.link.port import FD_PREFIX, PTY
-from device.processes import ENVIRONMENT, EXIT_USAGE, PROCESSES, RESTARTS, STOP_S, WITHIN_S, Process
+from device.processes import (
+    ENVIRONMENT,
+    EXIT_USAGE,
+    PROCESSES,
+    RESTARTS,
+    STOP_S,
+    WATCHDOG_S,
+    WITHIN_S,
+    Process,
+)
+from device.watchdog import Watchdog
 
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1  # sys/prctl.h
@@ -33,11 +44,15 @@ class Supervisor:
 
     config : ``serial.port = "pty"`` makes a pseudo-terminal and reports its name
     report : takes lines for the user: what the processes say, and what becomes of them
+    watchdog_s : a process that is ready and says nothing for so long is killed and started again
     """
 
-    def __init__(self, config: Config, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Config, report: Callable[[str], None], *, watchdog_s: float = WATCHDOG_S
+    ) -> None:
         self._config = config
         self._report = report
+        self._watchdog_s = watchdog_s
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._deaths: dict[str, deque[float]] = {p.name: deque() for p in PROCESSES}
         self._readers: list[threading.Thread] = []
@@ -62,11 +77,13 @@ class Supervisor:
             _forget_the_dead(path.parent)
             self._config = self._config.override({"ring.path": str(path)})
         try:
-            with self._signals(), self._pseudo_terminal():
+            names = [process.name for process in PROCESSES]
+            watchdog = Watchdog(names, time.monotonic, silence_s=self._watchdog_s)
+            with self._signals(), self._pseudo_terminal(), contextlib.closing(watchdog):
                 for process in PROCESSES:
-                    self._start(process)
+                    self._start(process, watchdog)
                 try:
-                    code = self._watch(duration_s)
+                    code = self._watch(duration_s, watchdog)
                 finally:
                     ended = self._end_all()
                 return code or ended
@@ -74,16 +91,23 @@ class Supervisor:
             if private_ring:
                 ring_path(self._config).unlink(missing_ok=True)
 
-    def _watch(self, duration_s: float | None) -> int:
+    def _watch(self, duration_s: float | None, watchdog: Watchdog) -> int:
         end_s = None if duration_s is None else time.monotonic() + duration_s
         while not self._stop.wait(_POLL_S):
             if end_s is not None and time.monotonic() >= end_s:
                 return 0
             for process in PROCESSES:
                 child = self._running.get(process.name)
-                code = child.poll() if child else None
-                if code is None:
+                if child is None:
                     continue
+                code = child.poll()
+                if code is None:
+                    silent_s = watchdog.silent_s(process.name)
+                    if silent_s is None:
+                        continue
+                    self._report(f"{process.name} has not answered for {silent_s:.0f} s")
+                    child.kill()
+                    code = child.wait()
                 del self._running[process.name]
                 if code == 0:
                     if not self._running:
@@ -91,7 +115,7 @@ class Supervisor:
                     continue  # a recording has ended: acquire goes first, monitor when it is done
                 if code == EXIT_USAGE or not self._may_restart(process, code):
                     return EXIT_USAGE if code == EXIT_USAGE else 1
-                self._start(process)
+                self._start(process, watchdog)
         return 0
 
     def _may_restart(self, process: Process, code: int) -> bool:
@@ -106,10 +130,11 @@ class Supervisor:
         self._report(f"{process.name} died ({why}), started again")
         return True
 
-    def _start(self, process: Process) -> None:
+    def _start(self, process: Process, watchdog: Watchdog) -> None:
+        watchdog.started(process.name)
         child = subprocess.Popen(
             [sys.executable, "-m", process.module, self._config.to_json()],
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, **watchdog.environment(process.name)},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
