@@ -226,7 +226,9 @@ def _hardware(value: Any) -> tuple[str, ...]:
     boards = tuple(map(str, value))
     if HARDWARE not in boards:
         made = ", ".join(boards) or "no board"
-        raise IncompatibleError(f"the bundle was made for {made}; this is a {HARDWARE}")
+        raise IncompatibleError(
+            f"the bundle was made for {made} and this is a {HARDWARE}; use a bundle made for it"
+        )
     return boards
 
 
@@ -241,7 +243,10 @@ def _abstention(entry: Mapping[str, Any]) -> None:
 
 def _contract(entry: dict[str, Any]) -> InputContract:
     if tuple(entry["leads"]) != LEADS:
-        raise IncompatibleError(f"the bundle wants leads {entry['leads']}, not {list(LEADS)}")
+        raise IncompatibleError(
+            f"the bundle wants leads {' '.join(entry['leads'])} and this firmware gives "
+            f"{' '.join(LEADS)}; use a bundle made for it"
+        )
     contract = InputContract(
         rate_hz=int(entry["rate_hz"]),
         samples=int(entry["samples"]),

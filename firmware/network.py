@@ -112,14 +112,14 @@ class Network:
         for golden in self.bundle.golden:
             if not np.array_equal(self.tensor(golden.counts), golden.tensor):
                 raise NetworkError(
-                    f"self-test {golden.name}: the filters do not give the bundle's tensor; "
-                    "reinstall the firmware"
+                    f"self-test {golden.name}: the filters do not give the bundle's tensor here; "
+                    "use a bundle made for this firmware"
                 )
             off = np.abs(self.logits(golden.tensor).astype(int) - golden.logits).max()
             if off > self.bundle.tolerance:
                 raise NetworkError(
                     f"self-test {golden.name}: the network is off by {off} steps, "
-                    f"{self.bundle.tolerance} are allowed; reinstall {self.runtime}"
+                    f"{self.bundle.tolerance} are allowed; the bundle or {self.runtime} is faulty"
                 )
 
     def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
