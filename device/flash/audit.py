@@ -1,0 +1,236 @@
+"""The audit log: who did what to the models, when; append-only, each line chained to the one before.
+
+A line is a JSON object; ``hash`` is the SHA-256 of the line without its last member, ``prev`` the
+hash of the line before. The store keeps the last number and hash (``Head``) outside the log, so that
+a cut tail is found, too. A line that a power cut left half written stays where it is: the next
+entry carries the SHA-256 of what is there as ``torn``, which tells it from an edit.
+
+The chain needs no key. Who may write to both the log and the state can forge both; a ``Head`` that
+was noted elsewhere (every install tells it) still finds that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from device.flash import files
+from device.flash.keyring import stamp
+
+MAX_BYTES = 256 << 20
+MAX_WHO, MAX_TEXT = 80, 500
+
+
+class What(StrEnum):
+    """What was done; ``LOST`` is what a power cut, a failing disk or a stranger did."""
+
+    INSTALL = "install"
+    REFUSE = "refuse"
+    CONFIRM = "confirm"
+    ROLLBACK = "rollback"
+    REVERT = "revert"
+    TRUST = "trust"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Number and hash of an entry; 0 and "" before the first."""
+
+    n: int = 0
+    hash: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.n}:{self.hash[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line. utc : the system's clock, which may be wrong; the order is that of n."""
+
+    n: int
+    utc: str
+    who: str
+    what: str
+    model: str
+    sha256: str
+    text: str
+    torn: str
+    prev: str
+
+    @property
+    def hash(self) -> str:
+        """Of the line without its hash."""
+        return _sha256(self._body())
+
+    @property
+    def head(self) -> Head:
+        """What the next entry goes on from."""
+        return Head(self.n, self.hash)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        torn = {"torn": self.torn} if self.torn else {}
+        return {
+            "n": self.n,
+            "utc": self.utc,
+            "who": self.who,
+            "what": self.what,
+            "model": self.model,
+            "sha256": self.sha256,
+            "text": self.text,
+            **torn,
+            "prev": self.prev,
+        }
+
+    def to_line(self) -> bytes:
+        """With its hash and the end of the line."""
+        return self._body()[:-1] + f',"hash":"{self.hash}"}}\n'.encode()
+
+    def _body(self) -> bytes:
+        return json.dumps(self.to_dict(), separators=(",", ":")).encode()
+
+
+def append(
+    path: Path,
+    head: Head,
+    *,
+    utc: datetime,
+    who: str,
+    what: What,
+    model: str = "",
+    sha256: str = "",
+    text: str = "",
+) -> Head:
+    """Add one entry, on the disk when this returns. Raises OSError.
+
+    head : the last entry known to be written; when the log does not reach it any more, the new entry
+        goes on from there all the same, and the gap shows
+    """
+    log = _Log(_content(path))
+    ahead = any(entry.head == head for entry in log.entries) or not head.n
+    before = log.entries[-1].head if ahead and log.entries else head
+    entry = Entry(
+        n=before.n + 1,
+        utc=stamp(utc),
+        who=_plain(who, MAX_WHO),
+        what=what.value,
+        model=_plain(model, MAX_WHO),
+        sha256=sha256,
+        text=_plain(text, MAX_TEXT),
+        torn=_digest(log.tail) if log.tail and _is_half(log.tail, before) else "",
+        prev=before.hash,
+    )
+    files.append(path, (b"" if log.ended else b"\n") + entry.to_line())
+    return entry.head
+
+
+def read(path: Path) -> list[Entry]:
+    """The whole entries, in the order of the file; none where there is no log. Raises OSError."""
+    return _Log(_content(path)).entries
+
+
+def verify(path: Path, head: Head) -> list[str]:
+    """What is wrong with the log, one line each; [] for none. Never raises.
+
+    head : the last entry the device has written; one or more that follow it are in order, a power
+        cut came before they were noted
+    """
+    try:
+        log = _Log(_content(path))
+    except OSError as error:
+        return [f"{path.name} cannot be read ({error.strerror})"]
+    findings: list[str] = []
+    last = Head()
+    for line, junk, entry in log.walk():
+        first = line - len(junk)
+        if junk and (entry.torn != _digest(junk) if entry else not _is_half(junk, last)):
+            findings.append(f"line {first} was changed, or is no entry of the log")
+        if entry is None:
+            break
+        if entry.torn and not junk:
+            findings.append(f"the half line before line {line} was removed")
+        if entry.n != last.n + 1:
+            findings.append(f"line {line} is entry {entry.n}, after entry {last.n}: not in order")
+        elif entry.prev != last.hash:
+            findings.append(f"entry {last.n} was changed or replaced: {entry.n} does not follow it")
+        if entry.n == head.n and entry.hash != head.hash:
+            findings.append(f"entry {entry.n} is not the one this device wrote")
+        last = entry.head
+    if last.n < head.n:
+        findings.append(f"the end was cut off: entries {last.n + 1} to {head.n} are missing")
+    return findings
+
+
+class _Log:
+    """entries : the whole ones; tail : the lines after them; ended : whether a line may start."""
+
+    def __init__(self, data: bytes) -> None:
+        self.ended = not data or data.endswith(b"\n")
+        self._lines = data.split(b"\n")
+        if self.ended:
+            self._lines.pop()
+        walked = list(self.walk())
+        self.entries = [entry for _, _, entry in walked if entry]
+        self.tail = next((junk for _, junk, entry in walked if entry is None), [])
+
+    def walk(self) -> Iterator[tuple[int, list[bytes], Entry | None]]:
+        """Of each entry its line, the lines before it that are none, and itself; None at the end."""
+        junk: list[bytes] = []
+        for number, line in enumerate(self._lines, 1):
+            if entry := _entry(line):
+                yield number, junk, entry
+                junk = []
+            else:
+                junk.append(line)
+        if junk:
+            yield len(self._lines) + 1, junk, None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return files.read(path, MAX_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def _entry(line: bytes) -> Entry | None:
+    """The entry that is written exactly so."""
+    try:
+        found = json.loads(line)
+        digest = found.pop("hash")
+        entry = Entry(**{"torn": "", **found})
+        if type(entry.n) is int and entry.hash == digest and entry.to_line() == line + b"\n":
+            return entry
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return None
+
+
+def _is_half(junk: list[bytes], last: Head) -> bool:
+    """Whether these can be the first bytes of the entry after ``last``, each time it was tried."""
+    start = f'{{"n":{last.n + 1},"utc":"'.encode()
+    texts = [part.rstrip(b"\0") for part in junk]  # a file may grow before its bytes arrive
+    return all(junk) and all(
+        (text.startswith(start) or start.startswith(text)) and b"\0" not in text for text in texts
+    )
+
+
+def _digest(junk: list[bytes]) -> str:
+    return _sha256(b"\n".join(junk))
+
+
+def _plain(text: str, most: int) -> str:
+    """One line without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,154 @@
+"""Every change the model store makes on a disk, so that tests can record and cut each one.
+
+Links are never followed and nothing but a plain file is opened, so that whoever may write into the
+folder cannot point the store elsewhere. All functions raise OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+MODE = 0o644  # readable for all: nothing in the store is secret
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a planted pipe must not hang
+_POLL_S = 0.02
+
+
+def read(path: Path, most: int) -> bytes:
+    """The whole file, of at most ``most`` bytes."""
+    fd = os.open(path, os.O_RDONLY | _SAFE)
+    try:
+        _expect_plain(fd, path)
+        parts, left = [], most + 1
+        while left and (part := os.read(fd, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(fd)
+    if not left:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return b"".join(parts)
+
+
+def write(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """A new file in place of any of that name; on failure none. Its name is not yet on the disk."""
+    remove(path)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, MODE)
+    try:
+        try:
+            _write_all(fd, data)
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            remove(path)
+        raise
+
+
+def save(path: Path, data: bytes) -> None:
+    """Replace the file's content at once and for good: a reader, or a power cut, sees old or new.
+
+    What the call leaves behind when it fails is the old content.
+    """
+    new = path.with_name(path.name + ".new")
+    write(new, data)
+    replace(new, path)
+
+
+def append(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Add to the end of a file, in one write when the disk takes it; makes the file."""
+    flags = os.O_WRONLY | os.O_APPEND | _SAFE
+    try:
+        fd = os.open(path, flags)
+        made = False
+    except FileNotFoundError:
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+        made = True
+    try:
+        _expect_plain(fd, path)
+        _write_all(fd, data)
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    if made and sync:
+        sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename within a folder, for good."""
+    os.replace(source, target)
+    sync_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be absent."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, for good; they may be there."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o755)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the folder's names to the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def free_bytes(folder: Path) -> int:
+    """What an ordinary user may still write there."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+@contextlib.contextmanager
+def lock(path: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold a file or a folder against other processes; the kernel lets go when this one dies.
+
+    A file that is absent is made. Raises BlockingIOError when another one holds it for ``wait_s``.
+    """
+    make = 0 if path.is_dir() else os.O_CREAT
+    fd = os.open(path, os.O_RDONLY | make | _SAFE, MODE)
+    try:
+        end = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _expect_plain(fd: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))

@@ -1,0 +1,163 @@
+"""What the store knows beside the slots' bytes: ``state.json``, of one spelling and with a CRC.
+
+Anything but the very bytes that ``encode`` writes is refused, so that no flipped bit is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from device.flash.audit import Head
+from device.flash.keyring import parse_stamp, stamp
+
+FORMAT = 1
+MAX_BYTES = 16 << 10
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+SlotName = Literal["a", "b"]
+SLOTS: tuple[SlotName, SlotName] = ("a", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A bundle that was installed: sha256 of its file, content as signed, id of the signing key."""
+
+    sha256: str
+    model: str
+    content: str
+    counter: int
+    key: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The model on trial: its slot, how often a monitor started with it, who installed it."""
+
+    slot: SlotName
+    starts: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last model that was taken back by the device itself."""
+
+    model: str
+    why: str
+    utc: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """active : the confirmed slot, None for the embedded model; a slot named here was written whole.
+
+    counter : no bundle with a lower one is accepted
+    time_floor : what signed documents have proven of the time
+    log : the last entry of the audit log
+    lost : why nothing of this is known but what the slots and the log tell; "" when all is well
+    """
+
+    slots: Mapping[SlotName, Slot | None] = field(default_factory=lambda: {"a": None, "b": None})
+    active: SlotName | None = None
+    trial: Trial | None = None
+    failed: Failed | None = None
+    counter: int = 0
+    time_floor: datetime = EPOCH
+    log: Head = Head()
+    lost: str = ""
+
+
+def other(slot: SlotName | None) -> SlotName:
+    """The slot that is not this one."""
+    return "b" if slot == "a" else "a"
+
+
+def encode(state: State) -> bytes:
+    """The bytes of ``state.json``."""
+    body = asdict(state)
+    del body["lost"]
+    text = _canonical({"format": FORMAT, **body})
+    return b'{"crc32":"%08x","state":%s}\n' % (zlib.crc32(text), text)
+
+
+def decode(data: bytes) -> State:
+    """Read what ``encode`` wrote. Raises ValueError for anything else."""
+    try:
+        body = json.loads(data)["state"]
+        if body["format"] != FORMAT:
+            raise ValueError(f"it is of format {body['format']!r:.20}, this firmware's is {FORMAT}")
+        state = State(
+            slots={name: _slot(body["slots"][name]) for name in SLOTS},
+            active=_name(body["active"]) if body["active"] is not None else None,
+            trial=_trial(body["trial"]),
+            failed=_failed(body["failed"]),
+            counter=_count(body["counter"]),
+            time_floor=parse_stamp(body["time_floor"]),
+            log=Head(_count(body["log"]["n"]), _text(body["log"]["hash"])),
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("it is damaged") from None
+    except json.JSONDecodeError:
+        raise ValueError("it is damaged") from None
+    used = {state.active, state.trial.slot if state.trial else None} - {None}
+    if encode(state) != data or any(state.slots[name] is None for name in used if name):
+        raise ValueError("it is damaged")
+    return state
+
+
+def _slot(value: Any) -> Slot | None:
+    if value is None:
+        return None
+    sha256, content = (_text(value[name]) for name in ("sha256", "content"))
+    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in (sha256, content)):
+        raise ValueError("it is damaged")
+    return Slot(
+        sha256=sha256,
+        model=_text(value["model"]),
+        content=content,
+        counter=_count(value["counter"]),
+        key=_text(value["key"]),
+        since=parse_stamp(value["since"]),
+    )
+
+
+def _trial(value: Any) -> Trial | None:
+    if value is None:
+        return None
+    return Trial(_name(value["slot"]), _count(value["starts"]), _text(value["by"]))
+
+
+def _failed(value: Any) -> Failed | None:
+    if value is None:
+        return None
+    return Failed(_text(value["model"]), _text(value["why"]), parse_stamp(value["utc"]))
+
+
+def _name(value: Any) -> SlotName:
+    for name in SLOTS:
+        if value == name:
+            return name
+    raise ValueError("it is damaged")
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("it is damaged")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is damaged")
+    return value
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=stamp).encode()
