@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +31,10 @@ def facts(bundle: Bundle) -> dict[str, Any]:
 def accuracy(bundle: Bundle) -> dict[str, Any]:
     """What the bundle says was measured of its int8 network, on records it was not trained on.
 
-    records : of PTB-XL's ``fold`` · macro_auc : per group of labels, mean of its labels' ROC areas ·
-    call : accuracy and macro_f1 of the group that makes the call, on ``records`` · labels : of that
-    group, sensitivity and positive predictivity of each
+    records : of PTB-XL's ``fold``
+    macro_auc : per group of labels, the mean of its labels' areas under the ROC
+    call : accuracy and macro_f1 of the group that makes the call, on ``records``
+    labels : of that group, sensitivity and positive predictivity of each
 
     What the manifest does not give, or not as a number, is left out.
     """
@@ -73,7 +75,7 @@ def _table(of: Any, name: str) -> Mapping[str, Any]:
 
 def _number(of: Any, name: str) -> float | int | None:
     value = of.get(name) if isinstance(of, Mapping) else None
-    return value if type(value) in (int, float) else None
+    return value if type(value) in (int, float) and math.isfinite(value) else None
 
 
 def _numbers(of: Mapping[str, Any], *names: str) -> dict[str, float | int]:
