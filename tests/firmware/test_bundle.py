@@ -135,7 +135,7 @@ def test_a_model_that_is_no_network_is_refused() -> None:
         (lambda m: m.update(security_counter=-1), "security counter"),
         (lambda m: m.update(security_counter=True), "security counter"),
         (lambda m: m.pop("security_counter"), "does not fit"),
-        (lambda m: m.update(hardware=["toaster", "kettle"]), "made for toaster, kettle; this is"),
+        (lambda m: m.update(hardware=["toaster", "kettle"]), "made for toaster, kettle and this is"),
         (lambda m: m["abstention"].update(version=2), "abstains by rule below_threshold version 2"),
         (lambda m: m.update(minimum_firmware="9.0"), "needs firmware 9.0"),
         (lambda m: m.update(minimum_firmware="soon"), "does not say the firmware"),
