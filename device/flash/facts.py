@@ -75,7 +75,9 @@ def _table(of: Any, name: str) -> Mapping[str, Any]:
 
 def _number(of: Any, name: str) -> float | int | None:
     value = of.get(name) if isinstance(of, Mapping) else None
-    return value if type(value) in (int, float) and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
 
 
 def _numbers(of: Mapping[str, Any], *names: str) -> dict[str, float | int]:
