@@ -1,18 +1,25 @@
-"""Commands of the host, checked: ``info``, ``start``, ``stop``, ``snapshot``, ``set``.
+"""Commands of the host, checked: ``info``, ``start``, ``stop``, ``snapshot``, ``set``, ``model``.
 
 ``{"v":1,"seq":7,"type":"command","command":"set","setting":"mains_hz","value":60,"crc":"..."}``;
-``v``, ``seq`` and ``crc`` may be left out by a person at a terminal.
+``v``, ``seq`` and ``crc`` may be left out by a person at a terminal, but not of ``model``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from device.link.protocol import ProtocolError, Wrong, decode
+from device.link.upload import CHUNK_BYTES
+from firmware.archive import MAX_BYTES
 
 MAX_COMMAND = 512  # bytes
+MAX_CHUNK_LINE = 11_000  # bytes: CHUNK_BYTES that zlib cannot shrink, in base 85, and 300 for names
+MAX_LOG = 1000  # entries
+MAX_WHO = 64  # characters
 
 # What a host may set, and where that is in the configuration.
 SETTINGS = {
@@ -31,20 +38,43 @@ class Name(StrEnum):
     STOP = "stop"
     SNAPSHOT = "snapshot"
     SET = "set"
+    MODEL = "model"
+
+
+class Action(StrEnum):
+    """What ``model`` does."""
+
+    LIST = "list"
+    INFO = "info"
+    BEGIN = "begin"
+    CHUNK = "chunk"
+    VERIFY = "verify"
+    INSTALL = "install"
+    CONFIRM = "confirm"
+    ROLLBACK = "rollback"
+    LOG = "log"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One valid command; ``seq`` is repeated in the reply as ``re``."""
+    """One valid command; ``seq`` is repeated in the reply as ``re``.
+
+    setting, value : of ``set``; action, arguments : of ``model``
+    """
 
     name: Name
     seq: int | None
     setting: str = ""
     value: Any = None
+    action: Action | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(line: bytes) -> Command:
     """Read one line of the host. Raises ProtocolError with a reason and a sentence."""
+    long = len(line) > MAX_COMMAND
+    if long and b'"chunk"' not in line[:200]:  # so that other long lines cost nothing
+        raise _too_long(None)
     message = decode(line, crc_required=False)
     number = message.pop("seq", None)
     seq = number if type(number) is int else None
@@ -55,7 +85,13 @@ def parse(line: bytes) -> Command:
     except ValueError:
         raise ProtocolError(Wrong.BAD_COMMAND, f"commands: {', '.join(Name)}", seq) from None
     message.pop("v", None)
-    message.pop("crc", None)
+    checked = message.pop("crc", None) is not None
+    if long and (name is not Name.MODEL or message.get("action") != Action.CHUNK):
+        raise _too_long(seq)
+    if name is Name.MODEL:
+        if not checked:
+            raise ProtocolError(Wrong.BAD_CRC, "model commands must end with a CRC", seq)
+        return _model(message, seq)
     if name is not Name.SET:
         if message:
             raise ProtocolError(Wrong.BAD_COMMAND, f"{name} takes no arguments", seq)
@@ -66,3 +102,54 @@ def parse(line: bytes) -> Command:
     if list(message) != ["value"]:
         raise ProtocolError(Wrong.BAD_COMMAND, "set takes a setting and a value", seq)
     return Command(name, seq, setting, message["value"])
+
+
+def _too_long(seq: int | None) -> ProtocolError:
+    return ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command", seq)
+
+
+# -- the arguments of ``model``
+
+
+def _number(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: type(value) is int and least <= value <= most, f"from {least} to {most}"
+
+
+def _text(pattern: str, said: str) -> tuple[Callable[[Any], bool], str]:
+    whole = re.compile(pattern)
+    return lambda value: isinstance(value, str) and whole.fullmatch(value) is not None, said
+
+
+_DIGEST = _text("[0-9a-f]{64}", "64 lower-case hexadecimal digits")
+_WHO = _text(f"[ -~]{{1,{MAX_WHO}}}", f"1 to {MAX_WHO} printable ASCII characters")
+_ARGUMENTS: Mapping[Action, Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    Action.LIST: {},
+    Action.INFO: {},
+    Action.BEGIN: {"bytes": _number(1, MAX_BYTES), "sha256": _DIGEST},
+    Action.CHUNK: {
+        "offset": _number(0, MAX_BYTES),
+        "bytes": _number(1, CHUNK_BYTES),
+        "data": _text("[!-~]+", "base 85"),
+    },
+    Action.VERIFY: {"sha256": _DIGEST, "who": _WHO},
+    Action.INSTALL: {"sha256": _DIGEST, "who": _WHO},
+    Action.CONFIRM: {"who": _WHO},
+    Action.ROLLBACK: {"who": _WHO},
+    Action.LOG: {"last": _number(1, MAX_LOG)},
+}
+
+
+def _model(message: dict[str, Any], seq: int | None) -> Command:
+    try:
+        action = Action(message.pop("action", ""))
+    except ValueError:
+        said = f"model takes an action: {', '.join(Action)}"
+        raise ProtocolError(Wrong.BAD_COMMAND, said, seq) from None
+    wanted = _ARGUMENTS[action]
+    if set(message) != set(wanted):
+        takes = ", ".join(wanted) or "no arguments"
+        raise ProtocolError(Wrong.BAD_COMMAND, f"model {action} takes {takes}", seq)
+    for name, (fits, said) in wanted.items():
+        if not fits(message[name]):
+            raise ProtocolError(Wrong.BAD_VALUE, f"model {action}: {name} must be {said}", seq)
+    return Command(Name.MODEL, seq, action=action, arguments=message)

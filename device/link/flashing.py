@@ -1,10 +1,17 @@
-"""The seam between the serial line and the model store: what ``model`` commands act on."""
+"""``model`` commands: the seam between the serial line and the model store, and the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from device.link.commands import Action
+from device.link.protocol import AROUND, MAX_LINE, ProtocolError, Wrong, pack
+from device.link.upload import Upload
+
+MAX_SENTENCE = 500  # characters
+_NOT_NOW = (Action.BEGIN, Action.CHUNK, Action.VERIFY, Action.INSTALL)  # beside an installer
 
 
 class Flasher(Protocol):
@@ -55,3 +62,64 @@ class Flasher(Protocol):
     def log(self, last: int) -> Sequence[Mapping[str, Any]]:
         """The last entries of the audit log, as they are in the file, oldest first."""
         ...
+
+
+class Models:
+    """Carries out ``model`` commands: uploads itself, everything else by the ``Flasher``."""
+
+    def __init__(self, flasher: Flasher | None) -> None:
+        self._flasher = flasher
+        folder = flasher.folder if flasher else None
+        self._upload = Upload(folder) if folder else None
+
+    def answer(self, action: Action, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Members of the replies. Raises ProtocolError."""
+        flasher, upload = self._flasher, self._upload
+        if flasher is None or upload is None:
+            raise ProtocolError(
+                Wrong.FAILED, "this monitor keeps no models: give it a store, [model] store"
+            )
+        if flasher.busy and action in _NOT_NOW:
+            raise ProtocolError(Wrong.BUSY, "an install is running; wait for its end")
+        try:
+            return _answer(flasher, upload, action, arguments)
+        except ProtocolError:
+            raise
+        except (ValueError, RuntimeError, OSError) as error:
+            raise ProtocolError(Wrong.FAILED, str(error)[:MAX_SENTENCE]) from None
+
+
+def _answer(
+    flasher: Flasher, upload: Upload, action: Action, arguments: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    match action:
+        case Action.LIST:
+            return [{"installed": flasher.list()}]
+        case Action.INFO:
+            return [{"info": flasher.info()}]
+        case Action.BEGIN:
+            offset, crc = upload.begin(arguments["bytes"], arguments["sha256"])
+            return [{"offset": offset, "crc32": f"{crc:08x}"}]
+        case Action.CHUNK:
+            return [{"offset": upload.chunk(**arguments)}]
+        case Action.VERIFY | Action.INSTALL:
+            path = upload.whole(arguments["sha256"])
+            flasher.run(path, who=arguments["who"], install=action is Action.INSTALL)
+            return [{}]
+        case Action.CONFIRM:
+            return [{"model": flasher.confirm(arguments["who"])}]
+        case Action.ROLLBACK:
+            return [{"model": flasher.rollback(arguments["who"])}]
+        case Action.LOG:
+            entries = [_fitting(entry) for entry in flasher.log(arguments["last"])] or [None]
+            return [
+                {"part": part, "parts": len(entries), "entry": entry}
+                for part, entry in enumerate(entries)
+            ]
+
+
+def _fitting(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """An entry so odd that no line holds it must not hide all the others."""
+    if len(pack(entry)) <= MAX_LINE - 2 * AROUND:
+        return entry
+    return {"n": entry.get("n"), "text": "too long for the line; read it on the device"}

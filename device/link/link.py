@@ -13,17 +13,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from device.link.commands import MAX_COMMAND, Command, Name, parse
-from device.link.flashing import Flasher
+from device.link.commands import MAX_CHUNK_LINE, MAX_COMMAND, Action, Command, Name, parse
+from device.link.flashing import Flasher, Models
 from device.link.outbox import Outbox
 from device.link.port import Opener, Port
-from device.link.protocol import LineSplitter, ProtocolError, Wrong, encode, pack
+from device.link.protocol import AROUND, MAX_LINE, LineSplitter, ProtocolError, Wrong, encode, pack
 
-READ_BYTES = 512  # per poll: more than 115 200 baud brings in 40 ms; bounds the work of a flood
+READ_BYTES = 4096  # per poll: four times what 921 600 baud bring in 10 ms; bounds a flood's work
 WRITE_BYTES = 8192  # per poll
 RETRY_FIRST_NS, RETRY_LONGEST_NS = 500_000_000, 8_000_000_000
 SNAPSHOT_PART = 100  # samples of 12 leads in one line
 COMMANDS_PER_S, COMMAND_BURST = 10, 20
+CHUNKS_PER_S, CHUNK_BURST = 50, 200  # at 115 200 baud their replies leave half the line to results
 ERRORS_PER_S, ERROR_BURST = 2, 5
 
 
@@ -89,10 +90,11 @@ class Link:
     ) -> None:
         self._name, self._baud = name, baud
         self._instrument = instrument
-        self.flasher = flasher
+        self._models = Models(flasher)
         self._outbox = Outbox()
-        self._lines = LineSplitter(MAX_COMMAND)
+        self._lines = LineSplitter(MAX_CHUNK_LINE)
         self._commands = _Allowance(COMMANDS_PER_S, COMMAND_BURST)
+        self._chunks = _Allowance(CHUNKS_PER_S, CHUNK_BURST)
         self._errors = _Allowance(ERRORS_PER_S, ERROR_BURST)
         self._opener: Opener | None = None
         self._port: Port | None = None
@@ -217,7 +219,10 @@ class Link:
 
     def _take(self, line: bytes | None, now_ns: int) -> None:
         try:
-            if not self._commands.take(now_ns):
+            if line is not None and b'"chunk"' in line[:200]:
+                if not self._chunks.take(now_ns):
+                    raise ProtocolError(Wrong.TOO_FAST, f"at most {CHUNKS_PER_S} chunks per second")
+            elif not self._commands.take(now_ns):
                 raise ProtocolError(Wrong.TOO_FAST, f"at most {COMMANDS_PER_S} commands per second")
             if line is None:
                 raise ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command")
@@ -246,10 +251,32 @@ class Link:
                 reply |= {"setting": command.setting, "value": value}
             case Name.SNAPSHOT:
                 index, uv = self._instrument.snapshot()
-                if not self._outbox.put_bulk(_snapshot_parts(reply, index, uv)):
-                    raise ProtocolError(Wrong.BUSY, "a snapshot is being sent", command.seq)
+                self._answer_long(_snapshot_parts(reply, index, uv), command)
+                return
+            case Name.MODEL:
+                self._obey_model(reply, command)
                 return
         self._outbox.put("reply", pack(reply))
+
+    def _obey_model(self, reply: dict[str, Any], command: Command) -> None:
+        assert command.action is not None
+        reply |= {"action": command.action}
+        try:
+            bodies = self._models.answer(command.action, command.arguments)
+        except ProtocolError as error:
+            error.seq = command.seq
+            raise
+        answers = [pack(reply | body) for body in bodies]
+        if max(map(len, answers)) > MAX_LINE - AROUND:
+            raise ProtocolError(Wrong.FAILED, "the answer does not fit a line", command.seq)
+        if command.action is Action.LOG:
+            self._answer_long((("reply", answer) for answer in answers), command)
+        else:
+            self._outbox.put("reply", answers[0])
+
+    def _answer_long(self, parts: Iterator[tuple[str, str]], command: Command) -> None:
+        if not self._outbox.put_bulk(parts):
+            raise ProtocolError(Wrong.BUSY, "a long answer is being sent", command.seq)
 
 
 def _snapshot_parts(

@@ -16,6 +16,7 @@ from typing import Any
 
 VERSION = 1
 MAX_LINE = 4096  # bytes the device sends in one line, newline included
+AROUND = 80  # at most, of these, beside what ``pack`` returned
 _CRC_MARK = b',"crc":"'
 _CRC_BYTES = len(_CRC_MARK) + 8 + len(b'"}')
 
@@ -31,6 +32,8 @@ class Wrong(StrEnum):
     BAD_VALUE = "bad_value"
     BUSY = "busy"
     TOO_FAST = "too_fast"
+    NO_UPLOAD = "no_upload"
+    FAILED = "failed"
 
 
 class ProtocolError(ValueError):

@@ -50,7 +50,8 @@ class Stub:
         leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
         chosen = {"mains_hz": 50, "profile": "monitor", "naming": "AHA", "lead": "II"}
         return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.2.0",
-                "protocol": 1, "model": "", "frontend": None, "sample_rate_hz": 500,
+                "protocol": 1, "model": "", "model_state": "none", "model_sha256": "",
+                "failed": None, "frontend": None, "sample_rate_hz": 500,
                 "leads": leads, "settings": chosen, "faults": {}, "index": 0,
                 "utc": None}  # fmt: skip
 
