@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.bundles import load_network
+from device.bundles import Model, load_model
 from device.config import Config, ConfigError
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
@@ -25,9 +25,8 @@ from device.link.commands import SETTINGS
 from device.link.link import Link
 from device.link.port import Port
 from device.link.protocol import VERSION
-from firmware.archive import BundleError
+from firmware.call import READABLE
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
-from firmware.network import Network, NetworkError
 from firmware.pipeline import Pipeline
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
@@ -39,6 +38,8 @@ class Instrument:
     """Takes blocks, keeps the screen state and the link up to date.
 
     config : settings; some may be changed at run time by ``set``
+    model : makes the calls; None for the one the settings name
+    instead : asked, with the reason, when the analysis failed; another model, or None to go on
     port : an open port for the link instead of the configured one
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
@@ -48,6 +49,8 @@ class Instrument:
         self,
         config: Config,
         *,
+        model: Model | None = None,
+        instead: Callable[[str], Model | None] = lambda why: None,
         port: Port | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
@@ -60,33 +63,31 @@ class Instrument:
         self.utc: str | None = None  # wall-clock time of ``index``; the edge that has one sets it
         self.screen = ScreenState()
         self._faults: dict[str, str] = {}
+        self._instead = instead
+        self.judged = 0  # windows of which the network in use has said something
         self._failed_at = 0  # index behind the block at which the analysis failed
         self._traces: deque[Trace] = deque()  # the last 10 s
         self._undrawn: list[Trace] = []
         self.link = Link(config.serial.port, config.serial.baud, self, port=port)
-        self._network = self._load_network()
-        self.screen.model = self.model
         self._pipeline: Pipeline | None = None
-        self._adopt(config)
-
-    @property
-    def model(self) -> str:
-        """Id of the network in use, "" for none."""
-        return self._network.bundle.id if self._network else ""
+        self._adopt_settings(config)
+        self.model = Model(None, "none")
+        self.adopt(model or load_model(config.model.path))
 
     @property
     def faults(self) -> dict[str, str]:
         """What is wrong now: part -> sentence."""
         return self._faults
 
-    def _load_network(self) -> Network | None:
-        try:
-            network = load_network(self.config.model.path)
-        except (BundleError, NetworkError) as error:
-            self.fault("model", f"no model: {error}")
-            return None
-        self.link.send("event", messages.model_event(0, network.bundle.id if network else ""))
-        return network
+    def adopt(self, model: Model) -> None:
+        """From here on ``model`` makes the calls, of the window that is there already."""
+        changed = model.network is not self.model.network
+        self.model, self.judged = model, 0
+        self.screen.model = f"TEST {model.id}" if model.state == "trial" else model.id
+        self.fault("model", model.fault)
+        self.link.send("event", messages.model_event(self.index, model))
+        if changed and self._pipeline is not None:
+            self._restart_analysis(lambda event: None)  # the screen has these seconds already
 
     def connect(self, info: FrontendInfo) -> None:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
@@ -95,7 +96,7 @@ class Instrument:
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
 
-    def _adopt(self, config: Config) -> None:
+    def _adopt_settings(self, config: Config) -> None:
         self.config = config
         self.screen.profile = "DIAG" if config.filters.profile == "diagnostic" else "MONITOR"
         self.screen.lead = config.display.lead
@@ -109,7 +110,8 @@ class Instrument:
                 for event in self._push(block):
                     tell(event)
             except Exception as error:
-                self._survive(block, error)
+                if not self._give_way(block, error):
+                    self._survive(block, error)
                 return
 
     def _make_pipeline(self) -> None:
@@ -120,12 +122,19 @@ class Instrument:
             self.info.nv_per_count,
             profile=self.config.filters.profile,
             mains_hz=self.config.filters.mains_hz or None,
-            network=self._network,
+            network=self.model.network,
         )
+
+    def _give_way(self, block: FrameBlock, error: Exception) -> bool:
+        """Whether there is another model, which now has all samples before ``block``."""
+        traceback.print_exception(error)
+        model = self._instead(f"analysis failed at {block.first_index} ({error})")
+        if model is not None:
+            self.adopt(model)
+        return model is not None
 
     def _survive(self, block: FrameBlock, error: Exception) -> None:
         """A defect in the analysis: begin anew behind ``block``, or it would kill every restart."""
-        traceback.print_exception(error)
         self.index = block.first_index + len(block)
         self._failed_at = self.index
         self._make_pipeline()
@@ -136,7 +145,10 @@ class Instrument:
         try:
             events = self._push(block)
         except Exception as error:  # a monitor that goes on and says so beats one that dies
-            self._survive(block, error)
+            if self._give_way(block, error):
+                self.process(block)
+            else:
+                self._survive(block, error)
             return
         if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
             self.fault("analysis", "")
@@ -144,6 +156,7 @@ class Instrument:
             self._tell_screen(event)
             match event:
                 case Call():
+                    self.judged += bool(event.model) and event.refusal in READABLE
                     self.link.send("result", messages.result(event))
                 case ElectrodeChange():
                     self.link.send("event", messages.electrode_event(event))
@@ -211,7 +224,10 @@ class Instrument:
             "notice": "not a medical device",
             "firmware": firmware_version(),
             "protocol": VERSION,
-            "model": self.model,
+            "model": self.model.id,
+            "model_state": self.model.state,
+            "model_sha256": self.model.sha256,
+            "failed": self.model.failed,
             "frontend": info
             and {
                 "name": info.name,
@@ -236,7 +252,7 @@ class Instrument:
         if value is None:
             raise ConfigError(f"set: {setting} needs a value")
         before = self.config.filters
-        self._adopt(self.config.override({SETTINGS[setting]: value}, "set"))
+        self._adopt_settings(self.config.override({SETTINGS[setting]: value}, "set"))
         if self.config.filters != before:
             self._restart_analysis(lambda event: None)  # the screen has these seconds already
         return self._setting(SETTINGS[setting])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from device.bundles import Model
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 
@@ -66,9 +67,10 @@ def fault_event(index: int, part: str, text: str) -> dict[str, Any]:
     return {"event": "fault", "index": index, "part": part, "text": text}
 
 
-def model_event(index: int, model: str) -> dict[str, Any]:
-    """``event``: the network that makes the calls from here on, "" for none."""
-    return {"event": "model", "index": index, "model": model}
+def model_event(index: int, model: Model) -> dict[str, Any]:
+    """``event``: the network that makes the calls from here on, "" for none, and why it does."""
+    why = model.why[:MAX_TEXT]
+    return {"event": "model", "index": index, "model": model.id, "state": model.state, "why": why}
 
 
 def flash_event(index: int, said: Mapping[str, Any]) -> dict[str, Any]:
