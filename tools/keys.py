@@ -5,9 +5,8 @@
 ``keyring.json`` : public; what a device is given, and what every signed bundle carries along
 ``root-ID.key``, ``signing-ID.key`` : the ones before, by key id
 
-Private keys are PKCS #8 PEM (RFC 8410), for their owner's eyes only, locked with a passphrase when
-there is one. What is replaced is written beside, synced and renamed, in an order in which a power
-cut leaves every private key that the keyring names under one of its two names.
+What is replaced is written beside, synced and renamed, in an order in which a power cut leaves
+every private key that the keyring names under one of its two names.
 
 Functions raise KeysError, TrustError (a keyring) or BundleError (a bundle), in one line.
 """
@@ -17,25 +16,15 @@ from __future__ import annotations
 import base64
 import json
 import os
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
-from device.flash.document import as_text, canonical, stamp
+from device.flash.document import MAX_BYTES, as_text, canonical, stamp
 from device.flash.keyring import (
     MAX_KEYS,
     MAX_NAME,
@@ -51,16 +40,11 @@ from device.flash.keyring import (
 )
 from firmware.archive import CARD, MANIFEST, pack, unpack, with_signatures
 from firmware.bundle import Bundle, check_schema
+from tools.key_files import KeysError, create, plainly, public, read, sync
 
 ROOT, SIGNING, KEYRING = "root", "signing", "keyring.json"
 VALID = "valid"
 MAX_DAYS = 3650
-MAX_FILE = 64 << 10
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-
-
-class KeysError(ValueError):
-    """Keys that cannot be made or used; the message is one line: what is wrong and what to do."""
 
 
 def new(
@@ -81,7 +65,7 @@ def new(
     key = _key(signing, name, role, days, now)
     keyring = _signed(Keyring(1, _second(now), public(root), (key,)), [root])
     made: list[Path] = []
-    with _folder(folder):
+    with plainly(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in (_private(ROOT), _private(SIGNING), KEYRING):
             if (folder / file).exists():
@@ -89,7 +73,7 @@ def new(
         try:
             for stem, private in ((ROOT, root), (SIGNING, signing)):
                 path = folder / _private(stem)
-                _create(path, private, passphrase)
+                create(path, private, passphrase)
                 made.append(path)
             _write_keyring(folder, keyring)
         except OSError:
@@ -142,7 +126,7 @@ def revoke(folder: Path, one: str, *, reason: str, passphrase: bytes | None, now
     entry = Revoked(one, _second(now), _text(reason, MAX_REASON, "reason"))
     roots = _roots(folder, keyring, passphrase)
     offered = _next(keyring, roots, now, revoked=(*keyring.revoked, entry))
-    with _folder(folder):
+    with plainly(folder):
         _write_keyring(folder, offered)
 
 
@@ -209,11 +193,6 @@ def sign(
     production = key.role is Role.PRODUCTION
     verify(Bundle.from_bytes(signed), keyring, now=now, production=production)
     return signed
-
-
-def public(private: Ed25519PrivateKey) -> bytes:
-    """The raw public key, 32 bytes."""
-    return private.public_key().public_bytes_raw()
 
 
 def _released(data: bytes, version: str | None, counter: int | None) -> bytes:
@@ -301,8 +280,8 @@ def _roots(folder: Path, keyring: Keyring, passphrase: bytes | None) -> list[Ed2
 
 def _keyring(path: Path) -> Keyring:
     file = path / KEYRING if path.is_dir() else path
-    with _folder(file), file.open("rb") as stream:
-        return Keyring.from_json(stream.read(MAX_FILE + 1))
+    with plainly(file), file.open("rb") as stream:
+        return Keyring.from_json(stream.read(MAX_BYTES + 1))
 
 
 def _private(stem: str, one: str = "") -> str:
@@ -314,31 +293,11 @@ def _load(folder: Path, stem: str, one: str, passphrase: bytes | None) -> Ed2551
     path = folder / _private(stem, one)
     if not path.exists():
         path = folder / _private(stem)
-    private = _read(path, passphrase)
+    if not path.exists():
+        raise KeysError(f"{path} is missing; this needs the private key of {one}")
+    private = read(path, passphrase)
     if key_id(public(private)) != one:
         raise KeysError(f"{path} is not the key {one} that the keyring names; find that one")
-    return private
-
-
-def _read(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
-    with _folder(path), path.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_mode & OTHERS:
-            raise KeysError(
-                f"{path} can be read by others, so it may be stolen already; if it is not, "
-                f"chmod 600 {path}"
-            )
-        data = stream.read(MAX_FILE)
-    try:
-        private = load_pem_private_key(data, passphrase or None)
-    except TypeError:  # cryptography's way of telling these two
-        if passphrase:
-            raise KeysError(f"{path} has no passphrase; leave it out") from None
-        raise KeysError(f"{path} is locked; give its passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        wrong = "the passphrase is wrong, or " if passphrase else ""
-        raise KeysError(f"{path} cannot be read: {wrong}it is not a private key") from None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise KeysError(f"{path} is not an Ed25519 key")
     return private
 
 
@@ -351,33 +310,15 @@ def _replace(
 ) -> None:
     """Key and keyring to disk, the key before moved aside; whole at every step."""
     current = folder / _private(stem)
-    before = key_id(public(_read(current, passphrase))) if current.exists() else None
+    before = key_id(public(read(current, passphrase))) if current.exists() else None
     fresh = folder / _private(stem, key_id(public(private)))
-    with _folder(folder):
-        _create(fresh, private, passphrase)
+    with plainly(folder):
+        create(fresh, private, passphrase)
         _write_keyring(folder, keyring)
         if before is not None:
             current.rename(folder / _private(stem, before))
         fresh.rename(current)
-        _sync(folder)
-
-
-def _create(path: Path, private: Ed25519PrivateKey, passphrase: bytes | None) -> None:
-    lock = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    try:
-        data = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
-    except ValueError:
-        raise KeysError("the passphrase is too long; 1023 bytes are the most") from None
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError:
-        path.unlink()
-        raise
-    _sync(path.parent)
+        sync(folder)
 
 
 def _write_keyring(folder: Path, keyring: Keyring) -> None:
@@ -391,20 +332,4 @@ def _write_keyring(folder: Path, keyring: Keyring) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise KeysError(f"{error.filename or path}: {error.strerror}") from None
+    sync(folder)
