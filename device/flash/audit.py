@@ -1,8 +1,8 @@
-"""The audit log: who did what to the models, when; append-only, each line chained to the one before.
+"""The audit log: who did what to the models, and when; append-only, each line chained to the last.
 
 A line is a JSON object; ``hash`` is the SHA-256 of the line without its last member, ``prev`` the
-hash of the line before. The store keeps the last number and hash (``Head``) outside the log, so that
-a cut tail is found, too. A line that a power cut left half written stays where it is: the next
+hash of the line before. The store keeps the last number and hash (``Head``) outside the log, so
+that a cut tail is found, too. A line that a power cut left half written stays where it is: the next
 entry carries the SHA-256 of what is there as ``torn``, which tells it from an edit.
 
 The chain needs no key. Who may write to both the log and the state can forge both; a ``Head`` that
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from device.flash import files
-from device.flash.keyring import stamp
+from device.flash.document import stamp
 
 MAX_BYTES = 256 << 20
 MAX_WHO, MAX_TEXT = 80, 500
@@ -51,8 +51,20 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What is to be noted. utc : the system's clock, right or wrong."""
+
+    what: What
+    text: str
+    who: str
+    utc: datetime
+    model: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. utc : the system's clock, which may be wrong; the order is that of n."""
+    """One line of the log. The order is that of n, not of the clock."""
 
     n: int
     utc: str
@@ -97,33 +109,23 @@ class Entry:
         return json.dumps(self.to_dict(), separators=(",", ":")).encode()
 
 
-def append(
-    path: Path,
-    head: Head,
-    *,
-    utc: datetime,
-    who: str,
-    what: What,
-    model: str = "",
-    sha256: str = "",
-    text: str = "",
-) -> Head:
+def append(path: Path, head: Head, note: Note) -> Head:
     """Add one entry, on the disk when this returns. Raises OSError.
 
-    head : the last entry known to be written; when the log does not reach it any more, the new entry
-        goes on from there all the same, and the gap shows
+    head : the last entry known to be written; when the log does not reach it any more, the new
+        entry goes on from there all the same, and the gap shows
     """
     log = _Log(_content(path))
     ahead = any(entry.head == head for entry in log.entries) or not head.n
     before = log.entries[-1].head if ahead and log.entries else head
     entry = Entry(
         n=before.n + 1,
-        utc=stamp(utc),
-        who=_plain(who, MAX_WHO),
-        what=what.value,
-        model=_plain(model, MAX_WHO),
-        sha256=sha256,
-        text=_plain(text, MAX_TEXT),
+        utc=stamp(note.utc),
+        who=_plain(note.who, MAX_WHO),
+        what=note.what.value,
+        model=_plain(note.model, MAX_WHO),
+        sha256=note.sha256,
+        text=_plain(note.text, MAX_TEXT),
         torn=_digest(log.tail) if log.tail and _is_half(log.tail, before) else "",
         prev=before.hash,
     )
@@ -134,6 +136,17 @@ def append(
 def read(path: Path) -> list[Entry]:
     """The whole entries, in the order of the file; none where there is no log. Raises OSError."""
     return _Log(_content(path)).entries
+
+
+def unnoted(path: Path, head: Head) -> Entry | None:
+    """The last entry, when it follows ``head``: written, but the state that goes with it was not.
+
+    Raises OSError.
+    """
+    entries = read(path)
+    if entries and entries[-1].n > head.n:
+        return entries[-1] if not head.n or any(one.head == head for one in entries) else None
+    return None
 
 
 def verify(path: Path, head: Head) -> list[str]:
@@ -181,7 +194,7 @@ class _Log:
         self.tail = next((junk for _, junk, entry in walked if entry is None), [])
 
     def walk(self) -> Iterator[tuple[int, list[bytes], Entry | None]]:
-        """Of each entry its line, the lines before it that are none, and itself; None at the end."""
+        """Of each entry its line, the lines before it that are none, itself; None at the end."""
         junk: list[bytes] = []
         for number, line in enumerate(self._lines, 1):
             if entry := _entry(line):

@@ -97,12 +97,21 @@ def remove(path: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """The folder and those above it, for good; they may be there."""
-    if folder.is_dir():
+    if is_there(folder):
         return
     make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o755)
     sync_folder(folder.parent)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something of that name."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -126,8 +135,7 @@ def lock(path: Path, wait_s: float = 0.0) -> Iterator[None]:
 
     A file that is absent is made. Raises BlockingIOError when another one holds it for ``wait_s``.
     """
-    make = 0 if path.is_dir() else os.O_CREAT
-    fd = os.open(path, os.O_RDONLY | make | _SAFE, MODE)
+    fd = _open_lock(path)
     try:
         end = time.monotonic() + wait_s
         while True:
@@ -141,6 +149,13 @@ def lock(path: Path, wait_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | _SAFE)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | _SAFE, MODE)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -6,7 +6,6 @@ Anything but the very bytes that ``encode`` writes is refused, so that no flippe
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from device.flash.audit import Head
-from device.flash.keyring import parse_stamp, stamp
+from device.flash.document import parse_stamp, stamp
 
 FORMAT = 1
 MAX_BYTES = 16 << 10
@@ -56,8 +55,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """active : the confirmed slot, None for the embedded model; a slot named here was written whole.
+    """A slot that is named here was on the disk before, whole.
 
+    active : the confirmed slot, None for the embedded model
     counter : no bundle with a lower one is accepted
     time_floor : what signed documents have proven of the time
     log : the last entry of the audit log
@@ -70,7 +70,7 @@ class State:
     failed: Failed | None = None
     counter: int = 0
     time_floor: datetime = EPOCH
-    log: Head = Head()
+    log: Head = Head()  # noqa: RUF009 (frozen)
     lost: str = ""
 
 
@@ -91,71 +91,70 @@ def decode(data: bytes) -> State:
     """Read what ``encode`` wrote. Raises ValueError for anything else."""
     try:
         body = json.loads(data)["state"]
-        if body["format"] != FORMAT:
-            raise ValueError(f"it is of format {body['format']!r:.20}, this firmware's is {FORMAT}")
-        state = State(
-            slots={name: _slot(body["slots"][name]) for name in SLOTS},
-            active=_name(body["active"]) if body["active"] is not None else None,
-            trial=_trial(body["trial"]),
-            failed=_failed(body["failed"]),
-            counter=_count(body["counter"]),
-            time_floor=parse_stamp(body["time_floor"]),
-            log=Head(_count(body["log"]["n"]), _text(body["log"]["hash"])),
-        )
-    except (KeyError, TypeError, AttributeError, RecursionError):
+        form = body["format"]
+        state = _state(body) if form == FORMAT else State()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("it is damaged") from None
-    except json.JSONDecodeError:
-        raise ValueError("it is damaged") from None
-    used = {state.active, state.trial.slot if state.trial else None} - {None}
-    if encode(state) != data or any(state.slots[name] is None for name in used if name):
+    if form != FORMAT:
+        raise ValueError(f"it is of format {form!r:.20}, this firmware reads {FORMAT}")
+    if encode(state) != data:
         raise ValueError("it is damaged")
+    return state
+
+
+def _state(body: Any) -> State:
+    trial = body["trial"] and Trial(
+        _name(body["trial"]["slot"]), _count(body["trial"]["starts"]), _text(body["trial"]["by"])
+    )
+    failed = body["failed"] and Failed(
+        _text(body["failed"]["model"]),
+        _text(body["failed"]["why"]),
+        parse_stamp(body["failed"]["utc"]),
+    )
+    state = State(
+        slots={name: _slot(body["slots"][name]) for name in SLOTS},
+        active=body["active"] and _name(body["active"]),
+        trial=trial,
+        failed=failed,
+        counter=_count(body["counter"]),
+        time_floor=parse_stamp(body["time_floor"]),
+        log=Head(_count(body["log"]["n"]), _text(body["log"]["hash"])),
+    )
+    used = [state.active] * (state.active is not None) + ([trial.slot] if trial else [])
+    if len(set(used)) != len(used) or any(state.slots[name] is None for name in used):
+        raise ValueError("a slot is used that holds nothing")
     return state
 
 
 def _slot(value: Any) -> Slot | None:
     if value is None:
         return None
-    sha256, content = (_text(value[name]) for name in ("sha256", "content"))
-    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in (sha256, content)):
-        raise ValueError("it is damaged")
     return Slot(
-        sha256=sha256,
+        sha256=_text(value["sha256"]),
         model=_text(value["model"]),
-        content=content,
+        content=_text(value["content"]),
         counter=_count(value["counter"]),
         key=_text(value["key"]),
         since=parse_stamp(value["since"]),
     )
 
 
-def _trial(value: Any) -> Trial | None:
-    if value is None:
-        return None
-    return Trial(_name(value["slot"]), _count(value["starts"]), _text(value["by"]))
-
-
-def _failed(value: Any) -> Failed | None:
-    if value is None:
-        return None
-    return Failed(_text(value["model"]), _text(value["why"]), parse_stamp(value["utc"]))
-
-
 def _name(value: Any) -> SlotName:
     for name in SLOTS:
         if value == name:
             return name
-    raise ValueError("it is damaged")
+    raise ValueError("no slot")
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError("it is damaged")
+        raise ValueError("no count")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("it is damaged")
+        raise ValueError("no text")
     return value
 
 

@@ -1,0 +1,111 @@
+"""How the store is changed: by one process at a time, logged first, then at once or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from device.flash import audit, files, state
+from device.flash.audit import Note, What
+from device.flash.contents import Contents, Record
+from device.flash.keyring import Keyring, TrustError, key_id, successor
+from device.flash.state import State
+
+DEVICE = "device"  # who, in the log, when nobody asked for it
+_WAIT_S = 5.0  # for another process to finish a change, which takes milliseconds
+_HAVE_EFFECT = (What.INSTALL, What.CONFIRM, What.ROLLBACK, What.REVERT, What.TRUST)
+
+
+class StoreError(RuntimeError):
+    """The store cannot do that; the message is one line: what is wrong and what to do."""
+
+
+class Ledger:
+    """Writes the state, the log and the keyring of a store."""
+
+    def __init__(self, disk: Contents) -> None:
+        self._disk = disk
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for one install. Raises StoreError when another one runs."""
+        with self.told():
+            files.make_folder(self._disk.folder)
+            try:
+                lock = contextlib.ExitStack()
+                lock.enter_context(files.lock(self._disk.folder / "lock"))
+            except BlockingIOError:
+                raise StoreError("another install is running; wait until it has ended") from None
+        with lock:
+            yield
+
+    @contextlib.contextmanager
+    def changing(self, clock_now: datetime) -> Iterator[State]:
+        """The state, which nobody else changes meanwhile; what went wrong before is noted first."""
+        with self.told():
+            files.make_folder(self._disk.folder)
+            with files.lock(self._disk.folder, _WAIT_S):
+                yield self._settled(clock_now)
+
+    def commit(self, now: State, note: Note, **changes: Any) -> State:
+        """Log, so that nothing has effect that is not in the log; then change the state."""
+        return self.write(replace(now, log=self._log(now, note), **changes))
+
+    def write(self, now: State) -> State:
+        """Change what needs no entry."""
+        files.save(self._disk.state_path, state.encode(now))
+        return now
+
+    def keep(self, now: State, keyring: Keyring, who: str, clock_now: datetime) -> State:
+        """Take a newer keyring; the state that goes with it is returned, to be written."""
+        present, why = self._disk.keyring()
+        if present and successor(present, keyring) is present:
+            return now
+        before = f"after version {present.version}" if present else why
+        text = f"keyring version {keyring.version} of root key {key_id(keyring.root)}, {before}"
+        head = self._log(now, Note(What.TRUST, text, who, clock_now))
+        files.save(self._disk.keyring_path, keyring.to_json())
+        return replace(now, log=head, time_floor=max(now.time_floor, keyring.issued))
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Say in one line what a disk did not do, or why a keyring was not taken."""
+        folder = self._disk.folder
+        try:
+            yield
+        except BlockingIOError:
+            raise StoreError("another process holds the model store; try again") from None
+        except TrustError as error:
+            raise StoreError(str(error)) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                text = f"the disk of {folder} is full; make room and try again"
+            elif error.errno == errno.EROFS:
+                text = f"the disk of {folder} is read-only; make it writable and try again"
+            else:
+                where = error.filename or folder
+                text = f"{where} cannot be read or written ({error.strerror}); check the disk"
+            raise StoreError(text) from None
+
+    def _settled(self, clock_now: datetime) -> State:
+        now, record = self._disk.state()
+        if record is Record.UNREADABLE:
+            raise StoreError(f"{now.lost}; check the disk")
+        if record is Record.ABSENT:  # from now on a store without a state has lost it
+            return self.write(now)
+        if now.lost:
+            text = f"{now.lost}; security counter, from the slots: {now.counter}"
+            return self.commit(now, Note(What.LOST, text, DEVICE, clock_now), lost="")
+        cut = audit.unnoted(self._disk.log_path, now.log)
+        if cut and cut.what in _HAVE_EFFECT:
+            text = f"entry {cut.n} ({cut.what}) was cut short by a power cut or a full disk"
+            note = Note(What.LOST, text, DEVICE, clock_now, cut.model, cut.sha256)
+            return self.commit(now, note)
+        return now
+
+    def _log(self, now: State, note: Note) -> audit.Head:
+        return audit.append(self._disk.log_path, now.log, note)
