@@ -42,6 +42,7 @@ from firmware.events import LEADS
 from firmware.findings import FindingRule, Priority
 from firmware.fusion import FEATURES, Fusion
 from firmware.profiles import PROFILES
+from firmware.tflite_file import check
 from hal.frontend import CHANNELS
 
 FORMAT = 2
@@ -49,8 +50,6 @@ FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
 SCHEMA = f"manifest-v{FORMAT}.json"
 HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
-
-_TFLITE_MAGIC = slice(4, 8), b"TFL3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,6 @@ class Bundle:
         for name in (MANIFEST, MODEL, CARD):
             if name not in files:
                 raise BundleError(f"the bundle has no {name}; write it anew with lead12 quantize")
-        if files[MODEL][_TFLITE_MAGIC[0]] != _TFLITE_MAGIC[1]:
-            raise BundleError("model.tflite is not a TensorFlow Lite network")
         manifest = _manifest(files[MANIFEST])
         try:
             return _build(cls, manifest, files, data)
@@ -186,6 +183,7 @@ def _build(
     columns = [group.first + i for group in groups for i in range(len(group.labels))]
     if sorted(columns) != list(range(outputs)):
         raise BundleError("the manifest's groups do not cover the network's outputs once each")
+    check(files[MODEL], contract.samples, len(LEADS), outputs)
     if manifest["call_group"] not in {group.name for group in groups}:
         raise BundleError(f"the manifest has no group {manifest['call_group']} to call from")
     golden = tuple(
