@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from device.bundles import read_bundle
-from device.flash import audit, files
-from device.flash import keyring as keys
+from device.flash import audit, document, files
 from device.flash import state as states
 from device.flash.audit import Head
 from device.flash.keyring import Keyring, Reason, TrustError, verify_stored
@@ -86,7 +85,7 @@ class Contents:
     def keyring(self) -> tuple[Keyring | None, str]:
         """The trusted keyring, or None and why."""
         try:
-            return Keyring.from_json(files.read(self.keyring_path, keys.MAX_BYTES)), ""
+            return Keyring.from_json(files.read(self.keyring_path, document.MAX_BYTES)), ""
         except FileNotFoundError:
             return None, "keyring.json is missing"
         except OSError as error:

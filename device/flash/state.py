@@ -120,9 +120,9 @@ def _state(body: Any) -> State:
         time_floor=parse_stamp(body["time_floor"]),
         log=Head(_count(body["log"]["n"]), _text(body["log"]["hash"])),
     )
-    used = [state.active] * (state.active is not None) + ([trial.slot] if trial else [])
+    used = [name for name in (state.active, trial.slot if trial else None) if name]
     if len(set(used)) != len(used) or any(state.slots[name] is None for name in used):
-        raise ValueError("a slot is used that holds nothing")
+        raise ValueError("a slot is used twice, or one that holds nothing")
     return state
 
 

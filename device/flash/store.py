@@ -1,9 +1,9 @@
 """The model store: two slots, one of which runs; the other takes what is installed.
 
 As MCUboot does it: a new model runs on trial, is confirmed when it has proven itself, and is taken
-back otherwise. ``state.json`` says which slot that is, and is replaced at once or not at all; a slot
-that it names was on the disk, whole, before. So a power cut at any moment leaves the old model or
-the new one. In the folder:
+back otherwise. ``state.json`` says which slot that is, and is replaced at once or not at all; a
+slot that it names was on the disk before, whole. So a power cut at any moment leaves the old model
+or the new one. In the folder:
 
 ``a.l12``, ``b.l12`` : the slots
 ``incoming.l12`` : a bundle being written and tested
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from device.config import Config
-from device.flash import files
+from device.flash import audit, files
 from device.flash.audit import Note, What
 from device.flash.contents import Contents
 from device.flash.keyring import Keyring, Verified
@@ -36,6 +36,9 @@ from firmware.archive import MAX_BYTES, sha256
 from firmware.bundle import Bundle
 
 MAX_STARTS = 3  # of a model on trial; whoever starts it once more gets the one before
+
+
+__all__ = ["MAX_STARTS", "Choice", "ModelState", "Store", "StoreError", "store_folder"]
 
 
 class ModelState(StrEnum):
@@ -48,7 +51,7 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The bundle to run now. notes : what was found wrong and what is done instead, one line each."""
+    """The bundle to run now. notes : what was found wrong and what is done instead, by line."""
 
     bundle: Bundle
     state: ModelState
@@ -91,6 +94,15 @@ class Store:
     def log_path(self) -> Path:
         """The audit log, for ``audit.read``."""
         return self._disk.log_path
+
+    def slot_path(self, name: SlotName) -> Path:
+        """Where a slot's bundle is."""
+        return self._disk.slot_path(name)
+
+    def findings(self) -> list[str]:
+        """What is wrong with the audit log, one line each; [] for none."""
+        found = self.state()
+        return [found.lost] * bool(found.lost) + audit.verify(self.log_path, found.log)
 
     def state(self) -> State:
         """What is installed. Never raises; ``State.lost`` says when that is not known."""
