@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -52,10 +53,11 @@ def stamp(moment: datetime) -> str:
 
 def parse_stamp(text: Any) -> datetime:
     """What ``stamp`` writes and nothing else. Raises ValueError."""
-    if isinstance(text, str) and len(text) == len("2026-11-21T08:00:00Z"):
-        moment = datetime.strptime(text, _UTC).replace(tzinfo=UTC)
-        if stamp(moment) == text:
-            return moment
+    if isinstance(text, str):
+        with suppress(ValueError):
+            moment = datetime.strptime(text, _UTC).replace(tzinfo=UTC)
+            if stamp(moment) == text:
+                return moment
     raise ValueError(f"{_shown(text)} is not a time like 2026-11-21T08:00:00Z")
 
 
