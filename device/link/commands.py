@@ -120,12 +120,13 @@ def _text(pattern: str, said: str) -> tuple[Callable[[Any], bool], str]:
     return lambda value: isinstance(value, str) and whole.fullmatch(value) is not None, said
 
 
+_TRUTH = (lambda value: type(value) is bool, "true or false")
 _DIGEST = _text("[0-9a-f]{64}", "64 lower-case hexadecimal digits")
 _WHO = _text(f"[ -~]{{1,{MAX_WHO}}}", f"1 to {MAX_WHO} printable ASCII characters")
 _ARGUMENTS: Mapping[Action, Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     Action.LIST: {},
     Action.INFO: {},
-    Action.BEGIN: {"bytes": _number(1, MAX_BYTES), "sha256": _DIGEST},
+    Action.BEGIN: {"bytes": _number(1, MAX_BYTES), "sha256": _DIGEST, "keep": _TRUTH},
     Action.CHUNK: {
         "offset": _number(0, MAX_BYTES),
         "bytes": _number(1, CHUNK_BYTES),

@@ -98,7 +98,9 @@ def _answer(
         case Action.INFO:
             return [{"info": flasher.info()}]
         case Action.BEGIN:
-            offset, crc = upload.begin(arguments["bytes"], arguments["sha256"])
+            offset, crc = upload.begin(
+                arguments["bytes"], arguments["sha256"], keep=arguments["keep"]
+            )
             return [{"offset": offset, "crc32": f"{crc:08x}"}]
         case Action.CHUNK:
             return [{"offset": upload.chunk(**arguments)}]
@@ -122,4 +124,4 @@ def _fitting(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """An entry so odd that no line holds it must not hide all the others."""
     if len(pack(entry)) <= MAX_LINE - 2 * AROUND:
         return entry
-    return {"n": entry.get("n"), "text": "too long for the line; read it on the device"}
+    return {**entry, "text": "too long for the line; read it on the device"}

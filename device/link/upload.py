@@ -34,10 +34,13 @@ class Upload:
         self._part, self._about = folder / PART, folder / ABOUT
         self._size = 0  # of the whole; 0 before a begin
 
-    def begin(self, size: int, sha256: str) -> tuple[int, int]:
-        """Begin, or go on with the same: bytes that are there, and their CRC-32."""
+    def begin(self, size: int, sha256: str, *, keep: bool = True) -> tuple[int, int]:
+        """Begin, or go on with the same: bytes that are there, and their CRC-32.
+
+        keep : False to begin anew, where these are not what was sent
+        """
         try:
-            kept = self._kept(size, sha256)
+            kept = self._kept(size, sha256) if keep else b""
             if len(kept) < size:
                 self._find_room(2 * size - len(kept))  # the rest, and the installed copy
             if not kept:
