@@ -182,6 +182,9 @@ def states() -> Iterator[tuple[str, ScreenState]]:
         "unsure",
         _refused(patient(), Refusal.UNSURE, "UNSURE", "read the trace", probability=0.41),
     )
+    state = patient()
+    state.model, state.on_trial = "core 1.3", True
+    yield "model-on-trial", _called(state, model="core 1.3")
     yield "no-model", _refused(patient(), Refusal.NO_MODEL, "NO MODEL", "install a model", model="")
     state = patient(23.2, rate=172.0)
     yield "ventricular", _refused(state, Refusal.VENTRICULAR, "VF OR VT?", "check patient now")

@@ -52,9 +52,12 @@ def _draw_header(canvas: Canvas, state: ScreenState, wide: bool) -> None:
         left = canvas.text(left + 5, 0, state.profile)
     else:
         left = canvas.text(left + 4, 2, state.profile[:4].rstrip("I"), TINY)
+        if state.on_trial:
+            canvas.text(left + 5, 2, "TEST", TINY)
     right = canvas.text_right(canvas.width, 0, state.elapsed_text)
     if wide and state.model:
-        face, model = fit(state.model, 60, (TEXT, TINY))
+        shown = f"TEST {state.model}" if state.on_trial else state.model
+        face, model = fit(shown, 60, (TEXT, TINY))
         right = canvas.text_right(right - 7, TEXT.ascent - face.ascent, model, face)
     draw_quality(canvas, right - (7 if wide else 5), 0, state.quality)
 

@@ -64,6 +64,7 @@ class Line:
 class ScreenState:
     """Plain data behind every screen; memory is bounded by what the trace shows.
 
+    on_trial : the model has yet to prove itself here
     lead : the lead in the (first) trace; second_lead : below it on tall screens
     profile : filter profile as shown ("MONITOR", "DIAG")
     message : (title, text) of the start-up, self-test or fault screen; None = show the patient
@@ -71,6 +72,7 @@ class ScreenState:
     """
 
     model: str = ""
+    on_trial: bool = False
     profile: str = "MONITOR"
     naming: Naming = Naming.AHA
     lead: str = "II"
