@@ -40,6 +40,10 @@ class IncompatibleError(BundleError):
     """A whole bundle, but one that was made for other firmware or another board."""
 
 
+class NetworkFileError(BundleError):
+    """The bundle is whole, but the network in it is damaged or not one this firmware runs."""
+
+
 def pack(files: Mapping[str, bytes]) -> bytes:
     """The one way to write a bundle: sorted members, no compression, no clock; adds SHA256SUMS."""
     signatures = {name: data for name, data in files.items() if name == SIGNATURES}

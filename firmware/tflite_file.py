@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firmware.archive import BundleError
+from firmware.archive import NetworkFileError
 from firmware.flatbuffer import Buffer, DamagedError, Table
 
 MAGIC = b"TFL3"
@@ -166,54 +166,56 @@ class ModelFacts:
 
 
 def check(model: bytes, samples: int, leads: int, outputs: int) -> None:
-    """Raises BundleError unless this is an int8 network [1, samples, leads] -> [1, outputs]."""
+    """Raises NetworkFileError unless the network is int8 [1, samples, leads] -> [1, outputs]."""
     facts = inspect(model)
     if facts.subgraphs != 1:
-        raise BundleError(f"the network has {facts.subgraphs} subgraphs, not one; {_ANOTHER}")
+        raise NetworkFileError(f"the network has {facts.subgraphs} subgraphs, not one; {_ANOTHER}")
     allowed = {operator.name for operator in ALLOWED.values()}
     for name in facts.operators:
         if name not in allowed:
-            raise BundleError(f"the network uses {name}, which this firmware refuses; {_ANOTHER}")
+            raise NetworkFileError(
+                f"the network uses {name}, which this firmware refuses; {_ANOTHER}"
+            )
     _expect("input", facts.inputs, (1, samples, leads))
     _expect("output", facts.outputs, (1, outputs))
     for tensor in facts.tensors:
         if tensor.variable:
-            raise BundleError(
+            raise NetworkFileError(
                 f"the network keeps {tensor.name[:60]!a} from one window to the next; {_ANOTHER}"
             )
         if tensor.constant and tensor.type == "float32":
-            raise BundleError(f"the network has weights that are not quantized; {_ANOTHER}")
+            raise NetworkFileError(f"the network has weights that are not quantized; {_ANOTHER}")
         if not tensor.constant and tensor.bytes > MAX_TENSOR_BYTES:
-            raise BundleError(
+            raise NetworkFileError(
                 f"the network has a tensor of {tensor.bytes >> 20} MB, at most "
                 f"{MAX_TENSOR_BYTES >> 20} MB fit; {_ANOTHER}"
             )
     if facts.activation_bytes > MAX_ACTIVATION_BYTES:
-        raise BundleError(
+        raise NetworkFileError(
             f"the network's tensors take {facts.activation_bytes >> 20} MB, at most "
             f"{MAX_ACTIVATION_BYTES >> 20} MB fit; {_ANOTHER}"
         )
 
 
 def inspect(model: bytes) -> ModelFacts:
-    """What the file holds, in its first subgraph. Raises BundleError when it is not sound."""
+    """What the file holds, in its first subgraph. Raises NetworkFileError when it is not sound."""
     if model[4:8] != MAGIC:
-        raise BundleError(f"model.tflite is not a TensorFlow Lite network; {_ANOTHER}")
+        raise NetworkFileError(f"model.tflite is not a TensorFlow Lite network; {_ANOTHER}")
     try:
         return _Model(model).facts()
     except DamagedError as error:
-        raise BundleError(f"model.tflite is damaged: {error}; {_AGAIN}") from None
+        raise NetworkFileError(f"model.tflite is damaged: {error}; {_AGAIN}") from None
 
 
 def _expect(side: str, found: tuple[TensorFacts, ...], shape: tuple[int, ...]) -> None:
     if [(tensor.type, tensor.shape) for tensor in found] != [("int8", shape)]:
         has = ", ".join(f"{tensor.type} {list(tensor.shape)}" for tensor in found[:4])
-        raise BundleError(
+        raise NetworkFileError(
             f"the network's {side} is {has or 'missing'}, its manifest says int8 {list(shape)}; "
             f"{_ANOTHER}"
         )
     if len(found[0].scales) != 1 or not found[0].scales[0] > 0:
-        raise BundleError(f"the network's {side} has no scale; {_ANOTHER}")
+        raise NetworkFileError(f"the network's {side} has no scale; {_ANOTHER}")
 
 
 class _Model:
@@ -277,7 +279,9 @@ class _Model:
         name = tensor.text(3)
         if number not in _TYPES:
             of = _OTHER_TYPES.get(number, f"type {number}")
-            raise BundleError(f"the network holds {of}, not int8, in {name[:60]!a}; {_ANOTHER}")
+            raise NetworkFileError(
+                f"the network holds {of}, not int8, in {name[:60]!a}; {_ANOTHER}"
+            )
         type_name, item_bytes = _TYPES[number]
         size = math.prod(shape) * item_bytes
         buffer = tensor.number(2)

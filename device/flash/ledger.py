@@ -24,6 +24,14 @@ class StoreError(RuntimeError):
     """The store cannot do that; the message is one line: what is wrong and what to do."""
 
 
+class BusyError(StoreError):
+    """Another process is at it."""
+
+
+class FullError(StoreError):
+    """The disk has no room."""
+
+
 class Ledger:
     """Writes the state, the log and the keyring of a store."""
 
@@ -39,7 +47,7 @@ class Ledger:
                 lock = contextlib.ExitStack()
                 lock.enter_context(files.lock(self._disk.folder / "lock"))
             except BlockingIOError:
-                raise StoreError("another install is running; wait until it has ended") from None
+                raise BusyError("another install is running; wait until it has ended") from None
         with lock:
             yield
 
@@ -78,18 +86,18 @@ class Ledger:
         try:
             yield
         except BlockingIOError:
-            raise StoreError("another process holds the model store; try again") from None
+            raise BusyError("another process holds the model store; try again") from None
         except TrustError as error:
             raise StoreError(str(error)) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                text = f"the disk of {folder} is full; make room and try again"
-            elif error.errno == errno.EROFS:
+                raise FullError(f"the disk of {folder} is full; make room and try again") from None
+            if error.errno == errno.EROFS:
                 text = f"the disk of {folder} is read-only; make it writable and try again"
             else:
                 where = error.filename or folder
                 text = f"{where} cannot be read or written ({error.strerror}); check the disk"
-            raise StoreError(text) from None
+            raise StoreError(text) from error
 
     def _settled(self, clock_now: datetime) -> State:
         now, record = self._disk.state()
