@@ -11,14 +11,15 @@ from typing import Annotated
 
 import typer
 
+from tools import model_cli
+
 app = typer.Typer(
     help="A portable 12-lead ECG monitor. Not a medical device.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-model_app = typer.Typer(help="Model bundles: what is installed, and whether it is sound.")
-app.add_typer(model_app, name="model", no_args_is_help=True)
+app.add_typer(model_cli.app, name="model", no_args_is_help=True)
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -41,6 +42,7 @@ class Bench(StrEnum):
     ST = "st"
     EXPLAIN = "explain"
     THROUGHPUT = "throughput"
+    FLASH = "flash"
     LIVE = "live"
 
 
@@ -135,36 +137,6 @@ def doctor(
     raise typer.Exit(examine(config, as_json=as_json))
 
 
-@model_app.command("list")
-def model_list(as_json: Json = False) -> None:
-    """The networks this instrument holds."""
-    from tools.model import summary
-
-    entry = summary()
-    print(json.dumps(entry) if as_json else f"{entry['model']}  {entry['file']}")
-
-
-@model_app.command("info")
-def model_info(
-    bundle: Annotated[str, typer.Argument(help="Bundle; default: the embedded one.")] = "",
-    as_json: Json = False,
-) -> None:
-    """What a network was made from and what it can do: its card."""
-    from tools.model import card, summary
-
-    print(json.dumps(summary(bundle)) if as_json else card(bundle))
-
-
-@model_app.command("verify")
-def model_verify(
-    bundle: Annotated[str, typer.Argument(help="Bundle; default: the embedded one.")] = "",
-) -> None:
-    """Check hashes and manifest, and run the golden vectors here."""
-    from tools.model import verify
-
-    print("\n".join(verify(bundle)))
-
-
 @app.command()
 def train(
     data: Annotated[Path, typer.Option(help="Folder of the data set: see docs/data.md.")],
@@ -245,14 +217,19 @@ def main() -> None:
     # Thread pools for small matrices only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from device.config import ConfigError
+    from device.flash.keyring import TrustError
+    from device.flash.store import StoreError
     from firmware.archive import BundleError
     from firmware.network import NetworkError
     from hal.errors import HalError
     from tools.bench.figures import RecordingsAbsentError
+    from tools.flash_line import RemoteError
+    from tools.key_files import KeysError
 
+    ours = (HalError, ConfigError, BundleError, NetworkError, RecordingsAbsentError)
     try:
         app()
-    except (HalError, ConfigError, BundleError, NetworkError, RecordingsAbsentError) as error:
+    except (*ours, KeysError, TrustError, StoreError, RemoteError) as error:
         complain(error)
         sys.exit(FAILED)
     except BrokenPipeError:  # the reader of our output has gone: not an error

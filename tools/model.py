@@ -1,31 +1,16 @@
-"""``lead12 model``: what is installed, what is in a bundle, and whether it is sound here."""
+"""``lead12 model info``: what is in a bundle, and how good it is."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from device.bundles import read_bundle
-from firmware.bundle import Bundle
-from firmware.network import Network
+from device.flash.facts import facts
 
 
 def summary(path: str = "") -> dict[str, Any]:
-    """What a bundle says of itself. Raises BundleError."""
-    bundle = read_bundle(path)
-    return {
-        "model": bundle.id,
-        "file": path or "embedded",
-        "sha256": bundle.digest,
-        "bytes": len(bundle.model),
-        "groups": {group.name: len(group.labels) for group in bundle.groups},
-        "input": {
-            "rate_hz": bundle.input.rate_hz,
-            "samples": bundle.input.samples,
-            "profile": f"{bundle.input.profile} v{bundle.input.profile_version}",
-            "step_uv": bundle.input.step_uv,
-        },
-        "accuracy": bundle.manifest.get("accuracy", {}),
-    }
+    """What a bundle says of itself; "" is the embedded one. Raises BundleError."""
+    return {"file": path or "embedded", **facts(read_bundle(path))}
 
 
 def card(path: str = "") -> str:
@@ -33,17 +18,34 @@ def card(path: str = "") -> str:
     return read_bundle(path).card
 
 
-def verify(path: str = "") -> list[str]:
-    """Hashes, manifest, filters and network: one line per thing shown to be right.
-
-    Raises BundleError or NetworkError at the first that is not.
-    """
-    bundle: Bundle = read_bundle(path)
-    network = Network(bundle)
-    network.self_test()
-    return [
-        f"{bundle.id}: SHA-256 {bundle.digest}",
-        "hashes of all members agree, manifest fits",
-        f"runs on {network.runtime}; {len(bundle.golden)} golden vectors agree "
-        f"(filters to the bit, outputs within {bundle.tolerance} steps)",
+def readable(about: dict[str, Any]) -> list[str]:
+    """``device.flash.facts`` as lines for people."""
+    given = about["input"]
+    seconds = given["samples"] / given["rate_hz"]
+    groups = ", ".join(f"{name} {labels}" for name, labels in about["groups"].items())
+    lines = [
+        f"{about['model']}: {about['bytes']} bytes of int8, security counter {about['counter']}",
+        f"SHA-256 {about['sha256']}",
+        f"input: {seconds:g} s at {given['rate_hz']} Hz, {given['step_uv']:g} µV a step, "
+        f"filter {given['profile']}",
+        f"labels: {groups}",
     ]
+    if good := how_good(about["accuracy"]):
+        lines.append(good)
+    for label, figures in about["accuracy"].get("labels", {}).items():
+        told = ", ".join(f"{name.replace('_', ' ')} {of:.1%}" for name, of in figures.items())
+        lines.append(f"  {label}: {told}")
+    if areas := about["accuracy"].get("macro_auc"):
+        told = ", ".join(f"{name} {of:.3f}" for name, of in areas.items())
+        lines.append(f"macro AUC: {told}")
+    return lines
+
+
+def how_good(accuracy: dict[str, Any]) -> str:
+    """One line: how often the call was right, and on what; "" when the bundle does not say."""
+    call = accuracy.get("call", {})
+    if not {"accuracy", "macro_f1"} <= set(call):
+        return ""
+    of = f" on {call['records']} records" if "records" in call else ""
+    fold = f" of fold {accuracy['fold']}" if "fold" in accuracy else ""
+    return f"call: right {call['accuracy']:.1%}, macro-F1 {call['macro_f1']:.3f}{of}{fold}"

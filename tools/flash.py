@@ -1,0 +1,182 @@
+"""What ``lead12 model`` does to the models of this machine, in the words the serial line has.
+
+``Local`` answers as ``tools.flash_line.Remote`` does, so that the commands need not know which of
+the two they speak to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from device.bundles import read_bundle
+from device.config import Config
+from device.flash import audit
+from device.flash.contents import Contents, Fault
+from device.flash.document import MAX_BYTES as MAX_KEYRING
+from device.flash.document import stamp
+from device.flash.facts import facts
+from device.flash.install import MAX_WHO, Outcome, install, printable
+from device.flash.keyring import Keyring
+from device.flash.ledger import StoreError
+from device.flash.state import SLOTS
+from device.flash.store import Store, store_folder
+from firmware.archive import MAX_BYTES, BundleError
+from firmware.bundle import Bundle
+
+Tell = Callable[[str, str], None]
+
+
+class Local:
+    """The model store of this machine, as the settings name it."""
+
+    def __init__(self, config: Config) -> None:
+        self._store = Store(store_folder(config), confirm_after=config.model.confirm_windows)
+        self._trust = config.model.trust
+
+    @property
+    def where(self) -> str:
+        """The folder, for people."""
+        return str(self._store.folder)
+
+    def list(self) -> dict[str, Any]:
+        """What is installed, as ``device.link.flashing.Flasher.list``, and the trial's account."""
+        state, keyring = self._store.state(), self._store.keyring()
+        running = self._store.choose(_now(), starting=False)
+        embedded = read_bundle()
+        names = {key.id: key.name for key in keyring.keys} if keyring else {}
+        models = [
+            {
+                "slot": "embedded",
+                "model": embedded.id,
+                "sha256": embedded.digest,
+                "counter": embedded.counter,
+                "key": "",
+                "since": "",
+            }
+        ]
+        for name in SLOTS:
+            if slot := state.slots[name]:
+                models.append(
+                    {
+                        "slot": name,
+                        "model": slot.model,
+                        "sha256": slot.sha256,
+                        "counter": slot.counter,
+                        "key": names.get(slot.key, slot.key),
+                        "since": stamp(slot.since),
+                    }
+                )
+        failed = state.failed
+        return {
+            "running": running.slot or "embedded",
+            "state": running.state.value,
+            "counter": max(state.counter, embedded.counter),
+            "trust": self._trust,
+            "models": models,
+            "failed": failed
+            and {"model": failed.model, "why": failed.why, "utc": stamp(failed.utc)},
+            "keyring": keyring.version if keyring else None,
+            "trial": state.trial
+            and {"slot": state.trial.slot, "starts": state.trial.starts, "by": state.trial.by},
+            "notes": [note for note in (state.lost, *running.notes) if note],
+        }
+
+    def info(self) -> dict[str, Any]:
+        """The model in use, and how good it is."""
+        choice = self._store.choose(_now(), starting=False)
+        return {**facts(choice.bundle), "state": choice.state.value}
+
+    def card(self) -> str:
+        """The card of the model in use, as Markdown."""
+        return self._store.choose(_now(), starting=False).bundle.card
+
+    def install(self, data: bytes, who: str, tell: Tell) -> Outcome:
+        """Check a bundle and put it on trial; ``tell`` hears of each step passed."""
+        return self._run_installer(data, who, tell, switch=True)
+
+    def verify(self, data: bytes, who: str, tell: Tell) -> Outcome:
+        """Every check of ``install``; nothing is changed."""
+        return self._run_installer(data, who, tell, switch=False)
+
+    def _run_installer(self, data: bytes, who: str, tell: Tell, *, switch: bool) -> Outcome:
+        return install(
+            self._store,
+            data,
+            who=who,
+            clock_now=_now(),
+            production=self._trust == "production",
+            switch=switch,
+            tell=tell,
+        )
+
+    def confirm(self, who: str) -> str:
+        """Keep the model on trial; its id. Raises StoreError."""
+        self._store.confirm(who, _now())
+        return self._store.choose(_now(), starting=False).bundle.id
+
+    def rollback(self, who: str) -> str:
+        """Back to the model before; its id. Raises StoreError."""
+        return self._store.rollback(who, _now())
+
+    def log(self, last: int) -> Sequence[dict[str, Any]]:
+        """The last entries of the audit log, oldest first."""
+        return [
+            {**entry.to_dict(), "hash": entry.hash}
+            for entry in audit.read(self._store.log_path)[-last:]
+        ]
+
+    def log_findings(self) -> Sequence[str]:
+        """What is wrong with the whole log, held against its head; none for nothing."""
+        return audit.verify(self._store.log_path, self._store.state().log)
+
+    def trust(self, keyring: Keyring, who: str) -> None:
+        """Take a keyring. Raises StoreError or TrustError."""
+        self._store.trust(keyring, who, _now())
+
+    def examine(self) -> Iterator[tuple[str, str]]:
+        """What is there: (what, what is wrong with it or "")."""
+        state, disk = self._store.state(), Contents(self._store.folder, Bundle.from_bytes)
+        yield "state", state.lost
+        yield "keyring", disk.keyring()[1] if any(state.slots.values()) else ""
+        for name in SLOTS:
+            if slot := state.slots[name]:
+                found = disk.bundle(name, slot, state.counter)
+                yield f"{name}, {slot.model}", found.text if isinstance(found, Fault) else ""
+        yield "log", "; ".join(self.log_findings())
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a bundle to install. Raises BundleError in one line."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def somebody(name: str = "") -> str:
+    """Who installs, for the log: as given, else user@host; printable ASCII, as the line wants."""
+    if not name:
+        try:
+            name = f"{getpass.getuser()}@{socket.gethostname()}"
+        except (OSError, KeyError):
+            name = "unknown"
+    return printable(name.encode("ascii", "replace").decode(), MAX_WHO) or "unknown"
+
+
+def read_keyring(path: Path) -> Keyring:
+    """A keyring file. Raises StoreError when it cannot be read, TrustError when it is none."""
+    try:
+        with path.open("rb") as file:
+            return Keyring.from_json(file.read(MAX_KEYRING + 1))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,111 @@
+"""What ``lead12 model`` shows of a device: the list of models, the audit log, the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from device.flash.audit import Entry
+from device.flash.facts import accuracy
+from firmware.archive import BundleError
+from firmware.bundle import Bundle
+from tools.model import how_good
+
+
+def table(listed: Mapping[str, Any]) -> list[str]:
+    """``Flasher.list`` as lines: the models, what the device goes by, what went wrong last."""
+    rows = [("slot", "model", "what it is", "counter", "signed by", "since")]
+    rows += [
+        (
+            model["slot"],
+            model["model"],
+            _role(model["slot"], listed),
+            str(model["counter"]),
+            model["key"] or "-",
+            _time(model["since"]) or "-",
+        )
+        for model in listed["models"]
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    lines.append(f"takes {_takes(listed)}")
+    if failed := listed["failed"]:
+        lines.append(f"last taken back: {failed['model']}, {_time(failed['utc'])}: {failed['why']}")
+    return lines + list(listed.get("notes", ()))
+
+
+def _role(slot: str, listed: Mapping[str, Any]) -> str:
+    if slot == listed["running"]:
+        if listed["state"] != "trial":
+            return "active"
+        trial = listed.get("trial")
+        return f"on trial, start {trial['starts']} of 3" if trial else "on trial"
+    if (trial := listed.get("trial")) and trial["slot"] == slot:
+        return "on trial, not started"
+    if slot == "embedded":
+        return "the firmware's own"
+    return "kept" if listed["running"] == "embedded" else "previous"
+
+
+def _takes(listed: Mapping[str, Any]) -> str:
+    keys = "production and development" if listed["trust"] == "development" else "production"
+    takes = f"models of {keys} keys, security counter {listed['counter']} or higher"
+    if "keyring" not in listed:
+        return takes
+    if listed["keyring"] is None:
+        return "no models: it has no keyring (lead12 model keys trust FILE)"
+    return f"{takes}; keyring version {listed['keyring']}"
+
+
+def entry(of: Mapping[str, Any]) -> str:
+    """One entry of the audit log as a line."""
+    model = f" {of['model']}" if of["model"] else ""
+    text = f": {of['text']}" if of["text"] else ""
+    return f"{of['n']:>5}  {_time(of['utc'])}  {of['who']}  {of['what']}{model}{text}"
+
+
+def chain(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with entries that came over the line, oldest first; [] for nothing.
+
+    They may begin anywhere in the log, so the first is taken as it is.
+    """
+    findings = []
+    before: Entry | None = None
+    for given in entries:
+        said = dict(given)
+        digest = said.pop("hash", "")
+        now = Entry(**{"torn": "", **said})
+        if now.hash != digest:
+            findings.append(f"entry {now.n} was changed: its hash is another one")
+        elif before and now.n != before.n + 1:
+            findings.append(f"entry {now.n} follows entry {before.n}: not in order")
+        elif before and now.prev != before.hash:
+            findings.append(f"entry {before.n} was changed or replaced: {now.n} does not follow it")
+        before = now
+    return findings
+
+
+def examine(
+    listed: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    """What a device at the end of a line tells of itself: (what, what is wrong or "")."""
+    slots = [(f"{model['slot']}, {model['model']}", "") for model in listed["models"]]
+    return [*slots, ("log", "; ".join(chain(entries)))]
+
+
+def advertised(data: bytes) -> str:
+    """One line on what is about to be installed; "" for what cannot be read."""
+    try:
+        bundle = Bundle.from_bytes(data)
+    except BundleError:
+        return ""  # the installer says why
+    good = how_good(accuracy(bundle))
+    return f"{bundle.id}, {len(bundle.model)} bytes of network" + (f"; {good}" if good else "")
+
+
+def _time(stamp: str) -> str:
+    """2026-11-21T08:00:00Z for people."""
+    return stamp.replace("T", " ").removesuffix("Z")[:16]

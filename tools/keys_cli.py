@@ -1,0 +1,171 @@
+"""``lead12 model keys`` and ``lead12 model sign``: who may sign models, and signing them."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PASSPHRASE = "LEAD12_PASSPHRASE"
+DAYS = 365
+
+keys_app = typer.Typer(help="Keys: who may sign models, and which of them a device trusts.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the private keys.")]
+Days = Annotated[int, typer.Option(min=1, help="The signing key is valid for so long.")]
+Ask = Annotated[
+    bool, typer.Option("--passphrase", help=f"Ask for the passphrase; or set ${PASSPHRASE}.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+
+
+@keys_app.command()
+def new(
+    folder: Folder,
+    name: Annotated[str, typer.Option(help="Who signs, as refusals and lists say it.")] = "",
+    days: Days = DAYS,
+    development: Annotated[
+        bool, typer.Option("--development", help="Devices in production refuse this key.")
+    ] = False,
+    ask: Ask = False,
+) -> None:
+    """Make a root key, a signing key and the keyring that devices are given."""
+    from tools.flash import somebody
+    from tools.keys import new as make
+
+    keyring = make(
+        folder,
+        name=name or somebody(),
+        development=development,
+        days=days,
+        passphrase=_passphrase(ask, twice=True),
+        now=_now(),
+    )
+    print(f"{keyring} is the keyring, for the devices; keep the *.key files to yourself")
+    _show(folder)
+
+
+@keys_app.command()
+def rotate(
+    folder: Folder,
+    root: Annotated[bool, typer.Option("--root", help="A new root key instead.")] = False,
+    days: Days = DAYS,
+    ask: Ask = False,
+) -> None:
+    """Make a new signing key, or a new root key; devices learn it with the next bundle."""
+    from tools.keys import rotate as make
+    from tools.keys import rotate_root
+
+    passphrase = _passphrase(ask)
+    if root:
+        made = rotate_root(folder, passphrase=passphrase, now=_now())
+    else:
+        made = make(folder, days=days, passphrase=passphrase, now=_now())
+    print(f"{made} is the new {'root' if root else 'signing'} key")
+    _show(folder)
+
+
+@keys_app.command()
+def revoke(
+    folder: Folder,
+    key: Annotated[str, typer.Argument(metavar="KEYID", help="As lead12 model keys show has it.")],
+    reason: Annotated[str, typer.Option(help="Why; every refusal will say it.")],
+    ask: Ask = False,
+) -> None:
+    """Make a signing key worthless on every device that sees the new keyring."""
+    from tools.keys import revoke as take_back
+
+    take_back(folder, key, reason=reason, passphrase=_passphrase(ask), now=_now())
+    print(f"{key} is revoked; the next bundle tells the devices, or: lead12 model keys trust FILE")
+    _show(folder)
+
+
+@keys_app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="Folder, or a keyring file.")],
+    as_json: Json = False,
+) -> None:
+    """The keys of a keyring: id, what for, whose, until when."""
+    _show(path, as_json=as_json)
+
+
+@keys_app.command()
+def trust(
+    file: Annotated[Path, typer.Argument(help="keyring.json of who looks after this device.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings (TOML) of the device.")
+    ] = None,
+    who: Annotated[str, typer.Option("--as", help="Who does it, for the log.")] = "",
+) -> None:
+    """On the device: take models of this keyring from now on."""
+    from device.config import Config, load
+    from tools.flash import Local, read_keyring, somebody
+
+    local = Local(load(config) if config else Config())
+    local.trust(read_keyring(file), somebody(who))
+    print(f"{local.where} takes models of this keyring now:")
+    _show(file)
+
+
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="Bundle (.l12).")],
+    keys: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the private keys.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the signed bundle goes.")],
+    release: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Release it as this version.")
+    ] = None,
+    counter: Annotated[
+        int | None, typer.Option(min=0, help="With this security counter, see docs/flashing.md.")
+    ] = None,
+    ask: Ask = False,
+) -> None:
+    """Sign a bundle; the keyring travels inside it."""
+    from tools.flash import read_file
+    from tools.keys import sign as put_signature
+    from tools.model import summary
+
+    signed = put_signature(
+        read_file(bundle),
+        keys,
+        now=_now(),
+        passphrase=_passphrase(ask),
+        version=release,
+        counter=counter,
+    )
+    beside = out.with_name(f"{out.name}.new")  # whoever copies it meanwhile gets no half of it
+    beside.write_bytes(signed)
+    beside.replace(out)
+    about = summary(str(out))
+    print(f"{out}: {about['model']}, security counter {about['counter']}, {len(signed)} bytes")
+
+
+def _show(path: Path, *, as_json: bool = False) -> None:
+    from tools.keys import show as entries
+
+    for key in entries(path, now=_now()):
+        if as_json:
+            print(json.dumps(key))
+            continue
+        until = f"until {key['expires'][:10]}" if key["expires"] else ""
+        print(
+            f"{key['id']}  {key['role']:<11}  {key['state']:<13}  {key['name']}  {until}".rstrip()
+        )
+
+
+def _passphrase(ask: bool, *, twice: bool = False) -> bytes | None:
+    """None for keys without one; an empty variable is none."""
+    if ask:
+        given: str = typer.prompt(
+            "Passphrase", hide_input=True, confirmation_prompt=twice, err=True
+        )
+    else:
+        given = os.environ.get(PASSPHRASE, "")
+    return given.encode() or None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

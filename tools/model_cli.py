@@ -1,0 +1,238 @@
+"""``lead12 model``: what is installed and how it changes, here or at the end of a serial line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tools.keys_cli import keys_app, sign
+
+if TYPE_CHECKING:
+    from tools.flash import Local
+    from tools.flash_line import Remote
+
+app = typer.Typer(help="Models: what is installed, whether it is sound; install, confirm, go back.")
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
+app.command()(sign)
+
+OK, FAILED = 0, 1
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+Port = Annotated[str, typer.Option(help="Serial port of the device; default: this machine.")]
+Baud = Annotated[int, typer.Option(help="Line rate.")]
+Settings = Annotated[Path | None, typer.Option("--config", help="Settings (TOML).")]
+Who = Annotated[str, typer.Option("--as", help="Who does it, for the log; default: user@host.")]
+
+BAUD = 115_200
+MOST_ENTRIES = 1000  # of the log that come over the line
+
+
+@app.command("list")
+def list_models(
+    port: Port = "", baud: Baud = BAUD, config: Settings = None, as_json: Json = False
+) -> None:
+    """What is installed: which model is in use, on trial, to go back to, and who signed it."""
+    from tools.installed import table
+
+    with _device(port, baud, config) as device:
+        listed = device.list()
+    print(json.dumps(listed) if as_json else "\n".join(table(listed)))
+
+
+@app.command()
+def info(
+    bundle: Annotated[str, typer.Argument(help="Bundle; default: what is in use.")] = "",
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """What a network was made from and what it can do: its card; over the line its figures."""
+    from tools.model import card, readable, summary
+
+    if bundle:
+        print(json.dumps(summary(bundle)) if as_json else card(bundle))
+        return
+    with _device(port, baud, config) as device:
+        about = device.info()
+    if not port and not as_json:
+        print(_local(config).card())
+        return
+    print(json.dumps(about) if as_json else "\n".join(readable(about)))
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path | None, typer.Argument(help="Bundle; default: what is there.")] = None,
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Every check an install makes, self-test included; nothing is changed."""
+    if bundle is None:
+        raise typer.Exit(_examine(port, baud, config, as_json))
+    raise typer.Exit(_flash(bundle, port, baud, config, who, as_json, switch=False))
+
+
+@app.command()
+def install(
+    bundle: Annotated[Path, typer.Argument(help="Signed bundle (.l12).")],
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Check a model and put it on trial; what is refused changes nothing."""
+    raise typer.Exit(_flash(bundle, port, baud, config, who, as_json, switch=True))
+
+
+@app.command()
+def confirm(
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Keep the model on trial now, without waiting for the device to be content."""
+    from tools.flash import somebody
+
+    with _device(port, baud, config) as device:
+        model = device.confirm(somebody(who))
+    print(json.dumps({"confirmed": model}) if as_json else f"{model} is confirmed")
+
+
+@app.command()
+def rollback(
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Go back to the model before; ends a trial."""
+    from tools.flash import somebody
+
+    with _device(port, baud, config) as device:
+        model = device.rollback(somebody(who))
+    print(json.dumps({"active": model}) if as_json else f"back to {model}")
+
+
+@app.command()
+def log(
+    check: Annotated[bool, typer.Option("--verify", help="Find every edit and cut.")] = False,
+    last: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="So many entries.")] = 20,
+    port: Port = "",
+    baud: Baud = BAUD,
+    config: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Installs, refusals, confirmations, ways back: who, what, when."""
+    from tools.installed import chain, entry
+
+    with _device(port, baud, config) as device:
+        entries = device.log(MOST_ENTRIES if check else last)
+    findings: Sequence[str] = ()
+    if check:
+        findings = chain(entries) if port else _local(config).log_findings()
+    for one in entries[-last:]:
+        print(json.dumps(one) if as_json else entry(one))
+    if check and as_json:
+        print(json.dumps({"findings": findings}))
+    elif check:
+        print("\n".join(findings) or "the log is whole: no entry was changed, removed or cut off")
+    raise typer.Exit(FAILED if findings else OK)
+
+
+def _flash(
+    file: Path,
+    port: str,
+    baud: int,
+    config: Path | None,
+    who: str,
+    as_json: bool,
+    *,
+    switch: bool,
+) -> int:
+    """Install or verify a file; steps as they come, the outcome last."""
+    from tools.flash import read_file, somebody
+    from tools.installed import advertised
+
+    data = read_file(file)
+    if not as_json and (about := advertised(data)):
+        print(about, flush=True)
+
+    def tell(stage: str, text: str) -> None:
+        said = json.dumps({"stage": stage, "text": text}) if as_json else f"{stage}: {text}"
+        print(said, flush=True)
+
+    if port:
+        from tools.flash_line import Remote
+        from tools.upload import upload
+
+        with Remote(port, baud, notice=_notice) as remote:
+            upload(remote, data)
+            work = remote.install if switch else remote.verify
+            outcome = work(data, somebody(who), tell)
+    else:
+        local = _local(config)
+        work = local.install if switch else local.verify
+        outcome = work(data, somebody(who), tell)
+    said = asdict(outcome)
+    passed = "installed" if switch else "verified"
+    said = {"outcome": passed if said.pop("ok") else "refused", **said}
+    if as_json:
+        print(json.dumps(said))
+    elif outcome.ok:
+        print(outcome.text)
+    else:
+        print(f"lead12: refused: {outcome.text}", file=sys.stderr)
+    return OK if outcome.ok else FAILED
+
+
+def _examine(port: str, baud: int, config: Path | None, as_json: bool) -> int:
+    """What is installed, checked."""
+    if port:
+        from tools.flash_line import Remote
+        from tools.installed import examine
+
+        with Remote(port, baud, notice=_notice) as remote:
+            found = examine(remote.list(), remote.log(MOST_ENTRIES))
+    else:
+        found = list(_local(config).examine())
+    for what, wrong in found:
+        if as_json:
+            print(json.dumps({"what": what, "ok": not wrong, "text": wrong}))
+        else:
+            print(f"FAIL  {what}: {wrong}" if wrong else f"ok    {what}")
+    return FAILED if any(wrong for _, wrong in found) else OK
+
+
+def _device(port: str, baud: int, config: Path | None) -> AbstractContextManager[Local | Remote]:
+    """The models of this machine, or of the device at ``port``."""
+    if not port:
+        return nullcontext(_local(config))
+    from tools.flash_line import Remote
+
+    return Remote(port, baud, notice=_notice)
+
+
+def _local(config: Path | None) -> Local:
+    from device.config import Config, load
+    from tools.flash import Local
+
+    return Local(load(config) if config else Config())
+
+
+def _notice(line: str) -> None:
+    print(f"lead12: {line}", file=sys.stderr, flush=True)
