@@ -28,7 +28,9 @@ _KNOWN = re.compile(
     + rf"|golden/[a-z0-9-]{{1,64}}\.(?:{'|'.join(GOLDEN_PARTS)})"
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_DIRECTORY_END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT 4.3.16
+_LOCAL_MAGIC = b"PK\3\4"
+_LOCAL = struct.Struct("<6x2H8x2L2H")  # APPNOTE.TXT 4.3.7: flags, method, sizes, name, extra
+_ENCRYPTED = 1
 _AGAIN = "copy it again"
 
 
@@ -87,34 +89,41 @@ def sha256(data: bytes) -> str:
 
 
 def _members(data: bytes) -> dict[str, bytes]:
-    """Every member; what is claimed is checked before anything is read."""
-    try:
-        # Before zipfile reads a directory as long as an attacker likes
-        if _DIRECTORY_END.size <= len(data):
-            end = _DIRECTORY_END.unpack(data[-_DIRECTORY_END.size :])
-            if end[0] == b"PK\5\6" and end[4] > MAX_MEMBERS:
-                raise zipfile.BadZipFile(f"more than {MAX_MEMBERS} members")
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            items = archive.infolist()
-            names = [item.filename for item in items]
-            if len(items) > MAX_MEMBERS or len(set(names)) != len(names):
-                raise zipfile.BadZipFile("too many members, or one twice")
-            for item in items:
-                if not _KNOWN.fullmatch(item.filename):
-                    shown = ascii(item.filename[:60])
-                    raise BundleError(f"the bundle holds {shown}, which no bundle has; {_AGAIN}")
-                if item.compress_type != zipfile.ZIP_STORED:
-                    raise zipfile.BadZipFile("it is compressed")
-                if item.compress_size != item.file_size:
-                    raise zipfile.BadZipFile("its sizes disagree")
-            if sum(item.file_size for item in items) > len(data):
-                raise zipfile.BadZipFile("its members are larger than the file")
-            return {item.filename: archive.read(item) for item in items}
-    except BundleError:
-        raise
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:100]
-        raise BundleError(f"not a model bundle, or a damaged one ({reason}); {_AGAIN}") from None
+    """Every member, front to back; what is claimed is checked before anything is copied.
+
+    The directory at the end is not read: ``unpack`` holds it against the one way of writing it.
+    """
+    files: dict[str, bytes] = {}
+    at = 0
+    while data[at : at + 4] == _LOCAL_MAGIC:
+        if len(files) == MAX_MEMBERS:
+            raise _damaged(f"more than {MAX_MEMBERS} members")
+        if at + _LOCAL.size > len(data):
+            raise _damaged("it is cut off")
+        flags, method, packed, size, name_bytes, extra = _LOCAL.unpack_from(data, at)
+        start = at + _LOCAL.size + name_bytes + extra
+        at = start + size
+        name = data[start - extra - name_bytes : start - extra].decode("latin-1")
+        if not _KNOWN.fullmatch(name):
+            raise BundleError(f"the bundle holds {name[:60]!a}, which no bundle has; {_AGAIN}")
+        if name in files:
+            raise _damaged(f"{name} is in it twice")
+        if method != zipfile.ZIP_STORED:
+            raise _damaged("it is compressed")
+        if flags & _ENCRYPTED:
+            raise _damaged("it is encrypted")
+        if packed != size:
+            raise _damaged("its sizes disagree")
+        if at > len(data):
+            raise _damaged("it is cut off")
+        files[name] = data[start:at]
+    if not files:
+        raise _damaged("it is no zip")
+    return files
+
+
+def _damaged(why: str) -> BundleError:
+    return BundleError(f"not a model bundle, or a damaged one ({why}); {_AGAIN}")
 
 
 def _sums(content: Mapping[str, bytes]) -> bytes:
