@@ -73,8 +73,8 @@ class Ledger:
         present, why = self._disk.keyring()
         if present and successor(present, keyring) is present:
             return now
-        before = f"after version {present.version}" if present else why
-        text = f"keyring version {keyring.version} of root key {key_id(keyring.root)}, {before}"
+        before = f"after version {present.version}" if present else f"before: {why}"
+        text = f"keyring version {keyring.version} of root key {key_id(keyring.root)}; {before}"
         head = self._log(now, Note(What.TRUST, text, who, clock_now))
         files.save(self._disk.keyring_path, keyring.to_json())
         return replace(now, log=head, time_floor=max(now.time_floor, keyring.issued))
