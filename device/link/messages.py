@@ -9,8 +9,7 @@ from device.bundles import Model
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 
-MAX_TEXT = 500  # characters of one sentence of the installer; six bytes each at worst
-END_OF_FLASH = ("outcome", "reason", "text", "model", "sha256", "head")
+MAX_TEXT, MAX_NAME = 500, 100  # characters of sentences and names: at six bytes each in a line
 
 
 def electrode_names(mask: int) -> list[str]:
@@ -78,9 +77,13 @@ def flash_event(index: int, said: Mapping[str, Any]) -> dict[str, Any]:
 
     The last is ``{outcome, reason, text, model, sha256, head}``; members beyond these are not sent.
     """
-    names = END_OF_FLASH if "outcome" in said else ("stage", "text")
-    body = {name: str(said.get(name, ""))[:MAX_TEXT] for name in names}
-    return {"event": "flash", "index": index, **body}
+    end = ("outcome", "reason", "model", "sha256", "head")
+    names = {
+        name: str(said.get(name, "")).encode("ascii", "replace").decode()[:MAX_NAME]
+        for name in (end if "outcome" in said else ("stage",))
+    }
+    text = "".join(c if c <= "\uffff" else "?" for c in str(said.get("text", ""))[:MAX_TEXT])
+    return {"event": "flash", "index": index, **names, "text": text}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
