@@ -13,6 +13,7 @@ import shutil
 import statistics
 import sys
 import time
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -20,10 +21,12 @@ import numpy as np
 from PIL import Image
 
 from device.acquire import REALTIME_PRIORITY
-from device.bundles import load_network
+from device.bundles import NONE, read_bundle
 from device.config import Config, ring_path
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame
+from device.flash.health import store_check
+from device.flash.store import Store, store_folder
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT
 from device.source import SIMULATED, build_frontend
@@ -37,7 +40,16 @@ from hal.frontend import SAMPLE_NS, Capability, Check, Frontend
 from hal.linux_gpio import find_header_chip
 
 PYTHON_MIN = (3, 11)
-PACKAGES = ("numpy", "cmsisdsp", "scipy", "pyserial", "luma.oled", "sdnotify", "jsonschema")
+PACKAGES = (
+    "numpy",
+    "cmsisdsp",
+    "scipy",
+    "cryptography",
+    "pyserial",
+    "luma.oled",
+    "sdnotify",
+    "jsonschema",
+)
 RING_BYTES = HEADER_BYTES + SLOTS * SLOT.itemsize
 DISK_FREE_MIN = 500_000_000  # bytes
 TIMER_LOOPS = 250  # half a second
@@ -45,18 +57,21 @@ MEASURED_RUNS = 20
 NOT_HERE = "not here"
 
 
-def checks(config: Config, clock: Clock | None = None) -> list[Check]:
-    """All findings, in the order in which one depends on the other; ``clock`` is the real one.
+def checks(config: Config, clock: Clock | None = None, utc: datetime | None = None) -> list[Check]:
+    """All findings, in the order in which one depends on the other.
+
+    clock, utc : the real clock, and what the system says of the time
 
     Takes a few seconds with a real front end. A running monitor holds the front end's lines:
     that check then fails and says so.
     """
-    real = clock or RealClock()
+    real, now = clock or RealClock(), utc or datetime.now(UTC)
     return [
         _python(),
         _packages(),
         _arithmetic(),
-        _network(config),
+        _network(config, now),
+        _model_store(config, now),
         *_buses(config),
         *_frontend(config, real),
         _shared_memory(ring_path(config).parent),
@@ -109,12 +124,15 @@ def _arithmetic() -> Check:
     )
 
 
-def _network(config: Config) -> Check:
+def _network(config: Config, now: datetime) -> Check:
     name = "network"
     try:
-        network = load_network(config.model.path)
-        if network is None:
+        if config.model.path == NONE:
             return Check(name, True, "none is configured: the monitor makes no call")
+        if config.model.path:
+            network = Network(read_bundle(config.model.path))
+        else:
+            network = Network(Store(store_folder(config)).choose(now, starting=False).bundle)
         network.self_test()
     except (BundleError, NetworkError) as error:
         return Check(name, False, str(error), "set [model] path to a sound bundle")
@@ -125,6 +143,13 @@ def _network(config: Config) -> Check:
         f"{network.bundle.id} on {runtime}: {len(network.bundle.golden)} golden vectors right, "
         f"{_run_ms(network):.1f} ms a window",
     )
+
+
+def _model_store(config: Config, now: datetime) -> Check:
+    try:
+        return store_check(config, now)
+    except BundleError as error:
+        return Check("model store", False, str(error), "install the firmware again")
 
 
 def _run_ms(network: Network) -> float:
