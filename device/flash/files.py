@@ -123,6 +123,19 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def forget(path: Path) -> None:
+    """Let go of the system's copy of a synced file: what is read next comes from the disk.
+
+    Does nothing on a system that cannot be asked for it.
+    """
+    if hasattr(os, "posix_fadvise"):
+        fd = os.open(path, os.O_RDONLY | _SAFE)
+        try:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+
+
 def free_bytes(folder: Path) -> int:
     """What an ordinary user may still write there."""
     disk = os.statvfs(folder)

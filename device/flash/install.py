@@ -198,7 +198,8 @@ class _Attempt:
         try:
             self._room()
             path = self._store.write_incoming(self._data)
-            if _read_back(path) != self._data:
+            files.forget(path)  # what the card holds, not what the system remembers of it
+            if files.read(path, MAX_BYTES) != self._data:
                 raise _RefusedError(
                     Refused.STORAGE,
                     "the device's card gave back other bytes than were written to it; replace it",
@@ -219,8 +220,8 @@ class _Attempt:
         self._tell("switch", f"{bundle.id} is on trial")
         return (
             f"{bundle.id} is installed and on trial: it is kept after "
-            f"{self._store.confirm_after} windows without a fault, else the device goes back to "
-            f"{running.bundle.id if running else 'none'} by itself"
+            f"{self._store.confirm_after} windows without a fault, else {self._confirmed()} comes "
+            "back by itself"
         )
 
     def refuse(self, who: str, refusal: _RefusedError) -> Outcome:
@@ -285,6 +286,12 @@ class _Attempt:
         except BundleError:
             return None
 
+    def _confirmed(self) -> str:
+        """Id of the model that a trial would end with."""
+        state = self._store.state()
+        slot = state.slots[state.active] if state.active else None
+        return slot.model if slot else "the embedded model"
+
     def _room(self) -> None:
         """What a full disk would say later, before anything is written."""
         free, need = files.free_bytes(self._store.folder), len(self._data) + SPARE_BYTES
@@ -344,17 +351,9 @@ def _of_store(error: StoreError) -> Refused:
 
 def _passed(measured: Measured) -> str:
     return (
-        f"{measured.golden} golden vectors agree, {measured.latency_ms:.1f} ms a window, "
+        f"golden vectors agree ({measured.golden}), {measured.latency_ms:.1f} ms a window, "
         f"{measured.memory_mb:.0f} MB"
     )
-
-
-def _read_back(path: Path) -> bytes:
-    """What the card holds, not what the system remembers of it."""
-    with path.open("rb") as file:
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        return file.read()
 
 
 def main(arguments: list[str]) -> int:
