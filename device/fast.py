@@ -1,16 +1,18 @@
 """The instrument in one process, as fast as the machine can: virtual time, bulk frames.
 
 Pipeline, screen and link are the live ones; only ring and processes are left out. The same
-configuration gives the same bytes on the line and the same pixels, every time.
+configuration and model give the same bytes on the line and the same pixels, every time.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from device.config import Config, ConfigError
 from device.display.outputs import Display, DisplayError, open_display
+from device.installed import installed_model
 from device.instrument import Instrument
 from device.link.port import PTY, STDOUT, Port, open_port
 from device.source import SIMULATED, build_patient
@@ -60,7 +62,8 @@ def run_fast(
         display = display or open_display(config.display.device)
     except (OSError, DisplayError) as error:
         raise ConfigError(str(error)) from None
-    instrument = Instrument(config, port=port)
+    model = None if config.model.path else installed_model(config, datetime.now(UTC))
+    instrument = Instrument(config, model=model, port=port)
     end = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
     samples = 0
     try:

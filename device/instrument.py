@@ -22,6 +22,7 @@ from device.display.state import ScreenState
 from device.display.words import Naming
 from device.link import messages
 from device.link.commands import SETTINGS
+from device.link.flashing import Flasher
 from device.link.link import Link
 from device.link.port import Port
 from device.link.protocol import VERSION
@@ -41,6 +42,7 @@ class Instrument:
     model : makes the calls; None for the one the settings name
     instead : asked, with the reason, when the analysis failed; another model, or None to go on
     port : an open port for the link instead of the configured one
+    flasher : what ``model`` commands of the host act on
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
     """
@@ -52,6 +54,7 @@ class Instrument:
         model: Model | None = None,
         instead: Callable[[str], Model | None] = lambda why: None,
         port: Port | None = None,
+        flasher: Flasher | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -64,11 +67,11 @@ class Instrument:
         self.screen = ScreenState()
         self._faults: dict[str, str] = {}
         self._instead = instead
-        self.judged = 0  # windows of which the network in use has said something
+        self.judged = 0  # windows of which a network has said something
         self._failed_at = 0  # index behind the block at which the analysis failed
         self._traces: deque[Trace] = deque()  # the last 10 s
         self._undrawn: list[Trace] = []
-        self.link = Link(config.serial.port, config.serial.baud, self, port=port)
+        self.link = Link(config.serial.port, config.serial.baud, self, port=port, flasher=flasher)
         self._pipeline: Pipeline | None = None
         self._adopt_settings(config)
         self.model = Model(None, "none")
@@ -82,8 +85,8 @@ class Instrument:
     def adopt(self, model: Model) -> None:
         """From here on ``model`` makes the calls, of the window that is there already."""
         changed = model.network is not self.model.network
-        self.model, self.judged = model, 0
-        self.screen.model = f"TEST {model.id}" if model.state == "trial" else model.id
+        self.model = model
+        self.screen.model, self.screen.on_trial = model.id, model.state == "trial"
         self.fault("model", model.fault)
         self.link.send("event", messages.model_event(self.index, model))
         if changed and self._pipeline is not None:

@@ -21,10 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
+from device.bundles import Model
 from device.config import Config
 from device.display.outputs import DisplayError, open_display
+from device.flash.flasher import StoreFlasher
 from device.health import Health
+from device.installed import Installed
 from device.instrument import Instrument
+from device.link import messages
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
@@ -55,7 +59,16 @@ class Monitor:
         self._clock = clock
         self._notify = notify
         self._ring: RingReader | None = None
-        self._instrument = Instrument(config, history=self._history, log=log)
+        self._installed = None if config.model.path else Installed(config, _utc, log)
+        self._flasher = StoreFlasher(config, lambda: self._instrument.model, _utc)
+        self._instrument = Instrument(
+            config,
+            model=self._installed.start() if self._installed else None,
+            instead=self._instead,
+            flasher=self._flasher,
+            history=self._history,
+            log=log,
+        )
         self._bad_display = ""
         self._panel = self._open_panel()
         self._health = Health()
@@ -95,10 +108,14 @@ class Monitor:
             if now_ns >= self._next_check_ns:
                 self._next_check_ns = now_ns + 500_000_000
                 self._notify("WATCHDOG=1")
+                self._check_model()
                 ended = self._check(now_ns)
         except RingError as error:
             self._instrument.fault("ring", str(error))
             self._detach()
+        for said in self._flasher.poll():
+            event = messages.flash_event(self._instrument.index, said)
+            self._instrument.link.send("event", event)
         self._instrument.link.poll(now_ns)
         if now_ns >= self._next_frame_ns and self._panel.ready:
             self._next_frame_ns = max(self._next_frame_ns + self._frame_ns, now_ns)
@@ -118,9 +135,13 @@ class Monitor:
             block = ring.read(BLOCK)
             if block is None:
                 return
+            began_ns, judged = self._clock.now_ns(), self._instrument.judged
             self._instrument.process(block)
             ring.commit()
             self._time(block)
+            if self._installed is not None:
+                took_s = (self._clock.now_ns() - began_ns) * 1e-9
+                self._installed.judged(self._instrument.judged - judged, took_s)
 
     def _time(self, block: FrameBlock) -> None:
         """Note the age of each sample at the moment its filtered leads are there."""
@@ -130,6 +151,15 @@ class Monitor:
 
     def _history(self) -> list[FrameBlock]:
         return self._ring.history(HISTORY) if self._ring else []
+
+    # -- the model
+
+    def _check_model(self) -> None:
+        if self._installed is not None and (model := self._installed.check()) is not None:
+            self._instrument.adopt(model)
+
+    def _instead(self, why: str) -> Model | None:
+        return self._installed.give_way(why) if self._installed is not None else None
 
     # -- the writer
 
@@ -149,7 +179,7 @@ class Monitor:
             self._detach()
             return False
         age = timedelta(microseconds=(now_ns - self._newest_ns) // 1000)
-        instrument.utc = (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
+        instrument.utc = (_utc() - age).isoformat(timespec="milliseconds")
         instrument.fault("frontend", self._frontend_fault(status, silent))
         self._say_why_blank(status)
         instrument.fault("display", self._panel.failure or self._bad_display)
@@ -231,6 +261,9 @@ class Monitor:
         self._notify("STOPPING=1")
         with contextlib.suppress(RingError):
             self._read()
+        self._flasher.close()
+        if self._installed is not None:
+            self._installed.stop()
         link = self._instrument.link
         deadline_ns = self._clock.now_ns() + 500_000_000
         while link.waiting and not link.failure and self._clock.now_ns() < deadline_ns:
@@ -240,6 +273,10 @@ class Monitor:
         self._panel.close()
         if self._ring is not None:
             self._ring.close()
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,6 +6,9 @@ monitor   reads the ring; pipeline, network, screen, serial line; may die at any
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import signal
 from dataclasses import dataclass
 
 
@@ -32,5 +35,13 @@ START_S = 90.0  # until READY=1, and
 WATCHDOG_S = 10.0  # between two WATCHDOG=1, else SIGKILL and a new start: as systemd does it
 EXIT_USAGE = 2  # a process that ends with this would end so again: not restarted
 
+_PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
 # Linear algebra is not what these processes do; its thread pools would only take memory.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def end_with_parent() -> None:
+    """In a child, before it runs: SIGTERM when its parent dies, however it dies (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

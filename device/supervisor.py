@@ -8,7 +8,6 @@ beside them.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -32,11 +31,11 @@ from device.processes import (
     WATCHDOG_S,
     WITHIN_S,
     Process,
+    end_with_parent,
 )
 from device.watchdog import Watchdog
 
 _POLL_S = 0.05
-_PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 
 class Supervisor:
@@ -140,7 +139,7 @@ class Supervisor:
             text=True,
             errors="replace",
             pass_fds=self._serial_fds if process.gives_serial else (),
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
             process_group=0,  # Ctrl-C reaches them through ``_end_all``, in order
         )
         self._running[process.name] = child
@@ -217,12 +216,6 @@ def _forget_the_dead(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
                 ring.unlink()
-
-
-def _end_with_parent() -> None:
-    """In the child: SIGTERM when the supervisor dies, however it dies (Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def run_live(config: Config, duration_s: float | None, report: Callable[[str], None]) -> int:
