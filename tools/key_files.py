@@ -43,10 +43,10 @@ def create(path: Path, private: Ed25519PrivateKey, passphrase: bytes | None) -> 
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        sync(path.parent)
     except OSError:
         path.unlink()
         raise
-    sync(path.parent)
 
 
 def read(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:

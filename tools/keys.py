@@ -75,10 +75,11 @@ def new(
                 path = folder / _private(stem)
                 create(path, private, passphrase)
                 made.append(path)
+            made.append(folder / KEYRING)
             _write_keyring(folder, keyring)
         except OSError:
             for path in made:
-                path.unlink()
+                path.unlink(missing_ok=True)
             raise
     return folder / KEYRING
 
@@ -270,12 +271,8 @@ def _signed(keyring: Keyring, roots: Sequence[Ed25519PrivateKey]) -> Keyring:
 def _roots(folder: Path, keyring: Keyring, passphrase: bytes | None) -> list[Ed25519PrivateKey]:
     """The root, and those before it that signed the keyring and are still here."""
     root = key_id(keyring.root)
-    before = [
-        one
-        for one, _ in keyring.signatures
-        if one != root and (folder / _private(ROOT, one)).exists()
-    ]
-    return [_load(folder, ROOT, one, passphrase) for one in (root, *before)]
+    before = [_find(folder, ROOT, one, passphrase) for one, _ in keyring.signatures if one != root]
+    return [_load(folder, ROOT, root, passphrase), *(one for one in before if one)]
 
 
 def _keyring(path: Path) -> Keyring:
@@ -289,16 +286,20 @@ def _private(stem: str, one: str = "") -> str:
 
 
 def _load(folder: Path, stem: str, one: str, passphrase: bytes | None) -> Ed25519PrivateKey:
-    """The private key of id ``one``, under either of its names."""
-    path = folder / _private(stem, one)
-    if not path.exists():
-        path = folder / _private(stem)
-    if not path.exists():
-        raise KeysError(f"{path} is missing; this needs the private key of {one}")
-    private = read(path, passphrase)
-    if key_id(public(private)) != one:
-        raise KeysError(f"{path} is not the key {one} that the keyring names; find that one")
+    private = _find(folder, stem, one, passphrase)
+    if private is None:
+        raise KeysError(f"{folder / _private(stem)} is not the private key of {one}, or missing")
     return private
+
+
+def _find(folder: Path, stem: str, one: str, passphrase: bytes | None) -> Ed25519PrivateKey | None:
+    """The private key of id ``one``; a power cut may leave it under either name."""
+    for path in (folder / _private(stem, one), folder / _private(stem)):
+        if path.exists():
+            private = read(path, passphrase)
+            if key_id(public(private)) == one:
+                return private
+    return None
 
 
 def _replace(
