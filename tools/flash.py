@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.bundles import read_bundle
+from device.bundles import NONE
 from device.config import Config
 from device.flash import audit
 from device.flash.contents import Contents, Fault
 from device.flash.document import MAX_BYTES as MAX_KEYRING
-from device.flash.document import stamp
 from device.flash.facts import facts
 from device.flash.install import MAX_WHO, Outcome, install, printable
 from device.flash.keyring import Keyring
 from device.flash.ledger import StoreError
+from device.flash.listing import listed
 from device.flash.state import SLOTS
 from device.flash.store import Store, store_folder
 from firmware.archive import MAX_BYTES, BundleError
@@ -36,7 +36,7 @@ class Local:
 
     def __init__(self, config: Config) -> None:
         self._store = Store(store_folder(config), confirm_after=config.model.confirm_windows)
-        self._trust = config.model.trust
+        self._trust, self._path = config.model.trust, config.model.path
 
     @property
     def where(self) -> str:
@@ -44,47 +44,14 @@ class Local:
         return str(self._store.folder)
 
     def list(self) -> dict[str, Any]:
-        """What is installed, as ``device.link.flashing.Flasher.list``, and the trial's account."""
-        state, keyring = self._store.state(), self._store.keyring()
-        running = self._store.choose(_now(), starting=False)
-        embedded = read_bundle()
-        names = {key.id: key.name for key in keyring.keys} if keyring else {}
-        models = [
-            {
-                "slot": "embedded",
-                "model": embedded.id,
-                "sha256": embedded.digest,
-                "counter": embedded.counter,
-                "key": "",
-                "since": "",
-            }
-        ]
-        for name in SLOTS:
-            if slot := state.slots[name]:
-                models.append(
-                    {
-                        "slot": name,
-                        "model": slot.model,
-                        "sha256": slot.sha256,
-                        "counter": slot.counter,
-                        "key": names.get(slot.key, slot.key),
-                        "since": stamp(slot.since),
-                    }
-                )
-        failed = state.failed
-        return {
-            "running": running.slot or "embedded",
-            "state": running.state.value,
-            "counter": max(state.counter, embedded.counter),
-            "trust": self._trust,
-            "models": models,
-            "failed": failed
-            and {"model": failed.model, "why": failed.why, "utc": stamp(failed.utc)},
-            "keyring": keyring.version if keyring else None,
-            "trial": state.trial
-            and {"slot": state.trial.slot, "starts": state.trial.starts, "by": state.trial.by},
-            "notes": [note for note in (state.lost, *running.notes) if note],
-        }
+        """What is installed, as ``device.flash.listing`` tells it."""
+        choice = self._store.choose(_now(), starting=False)
+        running: str = choice.slot or "embedded"
+        state = choice.state.value
+        if self._path:
+            running = state = "none" if self._path == NONE else "file"
+        found = listed(self._store, running=running, state=state, trust=self._trust)
+        return {**found, "notes": [*choice.notes]}
 
     def info(self) -> dict[str, Any]:
         """The model in use, and how good it is."""

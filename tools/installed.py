@@ -32,6 +32,8 @@ def table(listed: Mapping[str, Any]) -> list[str]:
         for row in rows
     ]
     lines.append(f"takes {_takes(listed)}")
+    if listed["running"] in ("file", "none"):
+        lines.append("none of these is in use: [model] path in the settings says otherwise")
     if failed := listed["failed"]:
         lines.append(f"last taken back: {failed['model']}, {_time(failed['utc'])}: {failed['why']}")
     return lines + list(listed.get("notes", ()))

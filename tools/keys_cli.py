@@ -150,10 +150,9 @@ def _show(path: Path, *, as_json: bool = False) -> None:
         if as_json:
             print(json.dumps(key))
             continue
-        until = f"until {key['expires'][:10]}" if key["expires"] else ""
-        print(
-            f"{key['id']}  {key['role']:<11}  {key['state']:<13}  {key['name']}  {until}".rstrip()
-        )
+        until = f" until {key['expires'][:10]}" if key["expires"] else ""
+        state = f"valid{until}" if key["state"] == "valid" else key["state"]
+        print(f"{key['id']}  {key['role']:<11}  {key['name']}, {state}")
 
 
 def _passphrase(ask: bool, *, twice: bool = False) -> bytes | None:
