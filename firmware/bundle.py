@@ -144,9 +144,13 @@ def _manifest(data: bytes) -> dict[str, Any]:
         manifest = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"manifest.json is not JSON ({error})") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict):
+        raise BundleError("manifest.json is no JSON object")
+    if (form := manifest.get("format")) != FORMAT:
+        older = type(form) is int and form < FORMAT
         raise IncompatibleError(
-            f"manifest.json is not of bundle format {FORMAT}; update the firmware"
+            f"the bundle is of format {form!r:.20}, this firmware reads format {FORMAT}; "
+            f"{'have it made anew' if older else 'update the firmware'}"
         )
     try:
         needs = tuple(map(int, str(manifest.get("minimum_firmware")).split(".")))

@@ -119,7 +119,8 @@ class Network:
             if off > self.bundle.tolerance:
                 raise NetworkError(
                     f"self-test {golden.name}: the network is off by {off} steps, "
-                    f"{self.bundle.tolerance} are allowed; the bundle or {self.runtime} is faulty"
+                    f"{self.bundle.tolerance} are allowed; use another bundle, or reinstall "
+                    f"{self.runtime} when none passes"
                 )
 
     def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:

@@ -308,7 +308,7 @@ class _Attempt:
         except SelfTestError as error:
             raise _RefusedError(
                 Refused(error.flaw.value),
-                f"{bundle.id} {error}; ask whoever made it for one that runs on this board",
+                _advised(f"{bundle.id} {error}", "ask whoever made it for one this board can run"),
             ) from None
         self._tell("self-test", _passed(measured))
         return measured
@@ -334,13 +334,14 @@ def _read(data: bytes) -> Bundle:
     except NetworkFileError as error:
         raise _RefusedError(Refused.NETWORK, str(error)) from None
     except BundleError as error:
-        raise _RefusedError(Refused.SCHEMA, _advised(error)) from None
+        advice = "ask whoever made the model for a correct one"
+        raise _RefusedError(Refused.SCHEMA, _advised(str(error), advice)) from None
     return bundle
 
 
-def _advised(error: BundleError) -> str:
-    text = str(error)
-    return text if "; " in text else f"{text}; ask whoever made the model for a correct one"
+def _advised(text: str, advice: str) -> str:
+    """With what to do, where it does not say so itself."""
+    return text if "; " in text else f"{text}; {advice}"
 
 
 def _of_store(error: StoreError) -> Refused:

@@ -329,7 +329,7 @@ def _in_time(bundle: Bundle, key: Key, moment: datetime) -> None:
         raise TrustError(
             Reason.NOT_YET_VALID,
             f"{bundle.id} is signed with key {key}, which is valid from {key.not_before:%Y-%m-%d} "
-            f"on, and it is {moment:%Y-%m-%d}; set the clock, or wait",
+            f"on, not on {moment:%Y-%m-%d}; set the clock where it was signed and here, or wait",
         )
 
 

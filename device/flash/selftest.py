@@ -214,7 +214,7 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         found = {"flaw": Flaw.MEMORY, "error": "ran out of memory in its self-test"}
     except (BundleError, NetworkError, OSError) as error:
-        found = {"flaw": Flaw.SELF_TEST, "error": f"failed its self-test: {error}"}
+        found = {"flaw": Flaw.SELF_TEST, "error": f"failed: {error}"}
     with result:
         print(json.dumps(found), file=result)
     return int("error" in found)
