@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from device.bundles import Model, load_model
+from device.bundles import Model, read_bundle
 from device.config import Config
 from device.flash import files
 from device.flash.document import stamp
@@ -36,20 +36,21 @@ _Mark = tuple[int, int, int] | None  # of a file; None: it is not there
 class Installed:
     """One monitor's model.
 
+    store : with a short ``wait_s``: results wait as long as another process's change
     utc : the system's clock
     log : takes what becomes of models, one line each
     """
 
     def __init__(
-        self, config: Config, utc: Callable[[], datetime], log: Callable[[str], None]
+        self, store: Store, utc: Callable[[], datetime], log: Callable[[str], None]
     ) -> None:
-        self.store = Store(store_folder(config), config.model.confirm_windows)
+        self.store = store
         self.model = Model(None, "none")
         self._slot: SlotName | None = None  # that it came from
         self._utc = utc
         self._log = log
         self._marks: tuple[_Mark, _Mark] = (None, None)
-        self._barred = ""  # digest of a model that failed and could not be taken back
+        self._barred = "", ""  # digest of a model that failed, and why; to be taken back yet
         self._pause = 0  # looks until the store is asked again
         self._judged = self._slow = 0
 
@@ -103,7 +104,7 @@ class Installed:
     def _use(self, model: Model, slot: SlotName | None) -> Model:
         if model.network is not self.model.network:
             self._judged = self._slow = 0
-        if model.why:
+        if model.why and not model.fault:  # a fault is told by who shows it
             self._log(f"{model.id or 'no model'}: {model.why}")
         self.model, self._slot = model, slot
         self._marks = self._marks[0], self._look()[1]
@@ -116,17 +117,17 @@ class Installed:
         state, goes_on = self.store.state(), f"{self.model.id} goes on until the monitor ends"
         if state.lost or (gone and self._marks[0] is None):
             lost = state.lost or f"{self.store.folder / STATE} is missing"
-            return replace(self.model, fault=f"{lost}; {goes_on}"), self._slot
+            return replace(self.model, why="", fault=f"{lost}; {goes_on}"), self._slot
         wanted = state.trial.slot if state.trial else state.active
         slot = state.slots[wanted] if wanted else None
         if wanted is None or slot is None:
             return self._choose(starting=False)
-        if slot.sha256 == self._barred:
-            return self.model, self._slot
+        if slot.sha256 == self._barred[0]:
+            return self._taken_back(slot.model, *self._barred)
         same = slot.sha256 == self.model.sha256
         if same and not self._whole(wanted):
             fault = f"slot {wanted} ({slot.model}) is missing or damaged; {goes_on}"
-            return replace(self.model, fault=fault), wanted
+            return replace(self.model, why="", fault=fault), wanted
         return self._choose(starting=state.trial is not None and not (same and self._on_trial))
 
     def _whole(self, slot: SlotName) -> bool:
@@ -149,10 +150,19 @@ class Installed:
         wanted = state.trial.slot if state.trial else state.active
         if state.trial and choice.state is not ModelState.TRIAL:
             self._pause = PATIENCE  # its start could not be counted; perhaps it can be later
-        if not why and self.model.network and choice.state is not self.model.state:
-            why = f"{choice.state}, as the store says"
         fault = why if wanted != choice.slot else ""
-        return Model(network, choice.state, why, fault, _failed(state)), choice.slot
+        model = Model(network, choice.state, fault=fault, failed=_failed(state))
+        return replace(model, why=why or self._what_changes(model)), choice.slot
+
+    def _what_changes(self, model: Model) -> str:
+        before = self.model
+        if model.state == ModelState.TRIAL and (
+            model.sha256 != before.sha256 or not self._on_trial
+        ):
+            return f"on trial: it stays after {self.store.confirm_after} windows without a fault"
+        if before.network is not None and model.network is not before.network:
+            return f"in place of {before.id}"
+        return "confirmed by hand" if model.state != before.state and self._on_trial else ""
 
     def _network(self, bundle: Bundle) -> Network:
         """Loaded; the one that runs when that is the one."""
@@ -160,8 +170,12 @@ class Installed:
         return running if running and bundle.digest == self.model.sha256 else Network(bundle)
 
     def _embedded(self, why: str) -> tuple[Model, SlotName | None]:
-        model = load_model("")
-        return replace(model, why=why, fault=model.fault or why), None
+        """The last resort."""
+        try:
+            network = self._network(read_bundle())
+        except (BundleError, NetworkError) as error:
+            return Model(None, "none", fault=f"{why}; no model: {error}"), None
+        return Model(network, ModelState.EMBEDDED, why, f"{why}; {network.bundle.id} runs"), None
 
     # -- the trial
 
@@ -171,8 +185,9 @@ class Installed:
         try:
             self.store.revert(why, self._utc(), sha256=digest)
         except StoreError as error:
-            self._barred = digest
+            self._barred, self._pause = (digest, why), PATIENCE
             return self._embedded(f"{told} ({error})")
+        self._barred = "", ""
         instead, slot = self._choose(starting=False)
         return replace(instead, why=told), slot
 

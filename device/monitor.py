@@ -25,6 +25,7 @@ from device.bundles import Model
 from device.config import Config
 from device.display.outputs import DisplayError, open_display
 from device.flash.flasher import StoreFlasher
+from device.flash.store import Store, store_folder
 from device.health import Health
 from device.installed import Installed
 from device.instrument import Instrument
@@ -42,6 +43,7 @@ BLOCK = SAMPLE_RATE_HZ  # at most so many samples at once when catching up
 HISTORY = 12 * SAMPLE_RATE_HZ  # a 10-s window, and 2 s for filters and beat detector to settle
 HEALTH_EVERY_NS = 10_000_000_000
 STALE_NS = 2_000_000_000  # a writer that has not said anything for so long is not there
+STORE_WAIT_S = 0.5  # for another process's change to the store: results wait as long
 LATENCY_MS = 500  # bins of 1 ms
 
 
@@ -59,8 +61,9 @@ class Monitor:
         self._clock = clock
         self._notify = notify
         self._ring: RingReader | None = None
-        self._installed = None if config.model.path else Installed(config, _utc, log)
-        self._flasher = StoreFlasher(config, lambda: self._instrument.model, _utc)
+        store = Store(store_folder(config), config.model.confirm_windows, wait_s=STORE_WAIT_S)
+        self._installed = None if config.model.path else Installed(store, _utc, log)
+        self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
         self._instrument = Instrument(
             config,
             model=self._installed.start() if self._installed else None,

@@ -22,7 +22,7 @@ from device.flash import audit
 from device.flash.facts import facts
 from device.flash.listing import listed
 from device.flash.state import SLOTS
-from device.flash.store import Store, StoreError, store_folder
+from device.flash.store import Store, StoreError
 from device.link.protocol import LineSplitter
 from device.processes import end_with_parent
 
@@ -35,17 +35,22 @@ END_S = 2.0  # for a killed process to be gone
 class StoreFlasher:
     """A ``device.link.flashing.Flasher``.
 
+    store : of the configuration
     model : tells what runs
     utc : the system's clock
     """
 
     def __init__(
-        self, config: Config, model: Callable[[], Model], utc: Callable[[], datetime]
+        self,
+        config: Config,
+        store: Store,
+        model: Callable[[], Model],
+        utc: Callable[[], datetime],
     ) -> None:
         self._config = config
+        self._store = store
         self._model = model
         self._utc = utc
-        self._store = Store(store_folder(config))
         self._child: subprocess.Popen[bytes] | None = None
         self._lines = LineSplitter(MAX_LINE)
         self._outcome = False  # whether the installer has told it

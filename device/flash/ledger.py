@@ -16,7 +16,6 @@ from device.flash.keyring import Keyring, TrustError, key_id, successor
 from device.flash.state import State
 
 DEVICE = "device"  # who, in the log, when nobody asked for it
-_WAIT_S = 5.0  # for another process to finish a change, which takes milliseconds
 _HAVE_EFFECT = (What.INSTALL, What.CONFIRM, What.ROLLBACK, What.REVERT, What.TRUST)
 
 
@@ -33,10 +32,14 @@ class FullError(StoreError):
 
 
 class Ledger:
-    """Writes the state, the log and the keyring of a store."""
+    """Writes the state, the log and the keyring of a store.
 
-    def __init__(self, disk: Contents) -> None:
+    wait_s : for another process to finish a change, which takes milliseconds
+    """
+
+    def __init__(self, disk: Contents, wait_s: float) -> None:
         self._disk = disk
+        self._wait_s = wait_s
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -56,7 +59,7 @@ class Ledger:
         """The state, which nobody else changes meanwhile; what went wrong before is noted first."""
         with self.told():
             files.make_folder(self._disk.folder)
-            with files.lock(self._disk.folder, _WAIT_S):
+            with files.lock(self._disk.folder, self._wait_s):
                 yield self._settled(clock_now)
 
     def commit(self, now: State, note: Note, **changes: Any) -> State:

@@ -35,6 +35,7 @@ from device.flash.state import Failed, Slot, SlotName, State, Trial, other
 from firmware.archive import MAX_BYTES, sha256
 from firmware.bundle import Bundle
 
+WAIT_S = 5.0
 MAX_STARTS = 3  # of a model on trial; whoever starts it once more gets the one before
 
 
@@ -74,6 +75,7 @@ class Store:
 
     confirm_after : windows that a model on trial must have judged; for who counts them
     read : bytes to a checked bundle
+    wait_s : for another process to finish a change, which takes milliseconds
 
     Changes raise StoreError; what ran before then runs on.
     """
@@ -84,11 +86,12 @@ class Store:
         confirm_after: int = 30,
         *,
         read: Callable[[bytes], Bundle] = Bundle.from_bytes,
+        wait_s: float = WAIT_S,
     ) -> None:
         self.folder = folder
         self.confirm_after = confirm_after
         self._disk = Contents(folder, read)
-        self._ledger = Ledger(self._disk)
+        self._ledger = Ledger(self._disk, wait_s)
 
     @property
     def log_path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -60,6 +61,12 @@ def part(block: FrameBlock, first: int, last: int, lost: int = 0) -> FrameBlock:
         first + lost, block.t_ns[rows], block.counts[rows], block.status[rows],
         block.electrodes_off[rows], lost,
     )  # fmt: skip
+
+
+def processed(path: Path) -> int:
+    """Samples, as the monitor has committed them."""
+    with contextlib.closing(RingReader(path)) as ring:
+        return ring.account.processed
 
 
 class Bedside:
@@ -423,14 +430,14 @@ def test_real_processes_survive_kills_of_the_monitor_with_an_exact_account(tmp_p
                 "its hello",
                 lambda hellos=hellos: host.read() and len(host.of("hello")) > hellos,
             )
-            seen = RingReader(path).account.processed
-            wait_for("progress", lambda seen=seen: RingReader(path).account.processed > seen + 100)
+            seen = processed(path)
+            wait_for("progress", lambda seen=seen: processed(path) > seen + 100)
             os.kill(monitor, signal.SIGKILL)
             wait_for("its end", lambda old=monitor: supervisor.pids.get("monitor") != old)
             assert len([line for line in lines if "monitor died (SIGKILL)" in line]) == round_ + 1
         acquire = supervisor.pids["acquire"]
         newest = ring.status().samples
-        wait_for("catching up", lambda: RingReader(path).account.processed > newest)
+        wait_for("catching up", lambda: processed(path) > newest)
         assert supervisor.pids["acquire"] == acquire
     finally:
         supervisor.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -93,6 +94,12 @@ def test_sender_does_not_wait_for_a_reader(
     notifier()("WATCHDOG=1")  # nobody there at all
 
 
+def processed(path: Path) -> int:
+    """Samples, as the monitor has committed them."""
+    with contextlib.closing(RingReader(path)) as ring:
+        return ring.account.processed
+
+
 @pytest.mark.parametrize("name", ["acquire", "monitor"])
 def test_stopped_process_is_killed_and_another_goes_on(tmp_path: Path, name: str) -> None:
     path = tmp_path / "live.ring"
@@ -106,14 +113,14 @@ def test_stopped_process_is_killed_and_another_goes_on(tmp_path: Path, name: str
     run.start()
     try:
         wait_for("the ring", path.exists)
-        wait_for("samples", lambda: RingReader(path).account.processed > 100)
+        wait_for("samples", lambda: processed(path) > 100)
         first = supervisor.pids[name]
         os.kill(first, signal.SIGSTOP)
         wait_for("the watchdog", lambda: supervisor.pids.get(name, first) != first)
         assert [line for line in lines if line.startswith(f"{name} has not answered for 2 s")]
         assert f"{name} died (SIGKILL), started again" in lines
-        seen = RingReader(path).account.processed
-        wait_for("progress", lambda: RingReader(path).account.processed > seen + 100)
+        seen = processed(path)
+        wait_for("progress", lambda: processed(path) > seen + 100)
     finally:
         supervisor.stop()
         run.join()
