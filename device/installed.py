@@ -155,14 +155,13 @@ class Installed:
         return replace(model, why=why or self._what_changes(model)), choice.slot
 
     def _what_changes(self, model: Model) -> str:
-        before = self.model
-        if model.state == ModelState.TRIAL and (
-            model.sha256 != before.sha256 or not self._on_trial
-        ):
+        before = self.model.network
+        new = model.network is not before
+        if model.state == ModelState.TRIAL and (new or not self._on_trial):
             return f"on trial: it stays after {self.store.confirm_after} windows without a fault"
-        if before.network is not None and model.network is not before.network:
-            return f"in place of {before.id}"
-        return "confirmed by hand" if model.state != before.state and self._on_trial else ""
+        if new and before is not None:
+            return f"in place of {self.model.id}"
+        return "confirmed by hand" if self._on_trial and model.state != self.model.state else ""
 
     def _network(self, bundle: Bundle) -> Network:
         """Loaded; the one that runs when that is the one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -19,118 +18,16 @@ from device.config import Config, ConfigError
 from device.fast import run_fast
 from device.instrument import NO_SAMPLE, Instrument
 from device.link.port import PTY
-from device.monitor import Monitor
 from device.ring import RingReader, RingWriter, WriterState
 from device.supervisor import Supervisor
 from firmware.events import Trace
-from hal.clock import RealClock, VirtualClock
-from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendConfig, FrontendInfo
-from hal.patient.presets import preset
-from hal.simulated import simulated_frontend
+from hal.clock import RealClock
+from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
+from tests.device.bedside import DISPLAY_NONE, Bedside, part, processed, until_all
 from tests.device.host import Host, Wire
 from tests.device.waiting import wait_for
 
 SECONDS = 20
-DISPLAY_NONE = {"display.device": "none"}
-
-
-@pytest.fixture(scope="module")
-def signal_20s() -> tuple[FrontendInfo, FrameBlock]:
-    """20 s of a simulated patient through the simulated chip."""
-    frontend = simulated_frontend(preset("sinus-70"), VirtualClock(), bulk=True)
-    frontend.open()
-    info = frontend.configure(FrontendConfig())
-    frontend.start()
-    blocks = []
-    left = SECONDS * SAMPLE_RATE_HZ
-    while left:
-        blocks.append(frontend.read(left, 1.0))
-        left -= len(blocks[-1])
-    frontend.close()
-    joined = {
-        name: np.concatenate([getattr(b, name) for b in blocks])
-        for name in ("t_ns", "counts", "status", "electrodes_off")
-    }
-    return info, FrameBlock(0, **joined)
-
-
-def part(block: FrameBlock, first: int, last: int, lost: int = 0) -> FrameBlock:
-    """Samples first..last-1, as if they were ``lost`` indices later."""
-    rows = slice(first, last)
-    return FrameBlock(
-        first + lost, block.t_ns[rows], block.counts[rows], block.status[rows],
-        block.electrodes_off[rows], lost,
-    )  # fmt: skip
-
-
-def processed(path: Path) -> int:
-    """Samples, as the monitor has committed them."""
-    with contextlib.closing(RingReader(path)) as ring:
-        return ring.account.processed
-
-
-class Bedside:
-    """A ring whose writer is the test, and monitors on it whose serial line the test reads."""
-
-    def __init__(self, path: Path, info: FrontendInfo | None) -> None:
-        self.path = path
-        self.writer = RingWriter(path, RealClock().now_ns())
-        if info is not None:
-            self.writer.describe(info)
-        self.hosts: list[Host] = []
-        self._wires: list[Wire] = []
-
-    def write(self, block: FrameBlock) -> None:
-        self.writer.write(block)
-        self.writer.heartbeat(RealClock().now_ns())
-
-    def end(self) -> None:
-        self.writer.say(WriterState.ENDED, RealClock().now_ns())
-
-    def monitor(self, **settings: Any) -> Monitor:
-        wire = Wire()
-        self._wires.append(wire)
-        self.hosts.append(wire.host)
-        port = f"fd:{wire.device_fd}"
-        changes = {"ring.path": str(self.path), "serial.port": port, **DISPLAY_NONE, **settings}
-        return Monitor(Config().override(changes), RealClock(), lambda state: None)
-
-    def account(self) -> tuple[int, int]:
-        """Processed and lost, as committed."""
-        reader = RingReader(self.path)
-        account = reader.account
-        reader.close()
-        return account.processed, account.lost
-
-    def until(self, kind: str, **members: object) -> Callable[[], bool]:
-        """Stops a monitor when its host has heard such a message."""
-
-        def heard() -> bool:
-            self.hosts[-1].read()
-            return bool(self.hosts[-1].of(kind, **members))
-
-        return heard
-
-
-def until_all(steps: Iterator[Callable[[], bool]]) -> Callable[[], bool]:
-    """Stops a monitor when one condition after the other has been met."""
-    condition = next(steps)
-
-    def stopping() -> bool:
-        nonlocal condition
-        if condition():
-            try:
-                condition = next(steps)
-            except StopIteration:
-                return True
-        return False
-
-    return stopping
-
-
-@pytest.fixture
-def bedside(tmp_path: Path, signal_20s: tuple[FrontendInfo, FrameBlock]) -> Bedside:
-    return Bedside(tmp_path / "bedside.ring", signal_20s[0])
 
 
 def test_what_is_in_the_ring_is_processed_and_told(

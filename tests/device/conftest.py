@@ -1,0 +1,39 @@
+"""Fixtures of the device's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hal.clock import VirtualClock
+from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendConfig, FrontendInfo
+from hal.patient.presets import preset
+from hal.simulated import simulated_frontend
+from tests.device.bedside import Bedside
+
+
+@pytest.fixture(scope="session")
+def signal_20s() -> tuple[FrontendInfo, FrameBlock]:
+    """20 s of a simulated patient through the simulated chip."""
+    frontend = simulated_frontend(preset("sinus-70"), VirtualClock(), bulk=True)
+    frontend.open()
+    info = frontend.configure(FrontendConfig())
+    frontend.start()
+    blocks = []
+    left = 20 * SAMPLE_RATE_HZ
+    while left:
+        blocks.append(frontend.read(left, 1.0))
+        left -= len(blocks[-1])
+    frontend.close()
+    joined = {
+        name: np.concatenate([getattr(b, name) for b in blocks])
+        for name in ("t_ns", "counts", "status", "electrodes_off")
+    }
+    return info, FrameBlock(0, **joined)
+
+
+@pytest.fixture
+def bedside(tmp_path: Path, signal_20s: tuple[FrontendInfo, FrameBlock]) -> Bedside:
+    return Bedside(tmp_path / "bedside.ring", signal_20s[0])
