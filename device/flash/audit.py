@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -64,7 +64,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log. The order is that of n, not of the clock."""
+    """One line of the log; hash is of the other members. The order is that of n, not of utc."""
 
     n: int
     utc: str
@@ -75,11 +75,7 @@ class Entry:
     text: str
     torn: str
     prev: str
-
-    @property
-    def hash(self) -> str:
-        """Of the line without its hash."""
-        return _sha256(self._body())
+    hash: str = ""
 
     @property
     def head(self) -> Head:
@@ -87,7 +83,7 @@ class Entry:
         return Head(self.n, self.hash)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """The members that ``hash`` is of."""
         torn = {"torn": self.torn} if self.torn else {}
         return {
             "n": self.n,
@@ -101,12 +97,11 @@ class Entry:
             "prev": self.prev,
         }
 
-    def to_line(self) -> bytes:
-        """With its hash and the end of the line."""
-        return self._body()[:-1] + f',"hash":"{self.hash}"}}\n'.encode()
-
-    def _body(self) -> bytes:
-        return json.dumps(self.to_dict(), separators=(",", ":")).encode()
+    def hashed(self) -> tuple[Entry, bytes]:
+        """With its right hash, and as it stands in the file."""
+        body = json.dumps(self.to_dict(), separators=(",", ":")).encode()
+        entry = replace(self, hash=_sha256(body))
+        return entry, body[:-1] + f',"hash":"{entry.hash}"}}\n'.encode()
 
 
 def append(path: Path, head: Head, note: Note) -> Head:
@@ -118,7 +113,7 @@ def append(path: Path, head: Head, note: Note) -> Head:
     log = _Log(_content(path))
     ahead = any(entry.head == head for entry in log.entries) or not head.n
     before = log.entries[-1].head if ahead and log.entries else head
-    entry = Entry(
+    entry, line = Entry(
         n=before.n + 1,
         utc=stamp(note.utc),
         who=_plain(note.who, MAX_WHO),
@@ -128,8 +123,8 @@ def append(path: Path, head: Head, note: Note) -> Head:
         text=_plain(note.text, MAX_TEXT),
         torn=_digest(log.tail) if log.tail and _is_half(log.tail, before) else "",
         prev=before.hash,
-    )
-    files.append(path, (b"" if log.ended else b"\n") + entry.to_line())
+    ).hashed()
+    files.append(path, (b"" if log.ended else b"\n") + line)
     return entry.head
 
 
@@ -216,14 +211,11 @@ def _content(path: Path) -> bytes:
 def _entry(line: bytes) -> Entry | None:
     """The entry that is written exactly so."""
     try:
-        found = json.loads(line)
-        digest = found.pop("hash")
-        entry = Entry(**{"torn": "", **found})
-        if type(entry.n) is int and entry.hash == digest and entry.to_line() == line + b"\n":
-            return entry
+        found = Entry(**{"torn": "", **json.loads(line)})
+        entry, written = found.hashed()
+        return entry if type(entry.n) is int and written == line + b"\n" else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        pass
-    return None
+        return None
 
 
 def _is_half(junk: list[bytes], last: Head) -> bool:

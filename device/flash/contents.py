@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 from device.bundles import read_bundle
@@ -35,6 +35,12 @@ class Fault:
     final: bool
 
 
+@cache
+def _embedded() -> Bundle:
+    """Read once: only a new firmware brings another one."""
+    return read_bundle()
+
+
 class Contents:
     """The store in ``folder``, which need not be there.
 
@@ -53,12 +59,12 @@ class Contents:
         """Of the slot's bundle."""
         return self.folder / f"{name}.l12"
 
-    @cached_property
+    @property
     def embedded(self) -> Bundle:
         """The firmware's own. Raises BundleError when the firmware is damaged."""
-        return read_bundle()
+        return _embedded()
 
-    @cached_property
+    @property
     def embedded_counter(self) -> int:
         """Its security counter; 0 when the firmware is damaged."""
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -81,9 +81,9 @@ def other(slot: SlotName | None) -> SlotName:
 
 def encode(state: State) -> bytes:
     """The bytes of ``state.json``."""
-    body = asdict(state)
+    body = {"format": FORMAT, **_plain(state)}
     del body["lost"]
-    text = _canonical({"format": FORMAT, **body})
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), default=_plain).encode()
     return b'{"crc32":"%08x","state":%s}\n' % (zlib.crc32(text), text)
 
 
@@ -158,5 +158,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=stamp).encode()
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return stamp(value)
+    return {one.name: getattr(value, one.name) for one in fields(value)}
