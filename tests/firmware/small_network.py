@@ -1,0 +1,99 @@
+"""A network of two operators, int8 [1, 4, 2] -> [1, 3], built with TensorFlow Lite's own schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+SAMPLES, LEADS, OUTPUTS = 4, 2, 3
+Change = Callable[[Any], object]
+
+
+def packed(model: Any) -> bytes:
+    """The file of a ``schema.ModelT``."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def changed(data: bytes, change: Change) -> bytes:
+    """The file, after ``change`` had its way with its ``schema.ModelT``."""
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    change(model)
+    return packed(model)
+
+
+def small_network() -> bytes:
+    """RESHAPE and FULLY_CONNECTED; out = in[:3]."""
+    model = schema.ModelT()
+    model.version = 3
+    model.description = b"made for a test"
+    model.operatorCodes = [_code(22), _code(9)]
+    weights = np.zeros((OUTPUTS, SAMPLES * LEADS), np.int8)
+    weights[range(OUTPUTS), range(OUTPUTS)] = 100
+    shape = np.array([1, SAMPLES * LEADS], np.int32)
+    model.buffers = [_buffer(b"")]
+    for constant in (shape, weights, np.zeros(OUTPUTS, np.int32)):
+        model.buffers.append(_buffer(constant.tobytes()))
+    graph = schema.SubGraphT()
+    graph.name = b"main"
+    graph.tensors = [
+        tensor("signal", (1, SAMPLES, LEADS), scale=0.5),
+        tensor("shape", (2,), schema.TensorType.INT32, buffer=1),
+        tensor("flat", (1, SAMPLES * LEADS), scale=0.5),
+        tensor("weights", weights.shape, scale=0.01, buffer=2),
+        tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=0.005, buffer=3),
+        tensor("logits", (1, OUTPUTS), scale=0.5),
+    ]
+    reshape = schema.ReshapeOptionsT()
+    reshape.newShape = shape
+    dense = schema.FullyConnectedOptionsT()
+    graph.operators = [
+        _operator(0, [0, 1], [2], schema.BuiltinOptions.ReshapeOptions, reshape),
+        _operator(1, [2, 3, 4], [5], schema.BuiltinOptions.FullyConnectedOptions, dense),
+    ]
+    graph.inputs, graph.outputs = [0], [5]
+    model.subgraphs = [graph]
+    note = schema.MetadataT()
+    note.name, note.buffer = b"min_runtime_version", 0
+    model.metadata = [note]
+    return packed(model)
+
+
+def tensor(
+    name: str,
+    shape: tuple[int, ...],
+    of: int = schema.TensorType.INT8,
+    scale: float = 0.0,
+    buffer: int = 0,
+) -> Any:
+    """A ``schema.TensorT``."""
+    made = schema.TensorT()
+    made.name, made.shape, made.type, made.buffer = name.encode(), list(shape), of, buffer
+    if scale:
+        made.quantization = schema.QuantizationParametersT()
+        made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
+    return made
+
+
+def _code(number: int) -> Any:
+    code = schema.OperatorCodeT()
+    code.deprecatedBuiltinCode = code.builtinCode = number
+    return code
+
+
+def _buffer(data: bytes) -> Any:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8) if data else None
+    return buffer
+
+
+def _operator(code: int, inputs: list[int], outputs: list[int], kind: int, options: Any) -> Any:
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = code, inputs, outputs
+    operator.builtinOptionsType, operator.builtinOptions = kind, options
+    return operator
