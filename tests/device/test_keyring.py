@@ -29,6 +29,7 @@ from device.flash.keyring import (
     Verified,
     bundle_message,
     canonical,
+    is_signed,
     key_id,
     successor,
     verify,
@@ -322,6 +323,31 @@ def test_the_root_key_signs_no_bundles() -> None:
 # Documents
 
 
+def test_what_is_signed_stays_what_it_is_or_devices_in_the_field_refuse_it() -> None:
+    assert bundle_message("ab" * 32, NOW) == (
+        b"lead12 bundle 1\n" + b"ab" * 32 + b"\n2026-11-21T08:00:00Z"
+    )
+    anna, root = public("anna").hex(), public("root").hex()
+    assert RING.message().decode() == (
+        'lead12 keyring 1\n{"format":1,"issued":"2026-11-20T08:00:00Z",'
+        f'"keys":[{{"expires":"2027-02-18T08:00:00Z","id":"{key_id(public("anna"))}",'
+        '"name":"anna","not_before":"2026-11-20T08:00:00Z",'
+        f'"public":"{anna}","role":"production"}}],'
+        f'"revoked":[],"root":"{root}","version":1}}'
+    )
+    # RFC 8032, 7.1, test 3
+    rfc = bytes.fromhex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")
+    value = bytes.fromhex(
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+    )
+    assert is_signed(rfc, value, b"\xaf\x82")
+    assert not is_signed(rfc, value, b"\xaf\x83")
+    assert not is_signed(rfc[:-1], value, b"\xaf\x82")
+    assert not is_signed(rfc, value[:-1], b"\xaf\x82")
+    assert key_id(rfc) == hashlib.sha256(rfc).hexdigest()[:16]
+
+
 def changed(change: Callable[[dict[str, Any]], object], by: str = "root") -> bytes:
     """The keyring with its signed part changed and signed again."""
     value = RING.envelope()
@@ -369,6 +395,7 @@ def test_a_keyring_is_read_as_it_was_written_and_written_as_it_was_read() -> Non
         (lambda s: s.update(keys=s["keys"] * (MAX_KEYS + 1)), "at most 32"),
         (lambda s: s["keys"][0].update(id="0" * 16), "called"),
         (lambda s: s["keys"][0].update(id="0" * 15), "key id"),
+        (lambda s: s["keys"][0].update(id=s["keys"][0]["id"] + "0"), "key id"),
         (lambda s: s["keys"][0].update(role="root"), "Role"),
         (lambda s: s["keys"][0].update(name=""), "printable"),
         (lambda s: s["keys"][0].update(name="a\nb"), "printable"),
@@ -391,6 +418,8 @@ def test_a_keyring_that_its_root_signed_must_still_fit(change: Any, says: str) -
 def test_a_keyring_that_its_root_did_not_sign_is_none() -> None:
     assert "not signed by its root" in unreadable(changed(lambda _: None, by="eve"))
     assert "not signed" in unreadable(replace(RING, signatures=()).to_json())
+    misnamed = ((key_id(public("eve")), RING.signatures[0][1]),)
+    assert "not signed" in unreadable(replace(RING, signatures=misnamed).to_json())
     many = replace(RING, signatures=RING.signatures * (MAX_SIGNATURES + 1))
     assert "at most" in unreadable(many.to_json())
 

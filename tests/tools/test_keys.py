@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from device.flash.keyring import MAX_KEYS, Keyring, Role, TrustError, verify
-from firmware.archive import CARD, MANIFEST, SUMS, BundleError, unpack
+from firmware.archive import CARD, MANIFEST, SUMS, BundleError, pack, unpack
 from firmware.bundle import Bundle
 from tools import keys
-from tools.key_files import KeysError
+from tools.key_files import KeysError, create
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -80,8 +83,15 @@ def test_new_keys_replace_none(folder: Path) -> None:
     assert "already" in refused(lambda: made(folder))
     (folder / "keyring.json").unlink()
     (folder / "root.key").unlink()
-    assert "signing.key" in refused(lambda: made(folder))
+    assert "signing.key already" in refused(lambda: made(folder))
     assert contents(folder) == {"signing.key": before["signing.key"]}
+
+
+def test_a_file_of_a_key_is_never_written_over(folder: Path) -> None:
+    before = contents(folder)
+    with pytest.raises(FileExistsError):
+        create(folder / "signing.key", Ed25519PrivateKey.generate(), None)
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -171,6 +181,12 @@ def test_a_release_that_fits_no_schema(folder: Path, wrong: dict[str, Any]) -> N
 def test_a_damaged_bundle_is_not_signed(folder: Path, data: bytes) -> None:
     with pytest.raises(BundleError):
         keys.sign(data, folder, now=NOW)
+
+
+def test_a_bundle_without_a_manifest_is_not_released(folder: Path) -> None:
+    data = pack({**unpack(EMBEDDED), MANIFEST: b"none"})
+    with pytest.raises(BundleError):
+        keys.sign(data, folder, now=NOW, version="9.8")
 
 
 def test_an_expired_key_signs_nothing_until_there_is_a_new_one(folder: Path) -> None:
@@ -303,6 +319,10 @@ def test_the_wrong_file_for_a_key(folder: Path, tmp_path: Path) -> None:
     file = folder / "signing.key"
     file.write_bytes((others / "signing.key").read_bytes())
     assert "is not the private key" in refused(lambda: keys.sign(EMBEDDED, folder, now=NOW))
+    file.write_bytes(
+        X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    assert "not an Ed25519 key" in refused(lambda: keys.sign(EMBEDDED, folder, now=NOW))
     file.write_bytes(b"x")
     assert "not a private key" in refused(lambda: keys.sign(EMBEDDED, folder, now=NOW))
     file.unlink()
