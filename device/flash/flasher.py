@@ -53,7 +53,7 @@ class StoreFlasher:
         self._utc = utc
         self._child: subprocess.Popen[bytes] | None = None
         self._lines = LineSplitter(MAX_LINE)
-        self._outcome = False  # whether the installer has told it
+        self._outcome: dict[str, Any] = {}  # as the installer told it
         self._before = ""  # digest of what was on trial when it was started
 
     @property
@@ -130,7 +130,7 @@ class StoreFlasher:
         )
         assert child.stdout is not None
         os.set_blocking(child.stdout.fileno(), False)
-        self._child, self._outcome, self._before = child, False, self._on_trial()[1]
+        self._child, self._outcome, self._before = child, {}, self._on_trial()[1]
         self._lines.forget()
 
     def poll(self) -> Sequence[Mapping[str, Any]]:
@@ -147,13 +147,14 @@ class StoreFlasher:
         data = child.stdout.read(READ_BYTES)
         for line in self._lines.push(data or b""):
             if message := _message(line):
-                said.append(message)
-                self._outcome |= "outcome" in message
+                if "outcome" in message:  # told at its end: a host may begin the next at once
+                    self._outcome = message
+                else:
+                    said.append(message)
         if ended and not data:
             child.stdout.close()
             self._child = None
-            if not self._outcome:
-                said.append(self._died(child.returncode))
+            said.append(self._outcome or self._died(child.returncode))
         return said
 
     def close(self) -> None:
@@ -170,11 +171,11 @@ class StoreFlasher:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         model, digest = self._on_trial()
         changed = digest not in ("", self._before)
-        text = f"but {model} is on trial" if changed else "nothing was changed; try again"
+        then = f", but {model} is on trial" if changed else "; nothing was changed; try again"
         return {
             "outcome": "installed" if changed else "refused",
             "reason": "" if changed else "died",
-            "text": f"the installer died ({how}); {text}",
+            "text": f"the installer died ({how}){then}",
             "model": model if changed else "",
             "sha256": digest if changed else "",
             "head": self._store.state().log.hash,
