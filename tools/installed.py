@@ -7,6 +7,7 @@ from typing import Any
 
 from device.flash.audit import Entry
 from device.flash.facts import accuracy
+from device.flash.store import MAX_STARTS
 from firmware.archive import BundleError
 from firmware.bundle import Bundle
 from tools.model import how_good
@@ -36,30 +37,28 @@ def table(listed: Mapping[str, Any]) -> list[str]:
         lines.append("none of these is in use: [model] path in the settings says otherwise")
     if failed := listed["failed"]:
         lines.append(f"last taken back: {failed['model']}, {_time(failed['utc'])}: {failed['why']}")
-    return lines + list(listed.get("notes", ()))
+    return [*lines, *listed["notes"]]
 
 
 def _role(slot: str, listed: Mapping[str, Any]) -> str:
+    trial = listed["trial"]
+    if trial and trial["slot"] == slot:
+        return f"on trial, start {trial['starts']} of {MAX_STARTS}"
     if slot == listed["running"]:
-        if listed["state"] != "trial":
-            return "active"
-        trial = listed.get("trial")
-        return f"on trial, start {trial['starts']} of 3" if trial else "on trial"
-    if (trial := listed.get("trial")) and trial["slot"] == slot:
-        return "on trial, not started"
+        return "active"
     if slot == "embedded":
         return "the firmware's own"
     return "kept" if listed["running"] == "embedded" else "previous"
 
 
 def _takes(listed: Mapping[str, Any]) -> str:
-    keys = "production and development" if listed["trust"] == "development" else "production"
-    takes = f"models of {keys} keys, security counter {listed['counter']} or higher"
-    if "keyring" not in listed:
-        return takes
     if listed["keyring"] is None:
         return "no models: it has no keyring (lead12 model keys trust FILE)"
-    return f"{takes}; keyring version {listed['keyring']}"
+    keys = "production and development" if listed["trust"] == "development" else "production"
+    return (
+        f"models of {keys} keys, security counter {listed['counter']} or higher; "
+        f"keyring version {listed['keyring']}"
+    )
 
 
 def entry(of: Mapping[str, Any]) -> str:
@@ -94,8 +93,12 @@ def examine(
     listed: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str]]:
     """What a device at the end of a line tells of itself: (what, what is wrong or "")."""
-    slots = [(f"{model['slot']}, {model['model']}", "") for model in listed["models"]]
-    return [*slots, ("log", "; ".join(chain(entries)))]
+    running = next((m["model"] for m in listed["models"] if m["slot"] == listed["running"]), "")
+    return [
+        ("state", "; ".join(listed["notes"])),
+        (f"in use: {running or listed['running']} ({listed['state']})", ""),
+        (f"log, {len(entries)} entries that were sent", "; ".join(chain(entries))),
+    ]
 
 
 def advertised(data: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "quality", "refusal", "st", "explain", "throughput", "live")
+NAMES = ("filters", "qrs", "quality", "refusal", "st", "explain", "throughput", "flash", "live")
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
@@ -55,6 +55,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import throughput
 
             return throughput.measure()
+        case "flash":
+            from tools.bench import flash
+
+            return flash.measure()
         case _:
             from tools.bench import live
 
