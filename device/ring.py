@@ -276,12 +276,12 @@ class RingReader:
         return int(self._segment.index[(position - 1) % self._segment.n]) + 1 if position else 0
 
     def history(self, samples: int) -> list[FrameBlock]:
-        """Up to ``samples`` samples before this reader's place, as far as the ring still has them.
+        """Up to ``samples`` samples before ``commit``, as far as the ring still has them.
 
         They were processed already: feeding them to a new pipeline restores its state. Blocks end
         before gaps; the first one's ``lost_before`` is 0. Reading goes on where it was.
         """
-        here = self._account
+        reading, here = self._account, self._committed()
         start = max(here.position - samples, self._words[Word.RESERVED] - self._segment.n, 0)
         if start >= here.position:
             return []
@@ -294,7 +294,7 @@ class RingReader:
                     return []  # the writer was faster; a fresh start is honest, a hole is not
                 blocks.append(block)
         finally:
-            self._account = here
+            self._account = reading
         return blocks
 
     def status(self) -> RingStatus:

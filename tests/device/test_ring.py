@@ -127,8 +127,8 @@ def test_account_is_exact_under_any_interleaving(
                         *(range(b.first_index, b.first_index + len(b)) for b in reader.history(n))
                     )
                 )
-                start = max(account.position - n, len(written) - SMALL, 0)
-                assert told == written[start : account.position]
+                start = max(committed.position - n, len(written) - SMALL, 0)
+                assert told == written[start : committed.position]
                 assert reader.account == account
         status = reader.status()
         assert (status.samples, status.samples + status.lost) == (len(written), writer.next_index)
