@@ -212,14 +212,13 @@ class Remote:
         while self._acked < len(data):
             while sent < len(data) and len(under_way) < WINDOW:
                 raw = data[sent : sent + CHUNK_BYTES]
-                packed = b85encode(zlib.compress(raw, 9)).decode()
-                seq = self._say("chunk", offset=sent, bytes=len(raw), data=packed)
+                seq = self._say("chunk", offset=sent, bytes=len(raw), data=packed(raw))
                 sent += len(raw)
                 under_way[seq] = sent
+            if self._clock() > until:
+                raise _SilentError
             message = self._hear()
             if message is None:
-                if self._clock() > until:
-                    raise _SilentError
                 continue
             wanted = self._wanted(message, first)
             if wanted is None:
@@ -379,6 +378,11 @@ class Remote:
             f"{self._port} did not come back within {self._patience_s:.0f} s; connect it and give "
             "the same command again, it goes on where it stopped"
         )
+
+
+def packed(raw: bytes) -> str:
+    """A chunk as it goes over the line."""
+    return b85encode(zlib.compress(raw, 9)).decode()
 
 
 def _sha256(data: bytes) -> str:

@@ -103,7 +103,8 @@ def _answer(
             )
             return [{"offset": offset, "crc32": f"{crc:08x}"}]
         case Action.CHUNK:
-            return [{"offset": upload.chunk(**arguments)}]
+            chunk = arguments["offset"], arguments["bytes"], arguments["data"]
+            return [{"offset": upload.chunk(*chunk)}]
         case Action.VERIFY | Action.INSTALL:
             path = upload.whole(arguments["sha256"])
             flasher.run(path, who=arguments["who"], install=action is Action.INSTALL)

@@ -55,9 +55,9 @@ class Upload:
 
         Returns the offset wanted next.
         """
-        if not self._size:
-            raise ProtocolError(Wrong.NO_UPLOAD, "no upload was begun; begin one")
         have = self._have()
+        if not self._size or have > self._size:
+            raise ProtocolError(Wrong.NO_UPLOAD, "no upload was begun; begin one")
         if offset != have:
             return have
         if have + size > self._size:
