@@ -1,114 +1,45 @@
-"""Who may sign a model: every rule of trust, and documents that are none."""
+"""Who may sign a model: every rule of trust."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import resources
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from device.flash.document import MAX_BYTES, parse_stamp, stamp
+from device.flash.document import stamp
 from device.flash.keyring import (
-    MAX_KEYS,
-    MAX_SIGNATURES,
-    Key,
-    Keyring,
     Reason,
-    Revoked,
     Role,
     TrustError,
     Verified,
     bundle_message,
     canonical,
-    is_signed,
     key_id,
     successor,
-    verify,
     verify_stored,
 )
 from firmware.archive import with_signatures
 from firmware.bundle import Bundle
-
-NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-DAY = timedelta(days=1)
-EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
-BUNDLE = Bundle.from_bytes(with_signatures(EMBEDDED, b""))
-
-
-def private(name: str) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-
-
-def public(name: str) -> bytes:
-    return private(name).public_key().public_bytes_raw()
-
-
-def key(
-    name: str, role: Role = Role.PRODUCTION, start: datetime = NOW - DAY, days: int = 90
-) -> Key:
-    return Key(public(name), name, role, start, start + days * DAY)
-
-
-def keyring(*keys: Key, version: int = 1, root: str = "root", **changes: Any) -> Keyring:
-    """Signed by ``by``, by its own root unless told."""
-    by = changes.pop("by", (root,))
-    issued = changes.pop("issued", NOW - DAY)
-    bare = Keyring(version, issued, public(root), keys or (key("anna"),), **changes)
-    pairs = tuple((key_id(public(name)), private(name).sign(bare.message())) for name in by)
-    return replace(bare, signatures=pairs)
-
-
-def entry(
-    by: str, *, at: datetime = NOW, content: str = BUNDLE.content, called: str = ""
-) -> dict[str, str]:
-    return {
-        "key": key_id(public(called or by)),
-        "at": stamp(at),
-        "signature": base64.b64encode(private(by).sign(bundle_message(content, at))).decode(),
-    }
-
-
-def member(ring: Keyring, *entries: dict[str, str]) -> bytes:
-    return json.dumps({"keyring": ring.envelope(), "signatures": entries}).encode()
-
-
-def signed(ring: Keyring, *entries: dict[str, str]) -> Bundle:
-    return replace(BUNDLE, signatures=member(ring, *(entries or (entry("anna"),))))
-
-
-def check(
-    bundle: Bundle, trusted: Keyring | None, now: datetime = NOW, *, production: bool = True
-) -> Verified:
-    return verify(bundle, trusted, now=now, production=production)
-
-
-def refused(
-    reason: Reason, bundle: Bundle, trusted: Keyring | None, now: datetime = NOW, **how: bool
-) -> str:
-    with pytest.raises(TrustError) as caught:
-        check(bundle, trusted, now, **how)
-    assert caught.value.reason is reason, caught.value
-    return one_line(caught.value)
-
-
-def one_line(error: TrustError) -> str:
-    text = str(error)
-    assert text
-    assert text.isprintable()
-    assert len(text) < 300
-    return text
-
-
-RING = keyring()
+from tests.device.signing import (
+    BUNDLE,
+    DAY,
+    EMBEDDED,
+    GONE,
+    NOW,
+    RING,
+    check,
+    entry,
+    key,
+    keyring,
+    member,
+    private,
+    public,
+    refused,
+    signed,
+)
 
 
 def test_a_bundle_signed_with_a_key_of_the_devices_keyring_is_verified() -> None:
@@ -248,9 +179,6 @@ def test_an_installed_model_does_not_die_of_old_age() -> None:
     assert verify_stored(signed(apprentice), apprentice)
 
 
-GONE = (Revoked(key_id(public("anna")), NOW, "laptop stolen"),)
-
-
 def test_revoked_wherever_it_says_so_and_whenever_it_signed() -> None:
     trusted = keyring(version=2, revoked=GONE)
     early = entry("anna", at=NOW - DAY)
@@ -318,213 +246,3 @@ def test_a_signature_is_of_one_kind_only() -> None:
 
 def test_the_root_key_signs_no_bundles() -> None:
     refused(Reason.UNTRUSTED, signed(RING, entry("root")), RING)
-
-
-# Documents
-
-
-def test_what_is_signed_stays_what_it_is_or_devices_in_the_field_refuse_it() -> None:
-    assert bundle_message("ab" * 32, NOW) == (
-        b"lead12 bundle 1\n" + b"ab" * 32 + b"\n2026-11-21T08:00:00Z"
-    )
-    anna, root = public("anna").hex(), public("root").hex()
-    assert RING.message().decode() == (
-        'lead12 keyring 1\n{"format":1,"issued":"2026-11-20T08:00:00Z",'
-        f'"keys":[{{"expires":"2027-02-18T08:00:00Z","id":"{key_id(public("anna"))}",'
-        '"name":"anna","not_before":"2026-11-20T08:00:00Z",'
-        f'"public":"{anna}","role":"production"}}],'
-        f'"revoked":[],"root":"{root}","version":1}}'
-    )
-    # RFC 8032, 7.1, test 3
-    rfc = bytes.fromhex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")
-    value = bytes.fromhex(
-        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
-        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
-    )
-    assert is_signed(rfc, value, b"\xaf\x82")
-    assert not is_signed(rfc, value, b"\xaf\x83")
-    assert not is_signed(rfc[:-1], value, b"\xaf\x82")
-    assert not is_signed(rfc, value[:-1], b"\xaf\x82")
-    assert key_id(rfc) == hashlib.sha256(rfc).hexdigest()[:16]
-
-
-def changed(change: Callable[[dict[str, Any]], object], by: str = "root") -> bytes:
-    """The keyring with its signed part changed and signed again."""
-    value = RING.envelope()
-    change(value["signed"])
-    message = b"lead12 keyring 1\n" + canonical(value["signed"])
-    signature = base64.b64encode(private(by).sign(message)).decode()
-    return json.dumps(value | {"signatures": [{"key": key_id(public(by)), "signature": signature}]},
-                      indent=1).encode()  # fmt: skip
-
-
-def unreadable(data: bytes) -> str:
-    with pytest.raises(TrustError) as caught:
-        Keyring.from_json(data)
-    assert caught.value.reason is Reason.KEYRING
-    return one_line(caught.value)
-
-
-def test_a_keyring_is_read_as_it_was_written_and_written_as_it_was_read() -> None:
-    ring = keyring(key("anna"), key("ben", Role.DEVELOPMENT), version=4, revoked=GONE)
-    assert Keyring.from_json(ring.to_json()) == ring
-    assert Keyring.from_json(changed(lambda _: None)) == RING  # spaces and order do not matter
-    assert "é" not in keyring(replace(key("anna"), name="André")).to_json().decode()
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda s: s.update(format=2), "format 2"),
-        (lambda s: s.update(format=True), "whole number"),
-        (lambda s: s.update(version=0), "whole number"),
-        (lambda s: s.update(version=True), "whole number"),
-        (lambda s: s.update(version=1 << 31), "whole number"),
-        (lambda s: s.update(version="1"), "whole number"),
-        (lambda s: s.update(issued="2026-11-21T08:00:00+00:00"), "not a time"),
-        (lambda s: s.update(issued="2026-11-21T8:00:00Z"), "not a time"),
-        (lambda s: s.update(issued="2026-02-30T08:00:00Z"), "not a time"),
-        (lambda s: s.update(issued=1795000000), "not a time"),
-        (lambda s: s.update(root=s["root"].upper()), "public key"),
-        (lambda s: s.update(root=s["root"][:-2]), "public key"),
-        (lambda s: s.update(root="zz" * 32), "public key"),
-        (lambda s: s.update(more=1), "expected"),
-        (lambda s: s.pop("revoked"), "expected"),
-        (lambda s: s.update(keys={}), "list"),
-        (lambda s: s.update(keys=s["keys"] * 2), "twice"),
-        (lambda s: s.update(keys=s["keys"] * (MAX_KEYS + 1)), "at most 32"),
-        (lambda s: s["keys"][0].update(id="0" * 16), "called"),
-        (lambda s: s["keys"][0].update(id="0" * 15), "key id"),
-        (lambda s: s["keys"][0].update(id=s["keys"][0]["id"] + "0"), "key id"),
-        (lambda s: s["keys"][0].update(role="root"), "Role"),
-        (lambda s: s["keys"][0].update(name=""), "printable"),
-        (lambda s: s["keys"][0].update(name="a\nb"), "printable"),
-        (lambda s: s["keys"][0].update(name="\x1b[2J"), "printable"),
-        (lambda s: s["keys"][0].update(name="\ud800"), "printable"),
-        (lambda s: s["keys"][0].update(name="a" * 65), "printable"),
-        (lambda s: s["keys"][0].update(expires=s["keys"][0]["not_before"]), "expires before"),
-        (lambda s: s["keys"][0].update(public=public("root").hex(), id=key_id(public("root"))),
-         "twice"),
-        (lambda s: s.update(revoked=[{"id": "x", "at": stamp(NOW), "reason": "r"}]), "key id"),
-        (lambda s: s.update(revoked=[{"id": "0" * 16, "at": "now", "reason": "r"}]), "not a time"),
-        (lambda s: s.update(revoked=[{"id": "0" * 16, "at": stamp(NOW), "reason": ""}]),
-         "printable"),
-    ],
-)  # fmt: skip
-def test_a_keyring_that_its_root_signed_must_still_fit(change: Any, says: str) -> None:
-    assert says in unreadable(changed(change))
-
-
-def test_a_keyring_that_its_root_did_not_sign_is_none() -> None:
-    assert "not signed by its root" in unreadable(changed(lambda _: None, by="eve"))
-    assert "not signed" in unreadable(replace(RING, signatures=()).to_json())
-    misnamed = ((key_id(public("eve")), RING.signatures[0][1]),)
-    assert "not signed" in unreadable(replace(RING, signatures=misnamed).to_json())
-    many = replace(RING, signatures=RING.signatures * (MAX_SIGNATURES + 1))
-    assert "at most" in unreadable(many.to_json())
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"null",
-        b"\xff\xfe",
-        b"[" * 60_000,
-        b'{"signed":' * 6000,
-        b"9" * 5000,
-        RING.to_json()[:-10],
-        RING.to_json() + b"{}",
-        RING.to_json().replace(b'"version":1', b'"version":1,"version":1'),
-        RING.to_json().replace(b'"version":1', b'"version":1.0'),
-        RING.to_json().replace(b'"version":1', b'"version":NaN'),
-        RING.to_json().replace(b'"version":1', b'"version":1e400'),
-        RING.to_json().replace(b'"version":1', b'"version":-Infinity'),
-        RING.to_json().replace(b'"version":1', b'"version":' + b"[" * 900 + b"]" * 900),
-        RING.to_json().replace(b"==", b"="),
-        RING.to_json() + b" " * MAX_BYTES,
-    ],
-)
-def test_what_is_no_keyring_is_told_in_one_line(data: bytes) -> None:
-    unreadable(data)
-
-
-def test_a_signature_has_one_spelling() -> None:
-    value = RING.envelope()
-    text = value["signatures"][0]["signature"]
-    assert text.endswith("==")
-    alias = text[:-3] + chr(ord(text[-3]) + 1) + "=="  # only bits that base64 throws away
-    assert base64.b64decode(alias) == base64.b64decode(text)
-    value["signatures"][0]["signature"] = alias
-    assert "not a signature" in unreadable(json.dumps(value).encode())
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"\xff", Reason.BAD_SIGNATURE),
-        (b"[" * 60_000, Reason.BAD_SIGNATURE),
-        (b"{}", Reason.BAD_SIGNATURE),
-        (member(RING), Reason.BAD_SIGNATURE),
-        (member(RING, *[entry("anna")] * (MAX_SIGNATURES + 1)), Reason.BAD_SIGNATURE),
-        (member(RING, entry("anna") | {"at": "today"}), Reason.BAD_SIGNATURE),
-        (member(RING, entry("anna") | {"signature": "AAAA"}), Reason.BAD_SIGNATURE),
-        (member(RING, entry("anna")) + b" " * MAX_BYTES, Reason.BAD_SIGNATURE),
-        (member(replace(RING, version=2), entry("anna")), Reason.KEYRING),
-    ],
-)
-def test_what_is_no_signature_is_told_in_one_line(data: bytes, reason: Reason) -> None:
-    refused(reason, replace(BUNDLE, signatures=data), RING)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda of: st.lists(of, max_size=3) | st.dictionaries(st.text(), of, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) of a document."""
-    if isinstance(value, dict):
-        inner = list(value.items())
-    else:
-        inner = list(enumerate(value)) if isinstance(value, list) else []
-    return [(value, at) for at, _ in inner] + [p for _, of in inner for p in places(of)]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_refused_in_one_line(data: bytes) -> None:
-    unreadable(data)
-    if data:
-        refused(Reason.BAD_SIGNATURE, replace(BUNDLE, signatures=data), RING)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_any_change_of_any_place_is_refused_in_one_line(data: st.DataObject) -> None:
-    value = json.loads(member(keyring(revoked=GONE), entry("ben")))
-    trusted = keyring(key("ben"))
-    container, at = data.draw(st.sampled_from(places(value)))
-    if data.draw(st.booleans()):
-        del container[at]
-    else:
-        container[at] = data.draw(JSON)
-    with pytest.raises(TrustError) as caught:
-        check(replace(BUNDLE, signatures=json.dumps(value).encode()), trusted)
-    one_line(caught.value)
-    try:
-        Keyring.from_json(json.dumps(value.get("keyring")).encode())
-    except TrustError as error:
-        one_line(error)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_times_have_one_spelling(moment: datetime) -> None:
-    text = stamp(moment)
-    assert parse_stamp(text) == moment.replace(microsecond=0)
-    for other in (text[:-1], text.lower(), f" {text}", text.replace("T", " "), f"{text}Z"):
-        with pytest.raises(ValueError, match="is not a time"):
-            parse_stamp(other)
