@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device.flash.store import Store
 from hal.clock import VirtualClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendConfig, FrontendInfo
 from hal.patient.presets import preset
 from hal.simulated import simulated_frontend
 from tests.device.bedside import Bedside
+from tests.device.bundle_kit import KEYRING, NOW
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,11 @@ def signal_20s() -> tuple[FrontendInfo, FrameBlock]:
 @pytest.fixture
 def bedside(tmp_path: Path, signal_20s: tuple[FrontendInfo, FrameBlock]) -> Bedside:
     return Bedside(tmp_path / "bedside.ring", signal_20s[0])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """One that trusts the keys of the tests."""
+    store = Store(tmp_path / "models", 3, wait_s=0.0)
+    store.trust(KEYRING, "anna", NOW)
+    return store

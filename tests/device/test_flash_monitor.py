@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import select
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.bundles import load_model, read_bundle
+from device.bundles import read_bundle
 from device.config import Config
 from device.fast import run_fast
-from device.flash import files
-from device.flash.flasher import StoreFlasher
-from device.flash.store import MAX_STARTS, Store, StoreError, store_folder
-from device.installed import PATIENCE, SLOW_WINDOWS, Installed
-from device.link import messages
+from device.flash.keyring import Keyring, key_id
+from device.flash.store import MAX_STARTS, Store, store_folder
 from device.link.port import PTY
-from device.link.protocol import decode, encode, pack
 from device.supervisor import Supervisor
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
 from hal.frontend import FrameBlock, FrontendInfo
 from tests.device.bedside import DISPLAY_NONE, Bedside, part, until_all
 from tests.device.bundle_kit import (
-    KEYRING,
     NOW,
     keyring,
+    private_key,
+    put,
     signed_bundle,
-    unsigned_bundle,
-    verified,
+    signing_key,
 )
-from tests.device.host import VALIDATOR, Host, Wire
+from tests.device.host import Host, Wire
 from tests.device.waiting import wait_for
 from tools.flash_line import Remote
 
 OWN = read_bundle().id
-
-
-def put(store: Store, version: str) -> str:
-    """Install the embedded network under another version; its id."""
-    data = signed_bundle(version)
-    bundle = Bundle.from_bytes(data)
-    store.put(data, verified(bundle), bundle, who="anna", clock_now=NOW)
-    return bundle.id
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """One that trusts the keys of the tests."""
-    store = Store(tmp_path / "models", 3, wait_s=0.0)
-    store.trust(KEYRING, "anna", NOW)
-    return store
 
 
 class Ward:
@@ -314,122 +293,6 @@ def test_files_lost_under_it_are_told_and_the_model_goes_on(
     assert fault["text"].endswith("; rhythm-3.0 goes on until the monitor ends")
 
 
-# -- one monitor's view, look by look
-
-
-def quiet(_line: str) -> None:
-    """Nobody listens."""
-
-
-@contextlib.contextmanager
-def read_only() -> Iterator[None]:
-    """Nothing can be written to a store."""
-
-    def refuse(path: Path, *_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "write", refuse)
-        patch.setattr(files, "append", refuse)
-        yield
-
-
-def looks(installed: Installed, n: int) -> list[tuple[str, str]]:
-    """What ``n`` looks at the store changed: model and state."""
-    changes = [model for _ in range(n) if (model := installed.check())]
-    return [(model.id, model.state) for model in changes]
-
-
-@pytest.fixture
-def installed(store: Store) -> Installed:
-    """Of a monitor that began with the embedded model."""
-    installed = Installed(store, lambda: NOW, quiet)
-    installed.start()
-    return installed
-
-
-def test_start_that_cannot_be_counted_is_none_and_is_tried_again(
-    store: Store, installed: Installed
-) -> None:
-    put(store, "3.0")
-    with read_only():
-        assert looks(installed, 2 * PATIENCE) == [(OWN, "embedded")]
-        assert "is read-only; make it writable" in installed.model.fault
-        assert "so rhythm-3.0 cannot be tried" in installed.model.fault
-    assert looks(installed, PATIENCE) == [("rhythm-3.0", "trial")]
-    assert installed.model.fault == ""
-
-
-def test_confirmation_waits_for_a_store_that_is_held_or_read_only(
-    store: Store, installed: Installed
-) -> None:
-    put(store, "3.0")
-    looks(installed, 2)
-    installed.judged(3, 0.1)
-    with read_only():
-        assert looks(installed, 3) == []
-    waiting = Installed(store, lambda: NOW, quiet)
-    with files.lock(store.folder):
-        waiting.start()
-        assert waiting.model.id == OWN  # the start could not be counted
-        assert looks(installed, 2 * PATIENCE) == []
-    assert looks(installed, 2 * PATIENCE) == [("rhythm-3.0", "confirmed")]
-
-
-def test_model_that_cannot_be_taken_back_yet_does_not_run_either(
-    store: Store, installed: Installed
-) -> None:
-    put(store, "3.0")
-    looks(installed, 2)
-    with read_only():
-        model = installed.give_way("analysis failed at 5 (a defect)")
-        assert model is not None
-        assert (model.id, model.state) == (OWN, "embedded")
-        assert looks(installed, 3 * PATIENCE) == []
-    assert looks(installed, PATIENCE) == [(OWN, "embedded")]
-    assert installed.model.fault == ""
-    failed = store.state().failed
-    assert failed is not None
-    assert failed.why == "analysis failed at 5 (a defect)"
-
-
-def test_confirmed_model_does_not_give_way(store: Store, installed: Installed) -> None:
-    put(store, "3.0")
-    store.confirm("anna", NOW)
-    assert looks(installed, 2) == [("rhythm-3.0", "confirmed")]
-    assert installed.give_way("analysis failed at 5 (a defect)") is None
-
-
-def test_model_that_cannot_keep_up_is_taken_back(store: Store, installed: Installed) -> None:
-    put(store, "3.0")
-    looks(installed, 2)
-    for _ in range(2):
-        for _ in range(SLOW_WINDOWS - 1):
-            installed.judged(1, 1.2)
-        installed.judged(1, 0.2)  # a busy moment of the machine
-    assert looks(installed, 2) == []
-    for _ in range(SLOW_WINDOWS):
-        installed.judged(1, 1.2)
-    assert looks(installed, 1) == [(OWN, "embedded")]
-    assert installed.model.why.startswith("rhythm-3.0 was taken back: 3 windows in a row")
-
-
-def test_refusal_of_another_model_changes_nothing(store: Store, installed: Installed) -> None:
-    store.refused("unsigned", model="x", sha256="0" * 64, who="anna", clock_now=NOW)
-    assert looks(installed, 2) == []
-
-
-def test_model_of_a_key_revoked_meanwhile_speaks_no_longer(
-    store: Store, installed: Installed
-) -> None:
-    put(store, "3.0")
-    store.confirm("anna", NOW)
-    looks(installed, 2)
-    store.trust(keyring(2, revoked=[1]), "anna", NOW)
-    assert looks(installed, 2) == [(OWN, "embedded")]
-    assert "revoked" in installed.model.fault
-
-
 def test_fresh_machine_runs_the_embedded_model_and_writes_nothing(bedside: Bedside) -> None:
     folder = store_folder(Config())
     assert folder.is_relative_to(os.environ["XDG_STATE_HOME"])
@@ -455,119 +318,14 @@ def test_batch_run_uses_the_installed_model_and_counts_nothing(store: Store) -> 
     assert (store.folder / "state.json").read_bytes() == before
 
 
-# -- the installer beside the monitor
-
-
-@pytest.fixture
-def flasher(store: Store) -> Iterator[StoreFlasher]:
-    config = Config().override({"model.store": str(store.folder)})
-    flasher = StoreFlasher(config, store, lambda: load_model(""), lambda: NOW)
-    yield flasher
-    flasher.close()
-
-
-def said_by(flasher: StoreFlasher) -> list[dict[str, Any]]:
-    """Everything until the installer has ended."""
-    said: list[dict[str, Any]] = []
-
-    def ended() -> bool:
-        said.extend(flasher.poll())
-        return not flasher.busy
-
-    wait_for("the installer", ended)
-    return said
-
-
-def test_lines_of_the_installer_come_and_the_last_is_its_outcome(
-    flasher: StoreFlasher, tmp_path: Path
-) -> None:
-    path = tmp_path / "unsigned.l12"
-    path.write_bytes(unsigned_bundle("3.0"))
-    flasher.run(path, who="anna", install=True)
-    with pytest.raises(StoreError, match="an install is running; wait for its end"):
-        flasher.run(path, who="anna", install=True)
-    *stages, last = said_by(flasher)
-    assert stages
-    assert all(set(m) == {"stage", "text"} for m in stages)
-    assert (last["outcome"], last["reason"], last["model"]) == ("refused", "unsigned", "rhythm-3.0")
-    (entry,) = flasher.log(1)
-    assert (entry["who"], entry["what"], entry["hash"]) == ("anna", "refuse", last["head"])
-
-
-@pytest.mark.parametrize("switched", [False, True])
-def test_installer_that_dies_is_an_outcome_too(
-    flasher: StoreFlasher, store: Store, tmp_path: Path, switched: bool
-) -> None:
-    path = tmp_path / "new.l12"
-    path.write_bytes(signed_bundle("3.0"))
-    flasher.run(path, who="anna", install=True)
-    assert flasher._child is not None
-    os.kill(flasher._child.pid, signal.SIGSTOP)
-    if switched:
-        put(store, "3.0")
-    flasher._child.kill()
-    last = said_by(flasher)[-1]
-    if switched:
-        assert last["text"] == "the installer died (SIGKILL), but rhythm-3.0 is on trial"
-        assert (last["outcome"], last["reason"], last["model"]) == ("installed", "", "rhythm-3.0")
-    else:
-        assert last["text"] == "the installer died (SIGKILL); nothing was changed; try again"
-        assert (last["outcome"], last["reason"], last["model"]) == ("refused", "died", "")
-    VALIDATOR.validate(
-        decode(encode(0, "event", pack(messages.flash_event(0, last)))[:-1], crc_required=True)
-    )
-
-
-def test_installer_ends_with_the_monitor(flasher: StoreFlasher, tmp_path: Path) -> None:
-    path = tmp_path / "new.l12"
-    path.write_bytes(signed_bundle("3.0"))
-    flasher.run(path, who="anna", install=True)
-    child = flasher._child
-    assert child is not None
-    flasher.close()
-    assert child.returncode == -signal.SIGKILL
-    assert not flasher.busy
-
-
-def test_list_and_info_tell_what_runs(store: Store) -> None:
-    put(store, "3.0")
-    store.confirm("anna", NOW)
-    put(store, "3.1")
-    installed = Installed(store, lambda: NOW, quiet)
-    installed.start()
-    config = Config().override({"model.store": str(store.folder)})
-    flasher = StoreFlasher(config, store, lambda: installed.model, lambda: NOW)
-    listed = flasher.list()
-    assert (listed["running"], listed["state"], listed["trust"]) == ("b", "trial", "production")
-    assert [(m["slot"], m["model"], m["key"]) for m in listed["models"]] == [
-        ("embedded", OWN, ""),
-        ("a", "rhythm-3.0", "maker 1"),
-        ("b", "rhythm-3.1", "maker 1"),
-    ]
-    assert (flasher.info()["model"], flasher.info()["state"]) == ("rhythm-3.1", "trial")
-    assert flasher.confirm("anna") == "rhythm-3.1"
-    assert flasher.rollback("anna") == "rhythm-3.0"
-    assert [entry["what"] for entry in flasher.log(2)] == ["confirm", "rollback"]
-
-
-def test_file_named_in_the_settings_is_not_put_aside_by_an_install(
-    store: Store, tmp_path: Path
-) -> None:
-    config = Config().override({"model.store": str(store.folder), "model.path": "none"})
-    flasher = StoreFlasher(config, store, lambda: load_model("none"), lambda: NOW)
-    for refused in (
-        lambda: flasher.run(tmp_path / "x", who="anna", install=True),
-        lambda: flasher.confirm("anna"),
-        lambda: flasher.rollback("anna"),
-    ):
-        with pytest.raises(StoreError, match=r"runs what \[model\] path names \(none\)"):
-            refused()
-    assert (flasher.list()["running"], flasher.list()["state"]) == ("none", "none")
-    with pytest.raises(StoreError, match="no model is in use"):
-        flasher.info()
-
-
 # -- real processes
+
+
+def lasting_keyring() -> Keyring:
+    """For installers with the clock of the system: its key is valid whenever this runs."""
+    key = replace(signing_key(1), expires=datetime(9999, 1, 1, tzinfo=UTC))
+    bare = replace(keyring(2), keys=(key,), signatures=())
+    return replace(bare, signatures=((key_id(bare.root), private_key(99).sign(bare.message())),))
 
 
 class Tap:
@@ -634,7 +392,9 @@ def test_running_device_is_given_a_model_loses_it_in_a_crash_loop_and_keeps_the_
         assert kills == MAX_STARTS
         assert host.of("hello")[-1]["model"] == OWN
         assert host.of("hello")[-1]["failed"]["why"].startswith("rhythm-3.0 was started 3 times")
-        data = signed_bundle("3.1")
+        ring = lasting_keyring()
+        store.trust(ring, "anna", NOW)
+        data = signed_bundle("3.1", ring=ring)
         with Remote("pty", 921_600, open_wire=lambda port, baud: tap) as remote:
             remote.upload(data)
             outcome = remote.install(data, "anna", lambda stage, text: None)
