@@ -23,6 +23,7 @@ from device.link.commands import MAX_CHUNK_LINE
 from device.link.outbox import MAX_BYTES as MAX_BACKLOG
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
 from device.link.upload import CHUNK_BYTES
+from tools.serial_port import open_serial
 
 WINDOW = 3  # chunks under way: the line stays full while the monitor answers the first of them
 READ_S = 0.05
@@ -69,12 +70,8 @@ class SerialWire:
     """A port of this computer, for this program alone."""
 
     def __init__(self, port: str, baud: int) -> None:
-        try:
-            self._serial = serial.serial_for_url(
-                port, baudrate=baud, timeout=READ_S, write_timeout=SILENCE_S, exclusive=True
-            )
-        except ValueError as error:  # a line rate or URL that does not exist
-            raise OSError(errno.EINVAL, str(error)) from None
+        write_s = SILENCE_S + MAX_CHUNK_LINE * 10 / baud
+        self._serial = open_serial(port, baud, READ_S, write_s)
 
     def read(self) -> bytes:
         """What has come in."""
@@ -122,7 +119,7 @@ class Remote:
         try:
             self._wire: Wire | None = self._opened()
         except OSError as error:
-            raise RemoteError(_not_opened(port, error)) from None
+            raise RemoteError(str(error.strerror or error)) from None
 
     def __enter__(self) -> Remote:
         return self
@@ -197,7 +194,7 @@ class Remote:
                 self._reconnect()
 
     def _upload(self, data: bytes, progress: Progress) -> None:
-        about = {"bytes": len(data), "sha256": _sha256(data)}
+        about: dict[str, Any] = {"bytes": len(data), "sha256": _sha256(data)}
         begun = self._ask("begin", **about, keep=True)
         there = begun["offset"]
         if (
@@ -247,8 +244,8 @@ class Remote:
     def _run_installer(
         self, action: str, data: bytes, who: str, tell: Callable[[str, str], None]
     ) -> Outcome:
-        for _ in range(TRIES):
-            self._ask(action, sha256=_sha256(data), who=who)
+        for again in range(TRIES):
+            self._ask(action, again=again > 0, sha256=_sha256(data), who=who)
             if outcome := self._outcome(tell):
                 return outcome
         raise RemoteError(
@@ -280,17 +277,18 @@ class Remote:
 
     # -- question and answer
 
-    def _ask(self, action: str, **arguments: Any) -> dict[str, Any]:
+    def _ask(self, action: str, *, again: bool = False, **arguments: Any) -> dict[str, Any]:
         """The first reply; what may be repeated is asked again when that gets lost."""
         gone = False
-        for again in range(TRIES if action in _REPEATABLE else 1):
+        for _ in range(TRIES if action in _REPEATABLE else 1):
             try:
-                return self._answer(self._say(action, **arguments), action, again=again > 0)
+                return self._answer(self._say(action, **arguments), action, again=again)
             except _SilentError:
                 gone = False
             except OSError:
                 gone = True
                 self._reconnect()
+            again = True
         if gone:
             raise RemoteError(
                 f"{self._port} was gone before the monitor answered; see lead12 model list"
@@ -387,17 +385,3 @@ def packed(raw: bytes) -> str:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _not_opened(port: str, error: OSError) -> str:
-    text = f"{port} cannot be opened"
-    match error.errno:
-        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            return f"{text}: it is not there; plug the cable in, or check the name"
-        case errno.EACCES | errno.EPERM:
-            return f"{text}: you may not use it; join the group dialout and log in again"
-        case errno.EAGAIN | errno.EBUSY:
-            return f"{text}: another program is using it (lead12 listen?); end that one first"
-    if "lock" in str(error):  # pyserial wraps flock's EAGAIN without its number
-        return f"{text}: another program is using it (lead12 listen?); end that one first"
-    return f"{text}: {error.strerror or error}"

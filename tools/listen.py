@@ -8,11 +8,11 @@ import time
 from importlib import resources
 from typing import Any, TextIO
 
-import serial
 from jsonschema import Draft202012Validator
 
 from device.display.words import MARKS, percent
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode
+from tools.serial_port import open_serial
 
 OK, BAD_LINES, NO_PORT = 0, 1, 2
 READ_S = 0.1
@@ -131,13 +131,13 @@ def listen(
     try:
         while end_s is None or time.monotonic() < end_s:
             try:
-                with serial.serial_for_url(port, baudrate=baud, timeout=READ_S) as line:
+                with open_serial(port, baud, READ_S) as line:
                     opened = True
                     _complain(f"{port} is open")
                     _follow(line, checker, end_s, as_json, out)
-            except (OSError, ValueError) as error:  # SerialException is an OSError
+            except OSError as error:  # SerialException is one
                 if not opened:
-                    _complain(f"{port} cannot be opened: {getattr(error, 'strerror', 0) or error}")
+                    _complain(error.strerror or str(error))
                     return NO_PORT
                 _complain(f"{port} is gone; waiting for it")
                 checker.resync()
@@ -171,8 +171,8 @@ def _wait_for(port: str, baud: int, end_s: float | None) -> None:
     """Until the port can be opened again."""
     while end_s is None or time.monotonic() < end_s:
         try:
-            serial.serial_for_url(port, baudrate=baud).close()
-        except (OSError, ValueError):
+            open_serial(port, baud, READ_S).close()
+        except OSError:
             time.sleep(RETRY_S)
         else:
             return

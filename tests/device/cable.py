@@ -36,7 +36,8 @@ class Store:
         about = {"slot": "embedded", "model": "rhythm-2.0", "sha256": "0" * 64, "counter": 1,
                  "key": "", "since": ""}  # fmt: skip
         return {"running": "embedded", "state": "embedded", "counter": 1, "trust": "production",
-                "models": [about], "failed": None}  # fmt: skip
+                "models": [about], "failed": None, "trial": None, "keyring": 1,
+                "notes": []}  # fmt: skip
 
     def info(self) -> dict[str, Any]:
         return {"model": "rhythm-2.0", "sha256": "0" * 64, "state": "embedded", "accuracy": {}}
