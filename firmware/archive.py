@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 MAX_BYTES = 8 << 20  # ten times our own network; a monitor holds a bundle in memory twice
 MAX_MEMBERS = 64
+MAX_MESSAGE = 400  # characters
 SUMS, SIGNATURES = "SHA256SUMS", "SIGNATURES"
 MANIFEST, MODEL, CARD = "manifest.json", "model.tflite", "card.md"
 GOLDEN_PARTS = ("counts", "tensor", "logits")
@@ -35,7 +36,16 @@ _AGAIN = "copy it again"
 
 
 class BundleError(ValueError):
-    """The bundle cannot be used; the message is one line: what is wrong and what to do."""
+    """The bundle cannot be used; the message is one line: what is wrong and what to do.
+
+    It stays one plain line of bounded length, whatever of the bundle is quoted in it.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > MAX_MESSAGE:
+            half = MAX_MESSAGE // 2 - 2
+            message = f"{message[:half]} .. {message[-half:]}"  # the advice is at the end
+        super().__init__("".join(c if c.isprintable() else "?" for c in message))
 
 
 class IncompatibleError(BundleError):

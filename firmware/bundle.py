@@ -134,7 +134,7 @@ class Bundle:
             return _build(cls, manifest, files, data)
         except BundleError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             detail = f"{type(error).__name__}: {error}"
             raise BundleError(f"manifest.json does not fit its format ({detail})") from None
 

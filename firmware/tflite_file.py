@@ -219,7 +219,7 @@ def _expect(side: str, found: tuple[TensorFacts, ...], shape: tuple[int, ...]) -
             f"{_ANOTHER}"
         )
     if len(found[0].scales) != 1:
-        raise NetworkFileError(f"the network's {side} has no scale; {_ANOTHER}")
+        raise NetworkFileError(f"the network's {side} has more than one scale; {_ANOTHER}")
 
 
 class _Model:
@@ -293,9 +293,10 @@ class _Model:
         if held not in (0, size):
             raise DamagedError(f"a tensor of {size} bytes has {held}")
         scales, zero_points = _quantization(tensor.table(4, _QUANTIZATION), shape)
-        least = MIN_SCALE if type_name in ("int8", "int16") else MIN_BIAS_SCALE
-        if not all(least <= scale <= MAX_SCALE for scale in scales):
-            raise DamagedError("a tensor has a scale out of range")
+        quantized = type_name in ("int8", "int16")
+        least = MIN_SCALE if quantized else MIN_BIAS_SCALE
+        if not all(least <= scale <= MAX_SCALE for scale in scales) or (quantized and not scales):
+            raise DamagedError("a tensor has no scale, or one out of range")
         variable = bool(tensor.number(5))
         return TensorFacts(name, shape, type_name, scales, zero_points, held > 0, variable, size)
 

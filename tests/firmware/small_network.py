@@ -27,24 +27,24 @@ def changed(data: bytes, change: Change) -> bytes:
     return packed(model)
 
 
-def small_network() -> bytes:
+def small_network(samples: int = SAMPLES, leads: int = LEADS) -> bytes:
     """RESHAPE and FULLY_CONNECTED; out = in[:3]."""
     model = schema.ModelT()
     model.version = 3
     model.description = b"made for a test"
     model.operatorCodes = [_code(22), _code(9)]
-    weights = np.zeros((OUTPUTS, SAMPLES * LEADS), np.int8)
+    weights = np.zeros((OUTPUTS, samples * leads), np.int8)
     weights[range(OUTPUTS), range(OUTPUTS)] = 100
-    shape = np.array([1, SAMPLES * LEADS], np.int32)
+    shape = np.array([1, samples * leads], np.int32)
     model.buffers = [_buffer(b"")]
     for constant in (shape, weights, np.zeros(OUTPUTS, np.int32)):
         model.buffers.append(_buffer(constant.tobytes()))
     graph = schema.SubGraphT()
     graph.name = b"main"
     graph.tensors = [
-        tensor("signal", (1, SAMPLES, LEADS), scale=0.5),
+        tensor("signal", (1, samples, leads), scale=0.5),
         tensor("shape", (2,), schema.TensorType.INT32, buffer=1),
-        tensor("flat", (1, SAMPLES * LEADS), scale=0.5),
+        tensor("flat", (1, samples * leads), scale=0.5),
         tensor("weights", weights.shape, scale=0.01, buffer=2),
         tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=0.005, buffer=3),
         tensor("logits", (1, OUTPUTS), scale=0.5),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -135,7 +136,10 @@ def test_a_model_that_is_no_network_is_refused() -> None:
         (lambda m: m.update(security_counter=-1), "security counter"),
         (lambda m: m.update(security_counter=True), "security counter"),
         (lambda m: m.pop("security_counter"), "does not fit"),
-        (lambda m: m.update(hardware=["toaster", "kettle"]), "made for toaster, kettle and this is"),
+        (
+            lambda m: m.update(hardware=["toaster", "kettle"]),
+            "made for toaster, kettle and this is",
+        ),
         (lambda m: m["abstention"].update(version=2), "abstains by rule below_threshold version 2"),
         (lambda m: m.update(minimum_firmware="9.0"), "needs firmware 9.0"),
         (lambda m: m.update(minimum_firmware="soon"), "does not say the firmware"),
@@ -145,6 +149,10 @@ def test_a_model_that_is_no_network_is_refused() -> None:
         (lambda m: m["input"]["leads"].reverse(), "wants leads"),
         (lambda m: m["input"]["scale"].update(den=0), "not a positive rational"),
         (lambda m: m["input"].update(samples="ten"), "does not fit"),
+        (lambda m: m["input"].update(samples=math.inf), "does not fit"),
+        (lambda m: m["input"].update(step_uv=10**400), "does not fit"),
+        (lambda m: m.update(golden_step=1 << 70), "does not fit"),
+        (lambda m: m.update(name="x" * 9000, golden=["\x1b[2J" * 999]), "has no golden"),
         (lambda m: m["groups"].pop(), "the network's output is int8"),
         (lambda m: m["groups"][0].update(first=1), "cover the network's outputs"),
         (lambda m: m["groups"][0].update(activation="relu"), "activation relu"),

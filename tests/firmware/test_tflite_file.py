@@ -205,12 +205,15 @@ def computed(shape: tuple[int, ...], number: int = 1) -> Change:
         (set_in("inputs", []), "reads what was not computed"),
         (set_in("inputs", [0, 0]), "inputs are not its own"),
         (set_in("inputs", [0, 1]), "inputs are not its own"),
-        (set_in("tensors.0.quantization", None), "input has no scale"),
-        (set_in("tensors.5.quantization", None), "output has no scale"),
-        (set_in("tensors.2.quantization.scale", [0.0]), "scale out of range"),
-        (set_in("tensors.2.quantization.scale", [1e-12]), "scale out of range"),
-        (set_in("tensors.2.quantization.scale", [1e24]), "scale out of range"),
-        (set_in("tensors.2.quantization.scale", [float("nan")]), "scale out of range"),
+        (set_in("tensors.0.quantization", None), "a tensor has no scale"),
+        (set_in("tensors.5.quantization", None), "a tensor has no scale"),
+        (set_in("tensors.2.quantization", None), "a tensor has no scale"),
+        (lambda m: _per_channel(m, 0), "input has more than one scale"),
+        (lambda m: _per_channel(m, 5), "output has more than one scale"),
+        (set_in("tensors.2.quantization.scale", [0.0]), "or one out of range"),
+        (set_in("tensors.2.quantization.scale", [1e-12]), "or one out of range"),
+        (set_in("tensors.2.quantization.scale", [1e24]), "or one out of range"),
+        (set_in("tensors.2.quantization.scale", [float("nan")]), "or one out of range"),
         (set_in("tensors.2.quantization.zeroPoint", [128]), "zero points out of range"),
         (set_in("tensors.2.quantization.zeroPoint", []), "zero points out of range"),
         (set_in("tensors.2.isVariable", True), "writes where it must not"),
@@ -255,6 +258,13 @@ def _variable() -> Any:
     state = tensor("state", (1, 8), scale=1.0)
     state.isVariable = True
     return state
+
+
+def _per_channel(model: Any, tensor: int) -> None:
+    of = model.subgraphs[0].tensors[tensor]
+    of.quantization.scale = [0.5] * of.shape[1]
+    of.quantization.zeroPoint = [0] * of.shape[1]
+    of.quantization.quantizedDimension = 1
 
 
 @pytest.mark.parametrize("step", [0, -1, 1 << 16])
