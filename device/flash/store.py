@@ -133,7 +133,7 @@ class Store:
         notes: list[str] = []
         found = self.state()
         if found.lost:
-            notes.append(f"{found.lost}; the embedded model runs")
+            notes.append(found.lost)
             notes += (
                 f"slot {name} holds {bundle.id}, whole and signed; to use it again: "
                 f"lead12 model install {self._disk.slot_path(name)}"
