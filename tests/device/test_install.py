@@ -20,7 +20,15 @@ from device.bundles import read_bundle
 from device.config import Config
 from device.flash import audit, files
 from device.flash.audit import Head
-from device.flash.install import MAX_TEXT, MAX_WHO, Outcome, Refused, install, printable
+from device.flash.install import (
+    MAX_TEXT,
+    MAX_WHO,
+    Outcome,
+    Refused,
+    install,
+    install_file,
+    printable,
+)
 from device.flash.keyring import Key, Keyring, Role, key_id
 from device.flash.selftest import Budget
 from device.flash.state import State
@@ -352,6 +360,18 @@ def test_an_expired_key_installs_nothing_even_when_the_clock_is_set_back(store: 
     refused(store, GOOD, Refused.EXPIRED, says, clock_now=LOST_CLOCK)
 
 
+def test_what_an_installed_signature_has_proven_of_the_time_is_remembered(tmp_path: Path) -> None:
+    brief = replace(signing_key(2), expires=NOW + timedelta(days=1))
+    ring = ring_of(KEY, brief)
+    late = NOW + timedelta(days=2)
+    store = Store(tmp_path / "models")
+    store.trust(ring, "tester", NOW)
+    assert attempt(store, signed_bundle(seed=2, ring=ring), clock_now=LOST_CLOCK).ok
+    assert attempt(store, signed(unsigned_bundle("2.2-test"), 1, ring, late), clock_now=late).ok
+    again = signed_bundle("2.3-test", seed=2, ring=ring)
+    refused(store, again, Refused.EXPIRED, "rhythm-2.3-test is signed", clock_now=LOST_CLOCK)
+
+
 def test_a_clock_at_1970_locks_nobody_out(store: Store) -> None:
     assert attempt(store, GOOD, clock_now=LOST_CLOCK).ok
 
@@ -522,6 +542,13 @@ def test_a_card_that_gives_back_other_bytes_is_refused(
         Refused.STORAGE,
         "the device's card gave back other bytes than were written to it; replace it",
     )
+
+
+def test_of_a_file_no_more_is_read_than_a_bundle_may_have(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "film.l12"
+    file.write_bytes(bytes(MAX_BYTES + 2))
+    outcome = install_file(store, file, who="tester", clock_now=NOW, production=True)
+    assert (outcome.reason, outcome.sha256) == (Refused.TOO_LARGE, sha256(bytes(MAX_BYTES + 1)))
 
 
 def run(config: Config, *arguments: str) -> tuple[int, list[dict[str, str]], str]:

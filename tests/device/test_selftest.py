@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from device.flash.selftest import Budget, Flaw, Measured, SelfTestError, examine, judge
-from firmware.archive import pack, unpack
+from firmware.archive import MANIFEST, pack, unpack
 from firmware.bundle import Bundle
 from tests.device.waiting import wait_for
 
@@ -101,6 +102,10 @@ def test_a_budget_that_is_exceeded_fails_with_both_figures(
     assert says in str(error)
 
 
+def read(path: Path) -> str:
+    return path.read_text()
+
+
 def children() -> list[psutil.Process]:
     return [
         child
@@ -150,12 +155,28 @@ def test_a_hang_is_ended_and_leaves_no_process() -> None:
     assert not psutil.pid_exists(child.pid)
 
 
-def test_the_process_prints_one_object_and_runs_with_low_priority() -> None:
+@pytest.mark.parametrize(("activation", "divisor"), [("softmax", 1e-320), ("sigmoid", 1e-3)])
+def test_scores_that_are_no_numbers_fail(activation: str, divisor: float) -> None:
+    files = unpack(EMBEDDED)
+    manifest = json.loads(files[MANIFEST])
+    group = next(group for group in manifest["groups"] if group["activation"] == activation)
+    group["temperature"] = divisor
+    bad = pack({**files, MANIFEST: json.dumps(manifest).encode()})
+    error = failure(lambda: examine(bad, digest(bad), GENEROUS))
+    assert "scores that are no numbers" in str(error)
+
+
+def test_the_process_prints_one_object_and_takes_the_last_place() -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "device.flash.selftest", "/dev/stdin", "500", "20"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     wait_for("its low priority", lambda: os.getpriority(os.PRIO_PROCESS, child.pid) >= 10)
+    proc = Path(f"/proc/{child.pid}")
+    wait_for("its first place when memory runs out", lambda: "1000" in read(proc / "oom_score_adj"))
+    wait_for(
+        "its limit of memory", lambda: not re.search(r"space +unlimited", read(proc / "limits"))
+    )
     out, _ = child.communicate(EMBEDDED)
     assert child.returncode == 0
     assert Measured(**json.loads(out)).sha256 == digest(EMBEDDED)
