@@ -245,6 +245,53 @@ def test_what_is_no_command_is_answered_with_its_reason(rig: Rig, line: bytes, r
     assert (rig.link.counters.received, rig.link.counters.rejected) == (0, 1)
 
 
+SHA = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("members", "reason", "said"),
+    [
+        ({}, "bad_command", "model takes an action: list, info, begin, chunk"),
+        ({"action": "erase"}, "bad_command", "model takes an action"),
+        ({"action": ["list"]}, "bad_command", "model takes an action"),
+        ({"action": "list", "who": "x"}, "bad_command", "model list takes no arguments"),
+        ({"action": "confirm"}, "bad_command", "model confirm takes who"),
+        ({"action": "confirm", "who": ""}, "bad_value", "who must be 1 to 64 printable"),
+        ({"action": "confirm", "who": "a\nb"}, "bad_value", "who must be"),
+        ({"action": "confirm", "who": "é"}, "bad_value", "who must be"),
+        ({"action": "confirm", "who": "x" * 65}, "bad_value", "who must be"),
+        ({"action": "log", "last": 0}, "bad_value", "last must be from 1 to 1000"),
+        ({"action": "log", "last": True}, "bad_value", "last must be"),
+        ({"action": "install", "sha256": "../../x", "who": "x"}, "bad_value", "64 lower-case"),
+        ({"action": "install", "sha256": SHA + "\n", "who": "x"}, "bad_value", "sha256 must be"),
+        ({"action": "begin", "bytes": 0, "sha256": SHA, "keep": True}, "bad_value", "from 1 to"),
+        ({"action": "begin", "bytes": 9e9, "sha256": SHA, "keep": True}, "bad_value", "bytes must"),
+        ({"action": "begin", "bytes": 9, "sha256": SHA, "keep": 1}, "bad_value", "true or false"),
+        ({"action": "begin", "bytes": 9, "sha256": SHA}, "bad_command", "bytes, sha256, keep"),
+        ({"action": "chunk", "offset": 0, "bytes": 8193, "data": "0"}, "bad_value", "to 8192"),
+        ({"action": "chunk", "offset": -1, "bytes": 1, "data": "0"}, "bad_value", "offset must"),
+        ({"action": "chunk", "offset": 0, "bytes": 1, "data": ""}, "bad_value", "base 85"),
+        ({"action": "list", "x": "chunk" * 200}, "too_long", "at most 512 bytes"),
+        ({"x": "chunk", "action": "list", "y": "z" * 600}, "too_long", "at most 512 bytes"),
+        ({"action": "list"}, "failed", "this monitor keeps no models"),
+    ],
+)
+def test_a_model_command_that_does_not_fit_is_refused(
+    rig: Rig, members: dict[str, Any], reason: str, said: str
+) -> None:
+    line = encode(8, "command", pack({"command": "model", **members}))[:-1]
+    (error,) = rig.ask(line)
+    assert (error["type"], error["reason"]) == ("error", reason)
+    assert said in error["message"]
+    fits = VALIDATOR.is_valid(json.loads(line))
+    assert fits == (reason == "failed")  # the schema says the same
+
+
+def test_a_model_command_needs_a_crc(rig: Rig) -> None:
+    (error,) = rig.ask({"seq": 3, "type": "command", "command": "model", "action": "list"})
+    assert (error["reason"], error["re"]) == ("bad_crc", 3)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.binary(max_size=200) | st.sampled_from(
     [b"\n", b'{"type":"command",', b'"command":"snapshot"}\n', b'{"v":1', b"[" * 300, b"9" * 600]
@@ -383,6 +430,25 @@ def test_schema_refuses_what_is_not_a_result(change: dict[str, Any]) -> None:
     message = {"v": 1, "seq": 0, "type": "result", **RESULT, "crc": "00000000"}
     assert VALIDATOR.is_valid(message)
     assert not VALIDATOR.is_valid({**message, **change})
+
+
+def test_the_lines_in_the_docs_are_lines_of_this_protocol() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "serial-protocol.md").read_text()
+    lines = [line[2:] for line in text.splitlines() if line.startswith(('< {"v"', '> {"v"'))]
+    whole = [line for line in lines if "…" not in line]
+    assert len(whole) > 10
+    for line in whole:
+        VALIDATOR.validate(decode(line.encode(), crc_required=True))
+
+
+@pytest.mark.parametrize("text", ["µ" * 9000, "\U0001f9e0" * 9000, "", "it\nis"])
+@pytest.mark.parametrize("end", [{}, {"outcome": "refused", "sha256": SHA, "more": 1}])
+def test_whatever_the_installer_says_fits_a_line(text: str, end: dict[str, Any]) -> None:
+    names = dict.fromkeys(("stage", "reason", "model", "head"), text or "x")
+    said = messages.flash_event(10**9, {**names, "text": text or "x", **end})
+    line = encode(10**9, "event", pack(said))
+    VALIDATOR.validate(decode(line[:-1], crc_required=True))
+    assert len(line) <= MAX_LINE
 
 
 # -- results
