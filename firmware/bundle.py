@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -146,6 +146,8 @@ def _manifest(data: bytes) -> dict[str, Any]:
         raise BundleError(f"manifest.json is not JSON ({error})") from None
     if not isinstance(manifest, dict):
         raise BundleError("manifest.json is no JSON object")
+    if not all(map(str.isprintable, _texts(manifest))):
+        raise BundleError("manifest.json holds control characters, which a screen might obey")
     if (form := manifest.get("format")) != FORMAT:
         older = type(form) is int and form < FORMAT
         raise IncompatibleError(
@@ -162,6 +164,19 @@ def _manifest(data: bytes) -> dict[str, Any]:
             f"the bundle needs firmware {manifest['minimum_firmware']}, this is {have}; update it"
         )
     return manifest
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every name and text in a JSON value, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            left += [*one, *one.values()]
+        elif isinstance(one, list):
+            left += one
 
 
 def check_schema(manifest: Mapping[str, Any]) -> None:

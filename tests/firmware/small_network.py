@@ -61,7 +61,25 @@ def small_network(samples: int = SAMPLES, leads: int = LEADS) -> bytes:
     note = schema.MetadataT()
     note.name, note.buffer = b"min_runtime_version", 0
     model.metadata = [note]
+    model.signatureDefs = [_signature("signal", 0, "logits", 5)]
     return packed(model)
+
+
+def with_pool(data: bytes) -> bytes:
+    """MAX_POOL_2D in the place of RESHAPE, and a scale per channel; it need not run."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = 17
+        options = schema.Pool2DOptionsT()
+        options.strideW = options.strideH = options.filterWidth = options.filterHeight = 1
+        graph.operators[0].builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
+        graph.operators[0].builtinOptions = options
+        weights = graph.tensors[3].quantization
+        weights.scale, weights.zeroPoint = [0.01] * OUTPUTS, [0] * OUTPUTS
+        graph.operators[1].inputs = [2, 3, -1]
+
+    return changed(data, change)
 
 
 def tensor(
@@ -78,6 +96,16 @@ def tensor(
         made.quantization = schema.QuantizationParametersT()
         made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
     return made
+
+
+def _signature(source: str, first: int, target: str, last: int) -> Any:
+    signature = schema.SignatureDefT()
+    signature.signatureKey = b"serving_default"
+    maps = [schema.TensorMapT(), schema.TensorMapT()]
+    for of, name, index in zip(maps, (source, target), (first, last), strict=True):
+        of.name, of.tensorIndex = name.encode(), index
+    signature.inputs, signature.outputs = maps[:1], maps[1:]
+    return signature
 
 
 def _code(number: int) -> Any:

@@ -29,6 +29,7 @@ from tests.firmware.small_network import (
     schema,
     small_network,
     tensor,
+    with_pool,
 )
 
 EMBEDDED = unpack(resources.files("firmware").joinpath("embedded.l12").read_bytes())[MODEL]
@@ -245,6 +246,8 @@ def computed(shape: tuple[int, ...], number: int = 1) -> Change:
         (set_in("tensors.3.sparsity", schema.SparsityParametersT()), "a feature this firmware"),
         (lambda m: setattr(m.buffers[2], "offset", 4096), "a feature this firmware does not know"),
         (lambda m: setattr(m.metadata[0], "buffer", 9), "a note has no buffer"),
+        (lambda m: setattr(m.signatureDefs[0], "subgraphIndex", 1), "is of no subgraph"),
+        (lambda m: setattr(m.signatureDefs[0].outputs[0], "tensorIndex", 6), "signature names a"),
         (lambda m: setattr(m.operatorCodes[1], "builtinCode", 3), "has two codes"),
         (lambda m: m.operatorCodes.reverse(), "has the options of another operator"),
         (code(3), "CONV_2D has the options of another operator"),
@@ -268,16 +271,18 @@ def _per_channel(model: Any, tensor: int) -> None:
 
 
 @pytest.mark.parametrize("step", [0, -1, 1 << 16])
-def test_steps_that_would_divide_by_zero_or_run_away_are_refused(step: int) -> None:
-    def pool(model: Any) -> None:
-        code(17)(model)
-        options = schema.Pool2DOptionsT()
-        options.strideW = options.filterWidth = options.filterHeight = 1
-        options.strideH = step
-        model.subgraphs[0].operators[0].builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
-        model.subgraphs[0].operators[0].builtinOptions = options
+@pytest.mark.parametrize("field", ["strideH", "strideW", "filterWidth", "filterHeight"])
+def test_steps_that_would_divide_by_zero_or_run_away_are_refused(field: str, step: int) -> None:
+    pool = with_pool(SMALL)
+    check(pool, SAMPLES, LEADS, OUTPUTS)
+    wrong = changed(pool, set_in(f"operators.0.builtinOptions.{field}", step))
+    assert f"MAX_POOL_2D has a step of {step}" in refusal(wrong)
 
-    assert f"MAX_POOL_2D has a step of {step}" in refusal(changed(SMALL, pool))
+
+def test_a_scale_per_channel_must_be_one_per_channel() -> None:
+    for dimension in (1, 2, -1):
+        of = set_in("tensors.3.quantization.quantizedDimension", dimension)
+        assert "not one scale per channel" in refusal(changed(with_pool(SMALL), of))
 
 
 def test_a_bias_may_be_left_out_and_nothing_else() -> None:

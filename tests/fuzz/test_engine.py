@@ -1,0 +1,104 @@
+"""The fuzzer itself: it sees what goes wrong, and finds its way to it."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.engine import FindingError, fuzz, once, one_line
+from tests.fuzz.mutate import change_bytes, change_json, change_words, dump
+
+
+class Broken:
+    """A target with one defect each, told by the input."""
+
+    name = "broken"
+    modules = (__name__,)
+
+    def __init__(self, outside: Path) -> None:
+        self._outside = outside
+
+    def seeds(self) -> list[bytes]:
+        return [b"abc", b"abd"]
+
+    def change(self, rng: random.Random, data: bytes, other: bytes) -> bytes:
+        return change_bytes(rng, data, other)
+
+    def run(self, data: bytes, folder: Path) -> None:
+        (folder / "mine").write_bytes(data)
+        match data:
+            case b"raise":
+                raise KeyError("x")
+            case b"hang":
+                while True:
+                    pass
+            case b"hang in a handler":
+                while True:
+                    try:
+                        sum(range(1000))
+                    except Exception:
+                        continue
+            case b"write":
+                (self._outside / "x").write_bytes(data)
+            case b"open":
+                os.close(os.open(folder / ".." / "x", os.O_CREAT | os.O_WRONLY))
+            case b"link":
+                (folder / "link").symlink_to(self._outside)
+                (folder / "link" / "x").write_bytes(data)
+            case b"rename":
+                (folder / "mine").rename(self._outside / "x")
+            case b"start":
+                subprocess.run(["true"], check=True)
+            case b"long":
+                one_line("a\nb")
+            case _ if data[:1] == b"!":
+                if data[1:2] == b"?":
+                    raise FindingError("deep")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"abc", ""),
+        (b"raise", "KeyError at test_engine.py"),
+        (b"hang", "hangs for more than"),
+        (b"hang in a handler", "hangs for more than"),
+        (b"write", "open outside its folder"),
+        (b"open", "open outside its folder"),
+        (b"link", "outside its folder"),
+        (b"rename", "rename outside its folder"),
+        (b"start", "subprocess.Popen"),
+        (b"long", "not one plain line"),
+        (b"!?", "deep"),
+    ],
+)
+def test_the_fuzzer_sees_what_goes_wrong(
+    data: bytes, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.fuzz.engine.HANG_S", 0.2)
+    wrong = once(Broken(tmp_path), data)
+    assert says in wrong
+    assert bool(wrong) == bool(says)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_coverage_leads_to_what_lies_behind_two_conditions(tmp_path: Path) -> None:
+    """Both bytes at once would take 65 536 attempts and more."""
+    report = fuzz(Broken(tmp_path), seed=1, runs=8000)
+    assert any("deep" in wrong for wrong in report.findings)
+
+
+def test_changes_are_changes() -> None:
+    rng = random.Random(1)
+    data = bytes(range(64))
+    assert sum(change_bytes(rng, data, data[::-1]) != data for _ in range(100)) > 80
+    assert sum(change_words(rng, data, data) != data for _ in range(100)) > 80
+    value = {"a": [1, 2.5, None, {"b": "text"}], "c": True}
+    was = dump(random.Random(9), value)
+    changed = [change_json(rng, value) for _ in range(100)]
+    assert dump(random.Random(9), value) == was  # the original is left as it is
+    assert sum(one != value for one in changed) > 70
