@@ -203,7 +203,6 @@ class Remote:
             begun = self._ask("begin", **about, keep=False)
         self._acked = sent = begun["offset"]
         progress(self._acked, len(data))
-        first = self._seq + 1  # answers to lines before are not of these chunks
         under_way: dict[int, int] = {}  # seq -> offset behind its chunk
         until = self._clock() + self._window_s
         while self._acked < len(data):
@@ -217,7 +216,7 @@ class Remote:
             message = self._hear()
             if message is None:
                 continue
-            wanted = self._wanted(message, first)
+            wanted = self._wanted(message)
             if wanted is None:
                 continue
             if wanted > self._acked:
@@ -228,10 +227,9 @@ class Remote:
             if wanted < behind:  # that chunk was not taken: go back to it
                 under_way, sent = {}, wanted
 
-    def _wanted(self, message: dict[str, Any], first: int) -> int | None:
+    def _wanted(self, message: dict[str, Any]) -> int | None:
         """The offset that the answer to a chunk asks for; None for other messages."""
-        asked = message.get("re")
-        if asked is None or asked < first:
+        if message.get("re") is None:
             return None
         if message["type"] == "error":
             if message["reason"] == Wrong.NO_UPLOAD:

@@ -16,7 +16,7 @@ from tests.device.host import VALIDATOR
 from tests.device.test_link import RESULT, Stub
 
 TICK_S = 0.010  # between two polls of the monitor
-TTY_BYTES = 4096  # that a driver holds for a program that does not read, and a write waits for
+TTY_BYTES = 4096  # that a driver takes before a write waits
 
 _CHECKED: set[bytes] = set()  # messages that fit the schema, numbers aside
 Cut = Callable[[str, bytes], tuple[float, str] | None]
@@ -79,7 +79,14 @@ class Line:
         does, as with a UART), "kill" (of the monitor)
     """
 
-    def __init__(self, folder: Path, baud: int | None = None, cut: Cut | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        baud: int | None = None,
+        cut: Cut | None = None,
+        tty_bytes: int = TTY_BYTES,
+    ) -> None:
+        self._tty_bytes = tty_bytes
         self.store = Store(folder)
         self._cut = cut or (lambda way, line: None)
         self._bytes_per_tick = None if baud is None else baud / 10 * TICK_S
@@ -193,7 +200,7 @@ class Line:
 
     def waits(self, way: str) -> bool:
         """Whether a writer would block."""
-        return len(self._written[way]) >= TTY_BYTES
+        return len(self._written[way]) > self._tty_bytes
 
 
 class _End:

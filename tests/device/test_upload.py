@@ -275,11 +275,12 @@ def test_the_default_bundle_arrives_and_nothing_is_sent_twice(tmp_path: Path) ->
     assert len(commands(line)) == CHUNKS + 2
 
 
+@pytest.mark.parametrize("tty_bytes", [1000, 4096])
 @pytest.mark.parametrize(("baud", "seconds"), [(921_600, 7.5), (115_200, 60.0)])
 def test_the_line_is_kept_full_and_results_come_every_second(
-    tmp_path: Path, baud: int, seconds: float
+    tmp_path: Path, baud: int, seconds: float, tty_bytes: int
 ) -> None:
-    line = Line(tmp_path, baud)
+    line = Line(tmp_path, baud, tty_bytes=tty_bytes)
     with remote_of(line, baud) as remote:
         begun = line.now_s
         remote.upload(DATA)
@@ -344,6 +345,13 @@ def test_cut_at_the_beginning(tmp_path: Path, way: str, passes: float, event: st
     line = Line(tmp_path, cut=cut)
     upload_whole(line, DATA[:50_000])
     assert line.cuts == 1
+
+
+def test_a_killed_monitor_is_not_waited_for(tmp_path: Path) -> None:
+    line = Line(tmp_path, cut=EveryFourth("down", 0.5, "kill", 3))
+    upload_whole(line)
+    assert line.cuts == CHUNKS // 4
+    assert line.now_s < 1.0 + 0.25 * line.cuts  # it says itself that it knows of no upload
 
 
 def damage(line: Line, hits: Callable[[int, bytes], bool]) -> None:

@@ -145,11 +145,31 @@ def test_a_monitor_that_does_not_answer_is_told_in_one_sentence(line: Line) -> N
 def test_what_waited_for_a_laptop_does_not_count_as_silence(line: Line) -> None:
     """A monitor that ran without a laptop has 64 KiB of results to tell first."""
     slow = Line(line.store.folder or Path(), baud=115_200)
-    for _ in range(100):
+    for _ in range(200):
         slow.link.send("result", RESULT)
     with remote_of(slow) as remote:
         assert remote.list()["running"] == "embedded"
     assert asked(slow) == ["list"]
+
+
+def test_half_a_line_of_another_program_costs_nothing(line: Line) -> None:
+    line.put("down", b'{"v":1,"seq":4,"type":"comm')
+    line.sent.clear()
+    with remote_of(line) as remote:
+        remote.list()
+    assert asked(line) == ["list"]
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_port_that_fails(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(last: int) -> Any:
+        raise OSError(5, "Input/output error", "audit.log")
+
+    monkeypatch.setattr(line.store, "log", unreadable)
+    with remote_of(line) as remote, pytest.raises(RemoteError, match=r"Input/output.*audit\.log"):
+        remote.log(3)
+    assert line.link.connected
 
 
 def test_an_answer_to_another_program_is_not_taken(line: Line) -> None:
@@ -228,6 +248,7 @@ def test_an_outcome_that_got_lost_with_the_monitor_is_asked_for_again(line: Line
 
     outcome, _ = install(line, then=kill)
     assert outcome.ok
+    assert line.now_s < 20  # seconds after the hello, not after the installer's longest step
     assert len(line.store.asked) == 2
 
 
