@@ -73,13 +73,14 @@ def chain(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
     They may begin anywhere in the log, so the first is taken as it is.
     """
-    findings = []
+    findings: list[str] = []
     before: Entry | None = None
     for given in entries:
-        said = dict(given)
-        digest = said.pop("hash", "")
-        now = Entry(**{"torn": "", **said})
-        if now.hash != digest:
+        try:
+            now = Entry(**{"torn": "", **given})
+        except TypeError:
+            return [*findings, "an entry has other members than entries have"]
+        if now.hashed()[0].hash != now.hash:
             findings.append(f"entry {now.n} was changed: its hash is another one")
         elif before and now.n != before.n + 1:
             findings.append(f"entry {now.n} follows entry {before.n}: not in order")

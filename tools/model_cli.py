@@ -177,13 +177,18 @@ def _flash(
         print(said, flush=True)
 
     if port:
-        from tools.flash_line import Remote
+        from tools.flash_line import Remote, RemoteError
         from tools.upload import upload
 
         with Remote(port, baud, notice=_notice) as remote:
             upload(remote, data)
             work = remote.install if switch else remote.verify
-            outcome = work(data, somebody(who), tell)
+            try:
+                outcome = work(data, somebody(who), tell)
+            except KeyboardInterrupt:
+                raise RemoteError(
+                    "stopped listening; the device goes on, see lead12 model list and log"
+                ) from None
     else:
         local = _local(config)
         work = local.install if switch else local.verify
