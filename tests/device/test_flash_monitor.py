@@ -21,11 +21,12 @@ from device.config import Config
 from device.fast import run_fast
 from device.flash.keyring import Keyring, key_id
 from device.flash.store import MAX_STARTS, Store, store_folder
+from device.instrument import Instrument
 from device.link.port import PTY
 from device.supervisor import Supervisor
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
-from hal.frontend import FrameBlock, FrontendInfo
+from hal.frontend import Electrode, FrameBlock, FrontendInfo
 from tests.device.bedside import DISPLAY_NONE, Bedside, part, until_all
 from tests.device.bundle_kit import (
     NOW,
@@ -114,16 +115,19 @@ def test_new_model_takes_over_and_stays_after_its_windows(ward: Ward) -> None:
     assert hello["failed"] is None
 
 
-def test_windows_without_a_judgement_prove_nothing(ward: Ward) -> None:
-    def scenario() -> Iterator[Callable[[], bool]]:
-        put(ward.store, "3.0")
-        ward.until_s(9.5)  # nine seconds of "ANALYSING"
-        yield ward.heard("result", index=4499)
-        ward.until_s(12.5)  # the first window, and two more
-        yield ward.heard("event", event="model", state="confirmed")
-
-    ward.run(scenario())
-    assert ward.results[-1]["index"] == 5999
+def test_windows_without_a_judgement_prove_nothing(
+    signal_20s: tuple[FrontendInfo, FrameBlock],
+) -> None:
+    instrument = Instrument(Config())
+    instrument.connect(signal_20s[0])
+    counts = []
+    for first, last in ((0, 4750), (4750, 6250), (6250, 8250)):
+        block = part(signal_20s[1], first, last)
+        if first == 6250:  # the left arm has come off
+            block = replace(block, electrodes_off=np.full(len(block), 1 << Electrode.LA, np.uint16))
+        instrument.process(block)
+        counts.append(instrument.judged)
+    assert counts == [0, 3, 3]
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
