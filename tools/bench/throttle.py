@@ -30,7 +30,10 @@ class _Direction:
             self._held = os.read(self._source, int(self._allowed))
             self._allowed -= len(self._held)
         if self._held and select.select([], [self._target], [], 0)[1]:
-            taken = os.write(self._target, self._held)
+            try:
+                taken = os.write(self._target, self._held)
+            except BlockingIOError:  # room for less than a write: the next round
+                return
             self.carried += taken
             self._held = self._held[taken:]
 
