@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device.processes import ENVIRONMENT, EXIT_USAGE, PROCESSES, Process
+from device.processes import ENVIRONMENT, EXIT_USAGE, PROCESSES, WATCHDOG_S, Process
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -22,3 +22,8 @@ def test_unit_is_the_process_of_the_table(process: Process) -> None:
     assert dict(pair.split("=") for pair in service["Environment"].split()) == ENVIRONMENT
     assert service["RestartPreventExitStatus"] == str(EXIT_USAGE)
     assert service["Type"] == "notify"
+    assert float(service["WatchdogSec"]) == WATCHDOG_S
+
+
+def test_monitor_has_a_place_for_models() -> None:
+    assert "\nStateDirectory=lead12\n" in (UNITS / "lead12-monitor.service").read_text()
