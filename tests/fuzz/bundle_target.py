@@ -136,7 +136,7 @@ class BundleTarget:
         elif name == MANIFEST and rng.random() < 0.8:
             files[name] = _changed(rng, was)
         elif name == MODEL and rng.random() < 0.8:
-            files[name] = change_words(rng, was, others[MODEL])
+            files[name] = change_words(rng, was, was)
         elif rng.random() < 0.1:
             files.pop(name, None)
         elif rng.random() < 0.1:

@@ -95,7 +95,7 @@ def dump(rng: random.Random, value: Any) -> bytes:
             name = rng.choice(list(value))
             text = f"{text[:-1]},{json.dumps(name)}:{json.dumps(rng.choice(_VALUES))}}}"
         case 1:
-            text = "[" * 100_000 + text
+            text = f'{text[:-1]},"deep":{"[" * rng.choice((200, 9000, 100_000))}'
         case 2:
             text = f"\ufeff{text}"
     return text.encode("utf-8", "surrogatepass")

@@ -23,7 +23,7 @@ from tests.device.test_link import Stub
 from tests.fuzz.engine import FindingError, one_line
 from tests.fuzz.mutate import change_bytes, change_json, dump
 
-BUNDLE = bytes(range(256)) * 40
+BUNDLE = random.Random(0).randbytes(10_240)
 DIGEST = sha256(BUNDLE)
 CUT, KILL = b"--cut--\n", b"--kill--\n"  # in an input: the cable comes out, the monitor dies
 STEP_NS = 20_000_000  # between polls
@@ -91,9 +91,13 @@ class UploadTarget:
         self._valid: set[bytes] = set()  # lines that fit the schema, numbers aside
 
     def seeds(self) -> list[bytes]:
-        """An upload, one that is begun twice, and every other command."""
+        """Uploads: whole, with chunks twice, wrong, too many, cut off; every other command."""
         begin = model("begin", bytes=len(BUNDLE), sha256=DIGEST, keep=True)
         chunks = [chunk(at, BUNDLE[at : at + 4096]) for at in range(0, len(BUNDLE), 4096)]
+        wrong = b"".join(
+            model("chunk", offset=4096, bytes=4, data=data) for data in ("~~~~~", '"', "0", "00000")
+        )
+        deep = b'{"type":"command","command":"model","action":"chunk","data":' + b"[" * 9000 + b"\n"
         install = model("install", sha256=DIGEST, who="bench")
         verify = model("verify", sha256=DIGEST, who="bench")
         rest = [model("list"), model("info"), model("log", last=5), model("confirm", who="a"),
@@ -102,7 +106,10 @@ class UploadTarget:
                 command(command="start"), b'{"type":"command","command":"info"}\n']  # fmt: skip
         return [
             b"".join([begin, *chunks, verify, install]),
-            b"".join([begin, chunks[0], chunks[0], begin, *chunks[1:], chunks[2], install]),
+            b"".join(
+                [begin, chunks[0], chunks[0], begin, wrong, deep, *chunks[1:], chunks[2], install]
+            ),
+            b"".join([begin, *chunks, chunk(len(BUNDLE), b"more"), install]),
             b"".join(
                 [begin, *chunks[:2], CUT, begin, chunks[2], KILL, begin, install, CUT, install]
             ),
