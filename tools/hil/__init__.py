@@ -1,0 +1,1 @@
+"""QA's bench: scenarios run in virtual time or against a monitor on its serial line."""
