@@ -192,6 +192,7 @@ SCENARIOS = (
     ),
     Scenario("newer keyring", ONE, _trust_newer),
     Scenario("bundle with a newer keyring", ONE, _put("2.0", ring=NEWER)),
+    Scenario("refusal, on an empty disk", (), _refuse),
     Scenario("refusal", ONE, _refuse),
     Scenario("upload", ONE, _upload, then=_upload),
     Scenario("installer", ONE, _installer("2.0")),

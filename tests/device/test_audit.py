@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from device.flash import audit
@@ -112,6 +112,7 @@ LINES = st.one_of(
 
 @CALM
 @given(at=st.integers(0, ENTRIES), line=LINES)
+@example(at=ENTRIES, line=b"")
 def test_any_line_inserted_is_found(
     whole: tuple[bytes, Head], tmp_path: Path, at: int, line: bytes | int
 ) -> None:
@@ -178,7 +179,7 @@ def test_a_half_line_is_no_edit(tmp_path: Path, zeros: int, times: int) -> None:
     whole = path.read_bytes()
     append(path, head, note(3))
     line = path.read_bytes()[len(whole) :]
-    for cut in range(1, len(line) - 1):
+    for cut in range(1, len(line) - 1, 7):
         path.write_bytes(whole)
         for _ in range(times):  # the power goes again at the same entry
             before = path.read_bytes()
@@ -191,6 +192,9 @@ def test_a_half_line_is_no_edit(tmp_path: Path, zeros: int, times: int) -> None:
         assert read(path)[-1].torn
     path.write_bytes(path.read_bytes().replace(line[:cut], line[: cut - 1]))
     assert verify(path, after) == ["line 3 was changed, or is no entry of the log"]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[-1]]))
+    assert verify(path, after) == ["the half line before line 3 was removed"]
 
 
 def test_a_line_without_its_end_is_whole(tmp_path: Path) -> None:

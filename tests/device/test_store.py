@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from datetime import timedelta
@@ -206,6 +207,16 @@ def test_a_firmware_with_a_higher_counter_ends_an_older_model(
     )
 
 
+def test_confirming_an_older_model_does_not_lower_the_counter(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "2.0", 1)
+    newer = replace(EMBEDDED, counter=5)
+    monkeypatch.setattr("device.flash.contents._embedded", lambda: newer)
+    store.confirm("tester", NOW)
+    assert store.state().counter == 5
+
+
 def test_the_clock_does_not_go_behind_what_is_signed(store: Store) -> None:
     assert store.now(EPOCH) == KEYRING.issued
     put(store, "2.0")
@@ -308,3 +319,21 @@ def test_what_the_store_makes_all_may_read_and_none_but_the_owner_write(store: S
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()}
     assert set(modes.values()) == {0o644}
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o755
+
+
+def test_changes_of_many_processes_at_once_are_all_in_the_log(store: Store) -> None:
+    children = []
+    for i in range(4):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for _ in range(10):
+                    store.refused("no", model="", sha256="", who=f"tester {i}", clock_now=NOW)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    assert store.findings() == []
+    assert store.state().log.n == len(audit.read(store.log_path)) == 1 + 40

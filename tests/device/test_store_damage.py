@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -104,6 +105,50 @@ def test_a_flipped_bit_in_any_section_of_a_slot_is_seen(
     )
 
 
+def test_a_trial_that_cannot_be_counted_does_not_run_even_when_the_other_slot_is_damaged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, "1.0")
+    put(store, "2.0")
+    store.slot_path("a").write_bytes(b"")
+    save, failures = files.save, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def full_once(path: Path, data: bytes) -> None:
+        if failures:
+            raise failures.pop()
+        save(path, data)
+
+    monkeypatch.setattr(files, "save", full_once)
+    choice = store.choose(NOW, starting=True)
+    assert choice.state is ModelState.EMBEDDED
+    assert choice.notes == (
+        f"the disk of {store.folder} is full; make room and try again",
+        "so rhythm-2.0 cannot be tried",
+        "slot a (rhythm-1.0) is damaged; install it again",
+        f"{EMBEDDED.id} runs, the embedded model",
+    )
+    assert store.state().active is None
+    assert running(store) == ("2.0", "trial", "b")
+
+
+def test_a_slot_that_is_replaced_while_it_is_read_is_not_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, "1.0")
+    read, once = files.read, [True]
+
+    def late(path: Path, most: int) -> bytes:
+        if path.name == "a.l12" and once:
+            once.clear()
+            keep(store, "2.0")
+            put(store, "3.0")
+        return read(path, most)
+
+    monkeypatch.setattr(files, "read", late)
+    store.choose(NOW, starting=True)
+    assert running(store) == ("3.0", "trial", "a")
+
+
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Disk:
     """A disk with one model confirmed, counter 4, and one on trial."""
@@ -129,8 +174,14 @@ def test_every_byte_of_the_state_counts(used: Disk, tmp_path: Path) -> None:
             decode(state[:end])
 
 
-def test_a_state_that_contradicts_itself_is_damaged() -> None:
-    for wrong in (State(active="a"), State(trial=Trial("b", 0, "x")), State(counter=-1)):
+def test_a_state_that_contradicts_itself_is_damaged(used: Disk) -> None:
+    good = decode(used["models/state.json"])
+    for wrong in (
+        State(active="a"),
+        State(trial=Trial("b", 0, "x")),
+        State(counter=-1),
+        replace(good, trial=Trial("a", 0, "x")),  # confirmed and on trial
+    ):
         with pytest.raises(ValueError, match="damaged"):
             decode(encode(wrong))
 
