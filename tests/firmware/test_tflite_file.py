@@ -251,6 +251,8 @@ def computed(shape: tuple[int, ...], number: int = 1) -> Change:
         (lambda m: setattr(m.operatorCodes[1], "builtinCode", 3), "has two codes"),
         (lambda m: m.operatorCodes.reverse(), "has the options of another operator"),
         (code(3), "CONV_2D has the options of another operator"),
+        (set_in("operators.1.builtinOptions", None), "FULLY_CONNECTED has no options"),
+        (set_in("operators.0.builtinOptions.newShape", [1] * 7), "a list in it has 7 entries"),
     ],
 )  # fmt: skip
 def test_what_this_firmware_would_not_run_is_refused(change: Change, says: str) -> None:
