@@ -214,6 +214,7 @@ def test_confirming_an_older_model_does_not_lower_the_counter(
     newer = replace(EMBEDDED, counter=5)
     monkeypatch.setattr("device.flash.contents._embedded", lambda: newer)
     store.confirm("tester", NOW)
+    monkeypatch.undo()
     assert store.state().counter == 5
 
 
