@@ -12,6 +12,8 @@ import pytest
 from tests.fuzz.engine import FindingError, fuzz, once, one_line
 from tests.fuzz.mutate import change_bytes, change_json, change_words, dump
 
+HIGH = b"\xe0"
+
 
 class Broken:
     """A target with one defect each, told by the input."""
@@ -23,7 +25,7 @@ class Broken:
         self._outside = outside
 
     def seeds(self) -> list[bytes]:
-        return [b"abc", b"abd"]
+        return [b"abcdef"]
 
     def change(self, rng: random.Random, data: bytes, other: bytes) -> bytes:
         return change_bytes(rng, data, other)
@@ -55,9 +57,22 @@ class Broken:
                 subprocess.run(["true"], check=True)
             case b"long":
                 one_line("a\nb")
-            case _ if data[:1] == b"!":
-                if data[1:2] == b"?":
-                    raise FindingError("deep")
+            case _:
+                self._deep(data)
+
+    def _deep(self, data: bytes) -> None:
+        if data[:1] < HIGH:
+            return
+        if data[1:2] < HIGH:
+            return
+        if data[2:3] < HIGH:
+            return
+        if data[3:4] < HIGH:
+            return
+        if data[4:5] < HIGH:
+            return
+        if data[5:6] >= HIGH:
+            raise FindingError("deep")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +88,7 @@ class Broken:
         (b"rename", "rename outside its folder"),
         (b"start", "subprocess.Popen"),
         (b"long", "not one plain line"),
-        (b"!?", "deep"),
+        (b"\xff" * 6, "deep"),
     ],
 )
 def test_the_fuzzer_sees_what_goes_wrong(
@@ -86,9 +101,9 @@ def test_the_fuzzer_sees_what_goes_wrong(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_coverage_leads_to_what_lies_behind_two_conditions(tmp_path: Path) -> None:
-    """Both bytes at once would take 65 536 attempts and more."""
-    report = fuzz(Broken(tmp_path), seed=1, runs=8000)
+def test_coverage_leads_to_what_lies_behind_six_conditions(tmp_path: Path) -> None:
+    """Each is met by a byte in eight; all at once by one input in 262 144."""
+    report = fuzz(Broken(tmp_path), seed=1, runs=1000)
     assert any("deep" in wrong for wrong in report.findings)
 
 
