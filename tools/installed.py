@@ -68,10 +68,12 @@ def entry(of: Mapping[str, Any]) -> str:
     return f"{of['n']:>5}  {_time(of['utc'])}  {of['who']}  {of['what']}{model}{text}"
 
 
-def chain(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def chain(entries: Sequence[Mapping[str, Any]], head: Mapping[str, Any]) -> list[str]:
     """What is wrong with entries that came over the line, oldest first; [] for nothing.
 
     They may begin anywhere in the log, so the first is taken as it is.
+
+    head : number and hash of the last entry the device knew of before they were sent
     """
     findings: list[str] = []
     before: Entry | None = None
@@ -87,6 +89,10 @@ def chain(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         elif before and now.prev != before.hash:
             findings.append(f"entry {before.n} was changed or replaced: {now.n} does not follow it")
         before = now
+    if head["n"] and not any((e["n"], e["hash"]) == (head["n"], head["hash"]) for e in entries):
+        findings.append(
+            f"entry {head['n']}, which the device wrote, is missing: the end is cut off"
+        )
     return findings
 
 
@@ -98,7 +104,7 @@ def examine(
     return [
         ("state", "; ".join(listed["notes"])),
         (f"in use: {running or listed['running']} ({listed['state']})", ""),
-        (f"log, {len(entries)} entries that were sent", "; ".join(chain(entries))),
+        (f"log, {len(entries)} entries that were sent", "; ".join(chain(entries, listed["log"]))),
     ]
 
 

@@ -141,10 +141,11 @@ def log(
     from tools.installed import chain, entry
 
     with _device(port, baud, config) as device:
+        head = device.list()["log"]  # first: what is logged meanwhile comes after it
         entries = device.log(MOST_ENTRIES if check else last)
     findings: Sequence[str] = ()
     if check:
-        findings = chain(entries) if port else _local(config).log_findings()
+        findings = chain(entries, head) if port else _local(config).log_findings()
     for one in entries[-last:]:
         print(json.dumps(one) if as_json else entry(one))
     if check and as_json:

@@ -50,5 +50,6 @@ def listed(store: Store, *, running: str, state: str, trust: str) -> dict[str, A
         "failed": failed and {"model": failed.model, "why": failed.why, "utc": stamp(failed.utc)},
         "keyring": keyring.version if keyring else None,
         "trial": trial and {"slot": trial.slot, "starts": trial.starts, "by": trial.by},
+        "log": {"n": found.log.n, "hash": found.log.hash},
         "notes": [found.lost] if found.lost else [],
     }

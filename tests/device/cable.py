@@ -37,7 +37,7 @@ class Store:
                  "key": "", "since": ""}  # fmt: skip
         return {"running": "embedded", "state": "embedded", "counter": 1, "trust": "production",
                 "models": [about], "failed": None, "trial": None, "keyring": 1,
-                "notes": []}  # fmt: skip
+                "log": {"n": 0, "hash": ""}, "notes": []}  # fmt: skip
 
     def info(self) -> dict[str, Any]:
         return {"model": "rhythm-2.0", "sha256": "0" * 64, "state": "embedded", "accuracy": {}}

@@ -70,19 +70,26 @@ def test_entries_that_came_over_the_line_are_held_against_their_hashes(
     local.confirm("Ada")
     entries = [dict(one) for one in local.log(10)]
     assert len(entries) == 3
-    assert chain(entries) == chain(entries[1:]) == []
+    head = local.list()["log"]
+    assert chain(entries, head) == chain(entries[1:], head) == []
     CHANGES[found](entries[1])
-    assert chain(entries)[0].startswith(found)
+    assert chain(entries, head)[0].startswith(found)
     assert examine(local.list(), entries)[-1][1].startswith(found)
 
 
 def test_an_entry_that_was_taken_out_or_written_anew_is_found(local: Local) -> None:
     local.confirm("Ada")
     first, second, third = local.log(10)
-    assert "not in order" in chain([first, third])[0]
+    head = local.list()["log"]
+    assert "not in order" in chain([first, third], head)[0]
+    assert chain([first, second], head) == [
+        "entry 3, which the device wrote, is missing: the end is cut off"
+    ]
     forged = replace(audit.Entry(**{"torn": "", **second}), who="Eve").hashed()[0]
     anew = {**forged.to_dict(), "hash": forged.hash}
-    assert chain([first, anew, third]) == ["entry 2 was changed or replaced: 3 does not follow it"]
+    assert chain([first, anew, third], head) == [
+        "entry 2 was changed or replaced: 3 does not follow it"
+    ]
     assert entry(third).endswith("Ada  confirm rhythm-2.1.1: security counter 0")
 
 
