@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hal.ads1298.driver import Ads1298
+from hal.capture import captured_driver
 from hal.clock import Clock
 from hal.edge_reader import EdgePacedReader
 from hal.errors import FrontendError, Reason
@@ -17,7 +19,9 @@ from hal.linux_iio import LinuxIio
 from hal.linux_rpi_gpio import RpiGpioDataReady, RpiGpioPins
 from hal.linux_spi import DEFAULT_SPEED_HZ, SpidevBus
 from hal.patient import Patient
+from hal.replay import replay_frontend
 from hal.simulated import simulated_frontend
+from hal.spi import ControlPins, DataReady
 
 NOT_WIRED = -1  # a pin the board ties itself
 
@@ -30,7 +34,7 @@ _T = TypeVar("_T")
 class Wiring:
     """Options of ``ads1298`` and ``ads1298-rpigpio``: BCM numbers, -1 where the board ties a pin.
 
-    Defaults as in docs/wiring.md.
+    Defaults as in docs/wiring.md. ``capture``: a file that takes all that passes on the wires.
     """
 
     spi_bus: int = 0
@@ -40,6 +44,7 @@ class Wiring:
     reset: int = Pins().reset or NOT_WIRED
     power_down: int = Pins().power_down or NOT_WIRED
     start: int = Pins().start or NOT_WIRED
+    capture: str = ""
 
     def pins(self) -> Pins:
         """The lines, None for those the board ties. Raises FrontendError BAD_CONFIG."""
@@ -75,8 +80,17 @@ class IioOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class NoOptions:
-    """The simulated chip has none: its patient is configured elsewhere."""
+class SimulatedOptions:
+    """Options of ``simulated``; ``capture`` as for a real chip. Its patient is set elsewhere."""
+
+    capture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """Options of ``replay``: the capture."""
+
+    file: str = ""
 
 
 def build(
@@ -95,12 +109,12 @@ def build(
 
 
 def _simulated(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
-    _checked(NoOptions, options)
+    capture = _checked(SimulatedOptions, options).capture
     if patient is None:
         raise FrontendError(
             Reason.BAD_CONFIG, "the simulated chip has no patient", act="name a preset or a record"
         )
-    return simulated_frontend(patient, clock)
+    return simulated_frontend(patient, clock, capture=Path(capture) if capture else None)
 
 
 def _ads1298(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
@@ -113,8 +127,10 @@ def _ads1298(options: Options, clock: Clock, patient: Patient | None) -> Fronten
         pins = GpiodPins(chip, lines)
         opened.callback(pins.close)
         data_ready = GpiodDataReady(chip, wiring.data_ready)
+        opened.callback(data_ready.close)
+        driver = _driver("ads1298", wiring, spi, data_ready, pins, clock)
         opened.pop_all()
-    return Ads1298(spi, EdgePacedReader(spi, data_ready), pins, data_ready, clock, bus=spi.path)
+    return driver
 
 
 def _ads1298_rpigpio(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
@@ -126,7 +142,23 @@ def _ads1298_rpigpio(options: Options, clock: Clock, patient: Patient | None) ->
         pins = RpiGpioPins(lines)
         opened.callback(pins.close)
         data_ready = RpiGpioDataReady(wiring.data_ready, clock)
+        opened.callback(data_ready.close)
+        driver = _driver("ads1298-rpigpio", wiring, spi, data_ready, pins, clock)
         opened.pop_all()
+    return driver
+
+
+def _driver(
+    name: str,
+    wiring: Wiring,
+    spi: SpidevBus,
+    data_ready: DataReady,
+    pins: ControlPins,
+    clock: Clock,
+) -> Frontend:
+    if wiring.capture:
+        file = Path(wiring.capture)
+        return captured_driver(spi, data_ready, pins, clock, file=file, frontend=name, bus=spi.path)
     return Ads1298(spi, EdgePacedReader(spi, data_ready), pins, data_ready, clock, bus=spi.path)
 
 
@@ -134,11 +166,21 @@ def _linux_iio(options: Options, clock: Clock, patient: Patient | None) -> Front
     return LinuxIio(clock, external_references=_checked(IioOptions, options).external_references)
 
 
+def _replay(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
+    file = _checked(ReplayOptions, options).file
+    if not file:
+        raise FrontendError(
+            Reason.BAD_CONFIG, "replay of what?", act='set file = "..." in [frontend.options]'
+        )
+    return replay_frontend(Path(file), clock)
+
+
 BACKENDS: Mapping[str, Build] = {
     "simulated": _simulated,
     "ads1298": _ads1298,
     "ads1298-rpigpio": _ads1298_rpigpio,
     "linux-iio": _linux_iio,
+    "replay": _replay,
 }
 
 
@@ -152,7 +194,7 @@ def _checked(kind: type[_T], options: Options) -> _T:
                 act=f"use one of {', '.join(known)}" if known else "this back-end has none",
             )
         if type(value) is not known[key]:
-            words = {int: "a whole number", bool: "true or false"}
+            words = {int: "a whole number", bool: "true or false", str: "a text"}
             raise FrontendError(
                 Reason.BAD_CONFIG,
                 f"option {key} of the front end must be {words[known[key]]}, not {value!r}",
