@@ -132,9 +132,7 @@ def trace(
         if name not in requirements:
             found.problems.append(f"{TESTS}: {name} is no requirement of {PAGE}")
         found.problems += [
-            f"{TESTS}: {name}: there is no test {test}"
-            for test in named
-            if not _exists(test, root)
+            f"{TESTS}: {name}: there is no test {test}" for test in named if not _exists(test, root)
         ]
     for name, requirement in requirements.items():
         if not found.scenarios.get(name) and not tests.get(name):
