@@ -13,20 +13,15 @@ from numpy.typing import NDArray
 
 from hal.ads1298 import registers as reg
 from hal.ads1298.analog import AnalogFrontEnd, AnalogSettings
-from hal.ads1298.faults import Faults
+from hal.ads1298.faults import Faults, Kind
 from hal.ads1298.frame import FRAME_BYTES, pack, status_word
+from hal.ads1298.oscillator import Drifting, Oscillator
+from hal.ads1298.run_faults import RunFaults, answer_on_wire, shifted_right
 from hal.clock import Clock
 from hal.patient import Patient
 
-_LAST = 1 << 62  # a sequence no run reaches
 _CHUNK = 32  # conversions worked out at once for the byte path
-_TORN_BYTES = 9
 _OPCODES = {int(opcode) for opcode in reg.Opcode}
-
-
-def shifted_right(data: bytes) -> bytes:
-    """``data`` as it looks to a master that samples every bit one clock early."""
-    return (int.from_bytes(data, "big") >> 1).to_bytes(len(data), "big")
 
 
 class SimulatedChip:
@@ -42,16 +37,37 @@ class SimulatedChip:
         self, patient: Patient, clock: Clock, seed: int = 0, faults: Faults | None = None
     ) -> None:
         self.clock = clock
-        self.faults = faults or Faults()
+        self._faults = faults or Faults()
+        self._oscillator = Oscillator(self._faults.spells)
+        self._patient = patient
+        self._seed = seed
         self._analog = AnalogFrontEnd(patient, seed)
         self._powered = True
         self._in_reset = False
         self._edges_before = 0  # DRDY edges made before the present run of conversions
         self._t0_ns: int | None = None  # START; None = not converting
-        self._browned_out = False
+        self._dipped_ns = clock.now_ns()  # brown-outs until then are over
+        self._dipped_by_sample = False
         self._deaf_until_ns = 0
         self._edge_limit: int | None = None  # None = not worked out since registers changed
+        self._run: RunFaults | None = None
         self._power_on()
+
+    @property
+    def faults(self) -> Faults:
+        """What the chip and its wires suffer; may be changed at any time."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        self._meet_faults()
+
+    @property
+    def run(self) -> RunFaults:
+        """What the faults do to the present run of conversions; call while ``converting``."""
+        assert self._run is not None
+        return self._run
 
     # --- pins -----------------------------------------------------------------------------
 
@@ -90,10 +106,9 @@ class SimulatedChip:
     def edge_limit(self) -> int:
         """The first edge of this run that will not come: stopped, browned out, signal over."""
         if self._edge_limit is None:
-            limits = [self.faults.drdy_stops_at, self.faults.brown_out_at, self.signal_ends_at]
-            self._edge_limit = min(
-                _LAST if index is None else index + reg.SETTLED_EDGE for index in limits
-            )
+            end = self.signal_ends_at
+            limit = self.run.limit
+            self._edge_limit = limit if end is None else min(limit, end + reg.SETTLED_EDGE)
         return self._edge_limit
 
     @property
@@ -107,14 +122,19 @@ class SimulatedChip:
         return self._period_ns
 
     def edge_ns(self, edge: int) -> int | None:
-        """When this run's ``edge`` falls; None when it will not."""
+        """When DRDY falls for this run's ``edge``; None when it will not."""
         if self._t0_ns is None or edge >= self.edge_limit:
             return None
-        return self._t0_ns + (edge + 1) * self._period_ns
+        return self.run.conversion_ns(edge) + self.run.late_ns(edge)
 
     def newest_edge(self) -> int:
         """The newest edge of this run; -1 before the first."""
-        return self._newest(self.clock.now_ns())
+        now = self.clock.now_ns()
+        newest = self._newest(now)
+        if newest >= 0 and not self.run.regular:
+            t_ns = self.edge_ns(newest)
+            newest -= t_ns is not None and t_ns > now  # late by less than a period
+        return newest
 
     @property
     def edges_before(self) -> int:
@@ -128,14 +148,33 @@ class SimulatedChip:
     def _newest(self, now: int) -> int:
         if self._t0_ns is None:
             return -1
-        return min((now - self._t0_ns) // self._period_ns, self.edge_limit) - 1
+        return min(self.run.newest(now), self.edge_limit - 1)
 
     def _begin_conversions(self, now: int) -> None:
         self._end_conversions()
         self._t0_ns = now
         self._read_edge = -1
         self._latched = -1
+        self._meet_faults()
+
+    def _meet_faults(self) -> None:
+        """Faults, clock or run are new: what they do to each edge."""
         self._chunk_first = -1
+        self._edge_limit = None
+        if self._t0_ns is None:
+            return
+        self._run = RunFaults(
+            self._faults,
+            self._oscillator,
+            self._t0_ns,
+            self._period_ns,
+            seed=self._seed,
+            dipped_ns=self._dipped_ns,
+            dip_by_sample=not self._dipped_by_sample,
+        )
+        if not self._oscillator.steady:
+            first = self._oscillator.ticks(self._t0_ns) + reg.SETTLED_EDGE * self._period_ns
+            self._analog.patient = Drifting(self._patient, self._oscillator, first)
 
     def _end_conversions(self) -> None:
         if self._t0_ns is not None:
@@ -148,29 +187,12 @@ class SimulatedChip:
         """Frames uint8 [n, 27] of edges first..first+n-1 of this run, faults of data included."""
         index = first - reg.SETTLED_EDGE
         counts, statp, statn = self._analog.convert(self._settings, index, n)
+        self.run.stick(first, counts)
         gpio = reg.GPIO.get(self._registers["GPIO"], "GPIOD")
         status = np.full(n, status_word(gpio=gpio), np.uint32)
         status |= statp.astype(np.uint32) << np.uint32(12)
         status |= statn.astype(np.uint32) << np.uint32(4)
         return pack(status, counts)
-
-    def wire_bytes(self, first: int, frames: bytes) -> bytes:
-        """What becomes of whole frames, of edges from ``first`` on, on a faulty wire."""
-        faults = self.faults
-        if faults.miso_stuck is not None:
-            return bytes([faults.miso_stuck]) * len(frames)
-        if not faults.torn_frames and faults.bits_slip_at is None:
-            return frames
-        parts = []
-        for n in range(len(frames) // FRAME_BYTES):
-            part = frames[n * FRAME_BYTES : (n + 1) * FRAME_BYTES]
-            index = first + n - reg.SETTLED_EDGE
-            if index in faults.torn_frames:
-                part = part[_TORN_BYTES:] + bytes(_TORN_BYTES)
-            if faults.bits_slip_at is not None and index >= faults.bits_slip_at:
-                part = shifted_right(part)
-            parts.append(part)
-        return b"".join(parts)
 
     def read_many(self, edges: NDArray[np.int64]) -> bytes:
         """The block path: frames of consecutive ``edges`` as one RDATAC read of each gives."""
@@ -179,7 +201,7 @@ class SimulatedChip:
         self._read_edge = first + n - 1
         self._latched = self._read_edge
         self._position = FRAME_BYTES
-        wire = np.frombuffer(self.wire_bytes(first, data.tobytes()), np.uint8)
+        wire = np.frombuffer(self.run.on_wire(first, data.tobytes()), np.uint8)
         if len(edges) == n:
             return wire.tobytes()
         return bytes(wire.reshape(n, FRAME_BYTES)[edges - first].tobytes())
@@ -200,15 +222,14 @@ class SimulatedChip:
 
     def _power_on(self) -> None:
         now = self.clock.now_ns()
-        self._reset_since = now
+        self._reset_since = self._dipped_ns = now
         self._reset(now)
         self._deaf_until_ns = now + reg.tclk_ns(reg.POWER_ON_TCLK)
 
     def _reset(self, now: int) -> None:
         self._end_conversions()
         self._registers = {register.name: register.reset for register in reg.REGISTERS}
-        self._registers[reg.ID.name] = self.faults.chip_id
-        self._registers[reg.CONFIG2.name] = self.faults.config2_reset
+        self._registers[reg.CONFIG2.name] = self._faults.config2_reset
         self._rdatac = True
         self._standby = False
         self._period_ns = reg.period_ns(self._registers["CONFIG1"])
@@ -235,6 +256,8 @@ class SimulatedChip:
             return 0
         register = reg.REGISTERS[address]
         value = self._registers[register.name]
+        if register is reg.ID:
+            return self._identity(now)
         index = max(self._newest(now) - reg.SETTLED_EDGE, 0)
         if register is reg.CONFIG3:
             off = self._analog.right_leg_off(self._settings, index)
@@ -243,6 +266,13 @@ class SimulatedChip:
             _, statp, statn = self._analog.convert(self._settings, index, 1)
             return int((statp if register is reg.LOFF_STATP else statn)[0])
         return value
+
+    def _identity(self, now: int) -> int:
+        for spell in self._faults.spells:
+            over = spell.end_ns is not None and spell.end_ns <= now
+            if spell.kind is Kind.WRONG_ID and spell.start_ns <= now and not over:
+                return spell.value[0]
+        return self._faults.chip_id
 
     def _write_register(self, address: int, value: int, now: int) -> None:
         if address >= len(reg.REGISTERS):
@@ -268,40 +298,48 @@ class SimulatedChip:
         Any SPI mode but 1 reads every bit one clock early; commands are heard in all of them.
         """
         now = self.clock.now_ns()
-        if self.faults.brown_out_at is not None and not self._browned_out:
-            dip = self.faults.brown_out_at + reg.SETTLED_EDGE
-            if self._t0_ns is not None and now >= self._t0_ns + (dip + 1) * self._period_ns:
-                self._browned_out = True
-                self._reset(now)
+        self._dip(now)
+        self._answering = False
         if not self._powered or self._in_reset:
             miso = bytes(len(mosi))
         else:
             miso = self._clock_bytes(mosi, now, byte_ns)
-        if self.faults.miso_stuck is not None:
-            return bytes([self.faults.miso_stuck]) * len(mosi)
+        if self._answering or not any(miso):  # frames have met their faults already
+            miso = answer_on_wire(self._faults, now, self._seed, miso)
         return miso if mode == reg.SPI_MODE else shifted_right(miso)
+
+    def _dip(self, now: int) -> None:
+        """Reset if the supply has dipped since the last look."""
+        if self._t0_ns is not None and self.run.brown_out_ns is not None:
+            dips = [self.run.brown_out_ns]
+        else:
+            dips = [s.start_ns for s in self._faults.spells if s.kind is Kind.BROWN_OUT]
+        due = [at_ns for at_ns in dips if self._dipped_ns < at_ns <= now]
+        if due:
+            self._dipped_by_sample |= self._faults.brown_out_at is not None
+            self._dipped_ns = max(due)
+            self._reset(now)
 
     def _clock_bytes(self, mosi: bytes, now: int, byte_ns: int) -> bytes:
         out = bytearray(len(mosi))
         command: list[int] = []  # of a command that takes more than one byte
         left = 0  # register bytes still to come
         sending = False  # RDATA was heard: the frame follows
-        t0, period = self._t0_ns, self._period_ns
+        newest = self.run.newest if self._t0_ns is not None else None
         for n, byte in enumerate(mosi):
             t = now + n * byte_ns
             if t < self._deaf_until_ns:
                 continue
             if (self._rdatac and not command) or sending:
-                if not sending and t0 is not None:
-                    newest = (t - t0) // period - 1
-                    if newest != self._latched:
-                        self._latch(self._newest(t))
+                if not sending and newest is not None and newest(t) != self._latched:
+                    self._latch(self._newest(t))
                 if self._position < FRAME_BYTES:
                     out[n] = self._out[self._position]
                     self._position += 1
             if left:
                 if command[0] == reg.Opcode.RREG:
                     out[n] = self._read_register(command[1], t)
+                    self._answering = True
                 else:
                     self._write_register(command[1], byte, t)
                 command[1] += 1
@@ -320,7 +358,7 @@ class SimulatedChip:
                         command = [opcode, byte & reg.OPCODE_ADDRESS_MASK]
                 elif byte in _OPCODES:
                     sending = self._command(reg.Opcode(byte), t + byte_ns)
-                    t0, period = self._t0_ns, self._period_ns
+                    newest = self.run.newest if self._t0_ns is not None else None
         return bytes(out)
 
     def _latch(self, edge: int) -> None:
@@ -328,7 +366,7 @@ class SimulatedChip:
         if edge == self._latched or edge < 0:
             return
         self._latched = self._read_edge = edge
-        self._out = self.wire_bytes(edge, self._frame(edge))
+        self._out = self.run.on_wire(edge, self._frame(edge))
         self._position = 0
 
     def _command(self, opcode: reg.Opcode, t: int) -> bool:

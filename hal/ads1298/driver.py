@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hal.ads1298 import registers as reg
 from hal.ads1298 import wiring
+from hal.ads1298.edge_count import EdgeCount
 from hal.ads1298.frame import FRAME_BYTES, is_frame, unpack
 from hal.ads1298.self_test import measure_housekeeping, run_checks
 from hal.ads1298.settings import settings_for
@@ -249,6 +250,7 @@ class Ads1298:
     def _forget_samples(self) -> None:
         self._pending: list[FrameBlock] = []
         self._failure: FrontendError | None = None
+        self._edge_count = EdgeCount()
         self._next_index = 0
         self._bad_run = 0
         self._unsettled = reg.SETTLED_EDGE
@@ -264,7 +266,7 @@ class Ads1298:
         if not len(edges):
             raise self._no_edges(timeout_ns)
         status, counts = unpack(data)
-        index = edges[:, 0] - reg.SETTLED_EDGE
+        index = self._edge_count.number(edges) - reg.SETTLED_EDGE
         settled = index >= 0
         self._unsettled = max(self._unsettled - len(edges), 0)
         good = settled & is_frame(status)

@@ -56,15 +56,14 @@ class ChipDataReady:
         chip = self._chip
         deadline = chip.clock.now_ns() + timeout_ns
         while True:
-            offset = chip.edges_before - self._first
-            newest = self._seen_up_to(chip.newest_edge(), self._returned - offset)
+            newest = self._seen_up_to(chip.newest_edge())
             if newest is not None:
                 t_ns = chip.edge_ns(newest)
                 assert t_ns is not None
-                self._returned = newest + offset
-                return Edge(self._returned, t_ns)
+                self.take(newest)
+                return Edge(self.sequence(newest), t_ns)
             self._raise_at_end()
-            due = chip.edge_ns(self.next_seen(max(chip.newest_edge(), self._returned - offset)))
+            due = chip.edge_ns(self.next_seen(max(chip.newest_edge(), self._last_taken())))
             if due is None or due > deadline:
                 chip.clock.sleep_until_ns(deadline)
                 return None
@@ -73,9 +72,15 @@ class ChipDataReady:
     def next_seen(self, edge: int) -> int:
         """The first edge after ``edge`` of this run that the host will see."""
         edge += 1
-        while edge - reg.SETTLED_EDGE in self._chip.faults.missed_edges:
-            edge += 1
+        if self._chip.converting:
+            run = self._chip.run
+            while edge in run.missed or edge in run.unmade:
+                edge = run.unmade.next_outside(run.missed.next_outside(edge))
         return edge
+
+    def sequence(self, edge: int) -> int:
+        """The line's own number of an edge of this run: what it does not make is not counted."""
+        return edge - self._chip.run.unmade.below(edge) + self._offset
 
     def reset(self) -> None:
         self._first = self._chip.edges_before + self._chip.newest_edge() + 1
@@ -84,14 +89,24 @@ class ChipDataReady:
     def close(self) -> None:
         """Nothing to release."""
 
-    def take(self, edges: NDArray[np.int64]) -> None:
-        """Mark ``edges`` of this run, read by the block path, as returned."""
-        self._returned = int(edges[-1]) + self._chip.edges_before - self._first
+    def take(self, edge: int) -> None:
+        """Mark this run's edges up to ``edge`` as returned."""
+        self._returned = edge + self._offset
 
-    def _seen_up_to(self, newest: int, returned: int) -> int | None:
-        while newest > returned and newest - reg.SETTLED_EDGE in self._chip.faults.missed_edges:
-            newest -= 1
-        return newest if newest > returned else None
+    @property
+    def _offset(self) -> int:
+        return self._chip.edges_before - self._first
+
+    def _last_taken(self) -> int:
+        return self._returned - self._offset
+
+    def _seen_up_to(self, newest: int) -> int | None:
+        last = self._last_taken()
+        if newest > last:
+            run = self._chip.run
+            while newest in run.missed or newest in run.unmade:
+                newest = run.unmade.last_outside(run.missed.last_outside(newest))
+        return newest if newest > last else None
 
     def _raise_at_end(self) -> None:
         chip = self._chip
@@ -138,18 +153,29 @@ class ChipFrames:
         if first is None:
             return b"", np.empty((0, 2), np.int64)
         assert frame_bytes == FRAME_BYTES
-        chip = self._chip
-        edges = self._edges(chip.newest_edge(), max_frames)
+        chip, run = self._chip, self._chip.run
+        edges = self._edges(chip.newest_edge(), max_frames, timeout_ns)
         t_ns = first.t_ns + (edges - edges[0]) * chip.period_ns
-        data = chip.read_many(edges)
         sequences = first.sequence + (edges - edges[0])
-        self._line.take(edges)
+        if not run.regular:
+            t_ns = np.array([run.conversion_ns(e) + run.late_ns(e) for e in edges.tolist()])
+        if run.unmade:
+            sequences = np.array([self._line.sequence(e) for e in edges.tolist()])
+        data = chip.read_many(edges)
+        self._line.take(int(edges[-1]))
         chip.clock.sleep_until_ns(int(t_ns[-1]) + frame_bytes * self._spi.byte_ns)
         return data, np.stack((sequences, t_ns), axis=1)
 
-    def _edges(self, first: int, max_frames: int) -> NDArray[np.int64]:
-        """Up to ``max_frames`` edges from ``first`` that the host sees and that will come."""
-        missed = sorted(i + reg.SETTLED_EDGE for i in self._chip.faults.missed_edges)
-        edges = np.arange(first, first + max_frames + len(missed))
-        edges = edges[~np.isin(edges, missed)] if missed else edges
-        return edges[edges < self._chip.edge_limit][:max_frames]
+    def _edges(self, first: int, max_frames: int, timeout_ns: int) -> NDArray[np.int64]:
+        """Up to ``max_frames`` edges from ``first`` that the host sees in time."""
+        run, limit = self._chip.run, self._chip.edge_limit
+        if not (run.missed or run.unmade):
+            return np.arange(first, min(first + max_frames, limit))
+        edges = [first]
+        while len(edges) < max_frames:
+            edge = self._line.next_seen(edges[-1])
+            wait_ns = run.conversion_ns(edge) - run.conversion_ns(edges[-1])
+            if edge >= limit or wait_ns > timeout_ns:
+                break
+            edges.append(edge)
+        return np.array(edges)
