@@ -1,8 +1,13 @@
-"""What technicians and monitors do with a store, cut everywhere, and if what is left runs."""
+"""What technicians and monitors do with a store, cut everywhere, and if what is left runs.
+
+``python -m tests.device.power_scenarios`` prints the counts as JSON.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
+import tempfile
 import zlib
 from base64 import b85encode
 from collections import Counter
@@ -341,3 +346,9 @@ def _is_whole(store: Store) -> None:
     assert store.findings() == [], store.findings()
     names = {path.name for path in store.folder.glob("*")}
     assert names <= KNOWN, names - KNOWN
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        found = survey(Path(name))
+    print(json.dumps({"cuts": found.cuts.total(), "disks": found.disks.total(), "bad": found.bad}))

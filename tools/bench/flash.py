@@ -7,6 +7,7 @@ a line of the stated rate, both ways.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import subprocess
 import sys
@@ -83,8 +84,23 @@ class Tap(SerialWire):
         return data
 
 
+def power_cuts() -> list[Figure]:
+    """What the store's power-cut simulator finds; it is in the checkout, not in the wheel."""
+    root = Path(__file__).parents[2]
+    if not (root / "tests").is_dir():
+        return []
+    simulator = [sys.executable, "-m", "tests.device.power_scenarios"]
+    found = json.loads(subprocess.run(simulator, cwd=root, capture_output=True, check=True).stdout)
+    part = "power cut anywhere in an install, a trial, a rollback"
+    return [
+        Figure(part, "distinct places", found["cuts"], "", low=200),
+        Figure(part, "distinct disks left behind", found["disks"], ""),
+        Figure(part, "bricked, or not the old or the new model", len(found["bad"]), "", high=0),
+    ]
+
+
 def measure() -> list[Figure]:
-    """Install four models, here and over two lines; try what must be refused."""
+    """Install four models, here and over two lines; try what must be refused; cut the power."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first, second, third, fourth = bundles(folder, 4)
@@ -120,6 +136,7 @@ def measure() -> list[Figure]:
                    results.longest_s, "s", high=2),
             Figure("bundles that must be refused", "refused", sum(not o.ok for o in outcomes),
                    f"of {len(outcomes)}", low=len(outcomes)),
+            *power_cuts(),
         ]  # fmt: skip
 
 
