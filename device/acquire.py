@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Protocol
 
 from device import config as settings
 from device.notify import notifier
@@ -24,7 +25,14 @@ from device.segment import RingError
 from device.source import build_frontend
 from hal.clock import Clock, RealClock
 from hal.errors import HalError, Reason
-from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
+from hal.frontend import (
+    SAMPLE_NS,
+    SAMPLE_RATE_HZ,
+    FrameBlock,
+    Frontend,
+    FrontendConfig,
+    FrontendInfo,
+)
 
 MAX_FRAMES = 4
 READ_TIMEOUT_S = 0.5
@@ -43,21 +51,40 @@ class Exit(IntEnum):
     USAGE = 2  # bad arguments or a ring that cannot be used: trying again would not help
 
 
+class Sink(Protocol):
+    """What samples go into: ``RingWriter``, whose members these are."""
+
+    next_index: int
+    last_t_ns: int | None
+
+    def write(self, block: FrameBlock, *, estimated: bool = False) -> None: ...
+
+    def describe(self, info: FrontendInfo) -> None: ...
+
+    def say(self, state: WriterState, now_ns: int, fault: str = "") -> None: ...
+
+    def heartbeat(self, now_ns: int) -> None: ...
+
+
 class Acquisition:
     """Front end to ring, through every fault.
 
     build : makes a fresh front end for each attempt; log : takes one line per change of state
+    ring : takes the samples, and what there is to say of them
+    max_frames : asked of the front end at once
     """
 
     def __init__(
         self,
         build: Callable[[], Frontend],
         config: FrontendConfig,
-        ring: RingWriter,
+        ring: Sink,
         clock: Clock,
         log: Callable[[str], None],
         notify: Callable[[str], None] = lambda state: None,
+        max_frames: int = MAX_FRAMES,
     ) -> None:
+        self._max_frames = max_frames
         self._build = build
         self._config = config
         self._ring = ring
@@ -101,7 +128,7 @@ class Acquisition:
             self._ring.describe(info)
             self._log(f"{info.detail}, {info.nv_per_count:.3f} nV per count")
             while not stopping():
-                self._store(frontend.read(MAX_FRAMES, READ_TIMEOUT_S))
+                self._store(frontend.read(self._max_frames, READ_TIMEOUT_S))
         finally:
             with contextlib.suppress(HalError):  # it may have gone; the first fault is the news
                 frontend.stop()

@@ -24,7 +24,7 @@ from device.link import messages
 from device.link.commands import SETTINGS
 from device.link.flashing import Flasher
 from device.link.link import Link
-from device.link.port import Port
+from device.link.port import Opener, Opening, Port
 from device.link.protocol import VERSION
 from firmware.call import READABLE
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
@@ -42,6 +42,7 @@ class Instrument:
     model : makes the calls; None for the one the settings name
     instead : asked, with the reason, when the analysis failed; another model, or None to go on
     port : an open port for the link instead of the configured one
+    opener : opens the configured port, when that is lost
     flasher : what ``model`` commands of the host act on
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
@@ -54,6 +55,7 @@ class Instrument:
         model: Model | None = None,
         instead: Callable[[str], Model | None] = lambda why: None,
         port: Port | None = None,
+        opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
@@ -71,7 +73,8 @@ class Instrument:
         self._failed_at = 0  # index behind the block at which the analysis failed
         self._traces: deque[Trace] = deque()  # the last 10 s
         self._undrawn: list[Trace] = []
-        self.link = Link(config.serial.port, config.serial.baud, self, port=port, flasher=flasher)
+        serial = config.serial
+        self.link = Link(serial.port, serial.baud, self, port=port, opener=opener, flasher=flasher)
         self._pipeline: Pipeline | None = None
         self._adopt_settings(config)
         self.model = Model(None, "none")
@@ -216,6 +219,19 @@ class Instrument:
             self._log(text)
         self.screen.note(part, text)
         self.link.send("event", messages.fault_event(self.index, part, text))
+
+    def front_end(self, fault: str, *, samples: bool) -> None:
+        """How the front end is: ``fault`` ("" : well), and whether a sample came of it yet.
+
+        Without one there is no patient to show: the whole screen says why.
+        """
+        self.fault("frontend", fault)
+        if fault:
+            self.screen.message = ("NO SIGNAL", fault)
+        elif not samples:
+            self.screen.message = ("STARTING", "waiting for the front end")
+        else:
+            self.screen.message = None
 
     # -- what the host asks for
 

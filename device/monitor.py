@@ -183,8 +183,7 @@ class Monitor:
             return False
         age = timedelta(microseconds=(now_ns - self._newest_ns) // 1000)
         instrument.utc = (_utc() - age).isoformat(timespec="milliseconds")
-        instrument.fault("frontend", self._frontend_fault(status, silent))
-        self._say_why_blank(status)
+        instrument.front_end(self._frontend_fault(status, silent), samples=status.samples > 0)
         instrument.fault("display", self._panel.failure or self._bad_display)
         if instrument.link.enabled:
             instrument.fault("serial", instrument.link.failure)
@@ -197,16 +196,6 @@ class Monitor:
         if silent and status.state is not WriterState.ENDED:
             return "acquire does not answer"
         return ""
-
-    def _say_why_blank(self, status: RingStatus) -> None:
-        """Without a front end there is no patient to show: the whole screen says why."""
-        fault = self._instrument.faults.get("frontend")
-        if fault:
-            self._instrument.screen.message = ("NO SIGNAL", fault)
-        elif status.samples == 0:
-            self._instrument.screen.message = ("STARTING", "waiting for the front end")
-        else:
-            self._instrument.screen.message = None
 
     def _detach(self) -> None:
         if self._ring is not None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from device.link.commands import MAX_CHUNK_LINE, MAX_COMMAND, Action, Command, Name, parse
 from device.link.flashing import Flasher, Models
 from device.link.outbox import Outbox
-from device.link.port import Opener, Port
+from device.link.port import Opener, Opening, Port
 from device.link.protocol import AROUND, MAX_LINE, LineSplitter, ProtocolError, Wrong, encode, pack
 
 READ_BYTES = 4096  # per poll: four times what 921 600 baud bring in 10 ms; bounds a flood's work
@@ -76,6 +76,7 @@ class Link:
 
     name, baud : the port, as ``open_port`` takes them; "" for no line at all
     port : a port that is open already, used first
+    opener : opens the port by its name and line rate, aside
     flasher : what ``model`` commands act on; None where no models can be installed
     """
 
@@ -86,8 +87,10 @@ class Link:
         instrument: Instrument,
         *,
         port: Port | None = None,
+        opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
     ) -> None:
+        self._open = opener
         self._name, self._baud = name, baud
         self._instrument = instrument
         self._models = Models(flasher)
@@ -96,7 +99,7 @@ class Link:
         self._commands = _Allowance(COMMANDS_PER_S, COMMAND_BURST)
         self._chunks = _Allowance(CHUNKS_PER_S, CHUNK_BURST)
         self._errors = _Allowance(ERRORS_PER_S, ERROR_BURST)
-        self._opener: Opener | None = None
+        self._opener: Opening | None = None
         self._port: Port | None = None
         self._retry_at_ns = 0
         self._retry_ns = RETRY_FIRST_NS
@@ -165,7 +168,7 @@ class Link:
         if self._opener is None:
             if now_ns < self._retry_at_ns:
                 return
-            self._opener = Opener(self._name, self._baud)
+            self._opener = self._open(self._name, self._baud)
         try:
             opened = self._opener.poll()
         except OSError as error:

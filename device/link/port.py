@@ -125,6 +125,14 @@ def host_end(name: str) -> str:
     return name.removeprefix(FD_PREFIX).partition(":")[2] if name.startswith(FD_PREFIX) else ""
 
 
+class Opening(Protocol):
+    """A port being opened."""
+
+    def poll(self) -> Port | None:
+        """The open port, None while it is being opened. Raises OSError when it cannot be."""
+        ...
+
+
 class Opener:
     """Opens a port in a thread; ``poll`` says how it went."""
 
