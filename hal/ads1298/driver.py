@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hal.ads1298 import registers as reg
-from hal.ads1298 import wiring
+from hal.ads1298.decode import FrameDecoder
 from hal.ads1298.edge_count import EdgeCount
-from hal.ads1298.frame import FRAME_BYTES, is_frame, unpack
+from hal.ads1298.frame import FRAME_BYTES
 from hal.ads1298.self_test import measure_housekeeping, run_checks
 from hal.ads1298.settings import settings_for
 from hal.clock import Clock, sleep_ns
@@ -22,7 +19,6 @@ from hal.errors import FrontendError, Reason
 from hal.frontend import (
     Capability,
     Check,
-    Electrode,
     FrameBlock,
     FrontendConfig,
     FrontendInfo,
@@ -30,10 +26,8 @@ from hal.frontend import (
 )
 from hal.spi import ControlPins, DataReady, FrameReader, SpiBus
 
-BAD_FRAMES_MAX = 8  # so many in a row are no accident
 MEASURE_TIMEOUT_S = 0.1
 RESET_NS = 100_000  # RESET held low; the chip asks for 1 us
-_RL_BIT = np.uint16(1 << Electrode.RL)
 _CHECK_WIRES = "check power and the MISO, SCLK and CS wires"
 
 
@@ -115,14 +109,8 @@ class Ads1298:
             raise FrontendError(
                 Reason.BAD_CONFIG, f"{max_frames} frames asked for", act="ask for 1 or more"
             )
-        while not self._pending:
-            if self._failure is not None:
-                raise self._failure
+        while (block := self._decoder.pop(max_frames)) is None:
             self._fetch(max_frames, round(timeout_s * 1e9))
-        block = self._pending.pop(0)
-        if len(block) > max_frames:
-            block, rest = _split(block, max_frames)
-            self._pending.insert(0, rest)
         return block
 
     def stop(self) -> None:
@@ -248,89 +236,33 @@ class Ads1298:
     # --- samples --------------------------------------------------------------------------
 
     def _forget_samples(self) -> None:
-        self._pending: list[FrameBlock] = []
-        self._failure: FrontendError | None = None
+        self._decoder = FrameDecoder()
         self._edge_count = EdgeCount()
-        self._next_index = 0
-        self._bad_run = 0
         self._unsettled = reg.SETTLED_EDGE
         self._until_rl_check = self._config.rl_check_every
         self._rl_off = False
 
     def _fetch(self, max_frames: int, timeout_ns: int) -> None:
-        """Read once; leaves blocks in ``_pending``, a failure that follows them in ``_failure``."""
+        """Read once; leaves blocks in the decoder, and a failure that follows them."""
         every = self._config.rl_check_every
         wanted = min(max_frames, self._until_rl_check) if every else max_frames
         wanted += self._unsettled
         data, edges = self._reader.read_frames(wanted, FRAME_BYTES, timeout_ns)
         if not len(edges):
             raise self._no_edges(timeout_ns)
-        status, counts = unpack(data)
         index = self._edge_count.number(edges) - reg.SETTLED_EDGE
-        settled = index >= 0
         self._unsettled = max(self._unsettled - len(edges), 0)
-        good = settled & is_frame(status)
-        if good.all():
-            self._bad_run = 0
-        else:
-            stop = self._count_bad(good | ~settled, status)
-            good[stop:] = False
-        self._append(index, edges[:, 1], counts, status, good)
+        self._decoder.push(index, edges[:, 1], data, rl_off=self._rl_off)
         if every:
-            self._until_rl_check -= int(settled.sum())
-            if self._until_rl_check <= 0 and self._failure is None:
+            self._until_rl_check -= int((index >= 0).sum())
+            if self._until_rl_check <= 0 and self._decoder.failure is None:
                 self._until_rl_check = every
                 try:
                     self.command(reg.Opcode.SDATAC)
                     self._read_right_leg()
                     self.command(reg.Opcode.RDATAC)
                 except FrontendError as error:
-                    self._failure = error  # after the samples that are already here
-
-    def _count_bad(self, good: NDArray[np.bool_], status: NDArray[np.uint32]) -> int:
-        """Row at which too many bad frames have come in a row, or the number of rows."""
-        for row, ok in enumerate(good.tolist()):
-            self._bad_run = 0 if ok else self._bad_run + 1
-            if self._bad_run == BAD_FRAMES_MAX:
-                self._failure = FrontendError(
-                    Reason.BAD_STATUS,
-                    f"{BAD_FRAMES_MAX} frames in a row do not begin with 1100 "
-                    f"(status 0x{int(status[row]):06X})",
-                    act="check SCLK and MISO, then restart",
-                )
-                return row
-        return len(good)
-
-    def _append(
-        self,
-        index: NDArray[np.int64],
-        t_ns: NDArray[np.int64],
-        counts: NDArray[np.int32],
-        status: NDArray[np.uint32],
-        good: NDArray[np.bool_],
-    ) -> None:
-        """Queue the good rows as blocks of consecutive samples."""
-        if not good.all():
-            index, t_ns, counts, status = index[good], t_ns[good], counts[good], status[good]
-        if not len(index):
-            return
-        off = wiring.electrodes_off(status)
-        if self._rl_off:
-            off |= _RL_BIT
-        jumps = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
-        for a, b in zip([0, *jumps], [*jumps, len(index)], strict=True):
-            first = int(index[a])
-            self._pending.append(
-                FrameBlock(
-                    first_index=first,
-                    t_ns=t_ns[a:b],
-                    counts=counts[a:b],
-                    status=status[a:b],
-                    electrodes_off=off[a:b],
-                    lost_before=first - self._next_index,
-                )
-            )
-            self._next_index = first + b - a
+                    self._decoder.failure = error  # after the samples that are already here
 
     def _read_right_leg(self) -> None:
         """RLD_STAT is in CONFIG3 only, and registers are deaf in RDATAC."""
@@ -359,22 +291,6 @@ class Ads1298:
             expected=self._settings["CONFIG1"],
             got=config1,
         )
-
-
-def _split(block: FrameBlock, n: int) -> tuple[FrameBlock, FrameBlock]:
-    """The first ``n`` samples of ``block`` and the rest."""
-    head, tail = (
-        FrameBlock(
-            block.first_index + part.start,
-            block.t_ns[part],
-            block.counts[part],
-            block.status[part],
-            block.electrodes_off[part],
-            lost,
-        )
-        for part, lost in ((slice(0, n), block.lost_before), (slice(n, len(block)), 0))
-    )
-    return head, tail
 
 
 def _verify(register: reg.Register, expected: int, got: int) -> None:

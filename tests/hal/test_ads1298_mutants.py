@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hal.ads1298 import driver as driver_module
-from hal.ads1298 import frame
+from hal.ads1298 import decode, frame
 from hal.ads1298 import registers as reg
 from hal.ads1298.driver import Ads1298
 from hal.ads1298.faults import Faults
@@ -154,6 +153,6 @@ def test_golden_vectors_catch_what_is_within_the_noise():
     ids=["unsigned decode", "channels reversed", "no status check"],
 )
 def test_a_wrong_decoder_is_caught(monkeypatch, name: str, wrong: Callable[..., object]):
-    monkeypatch.setattr(driver_module, name, wrong)
+    monkeypatch.setattr(decode, name, wrong)
     with pytest.raises((AssertionError, FrontendError, pytest.fail.Exception)):
         check()
