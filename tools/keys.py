@@ -177,10 +177,20 @@ def sign(
     """
     Bundle.from_bytes(data)
     if version is not None or counter is not None:
-        data = _released(data, version, counter)
+        data = released(data, version, counter)
     keyring = _keyring(folder)
     key = _present(keyring, now)
     private = _load(folder, SIGNING, key.id, passphrase)
+    signed = with_signature(data, keyring, key, private, now)
+    production = key.role is Role.PRODUCTION
+    verify(Bundle.from_bytes(signed), keyring, now=now, production=production)
+    return signed
+
+
+def with_signature(
+    data: bytes, keyring: Keyring, key: Key, private: Ed25519PrivateKey, now: datetime
+) -> bytes:
+    """The bundle ``data`` signed with ``private``, of ``key``, bringing ``keyring``; no checks."""
     at = _second(now)
     bundle = Bundle.from_bytes(data)
     signature = private.sign(bundle_message(bundle.content, at))
@@ -190,13 +200,11 @@ def sign(
         "signature": base64.b64encode(signature).decode(),
     }
     member = canonical({"keyring": keyring.envelope(), "signatures": [entry]}) + b"\n"
-    signed = with_signatures(data, member)
-    production = key.role is Role.PRODUCTION
-    verify(Bundle.from_bytes(signed), keyring, now=now, production=production)
-    return signed
+    return with_signatures(data, member)
 
 
-def _released(data: bytes, version: str | None, counter: int | None) -> bytes:
+def released(data: bytes, version: str | None, counter: int | None) -> bytes:
+    """The bundle ``data`` as another version, with another security counter; None: as it is."""
     files = unpack(data)
     manifest = json.loads(files[MANIFEST])
     name, before = manifest["name"], manifest["version"]

@@ -314,7 +314,7 @@ _WATCHES: Mapping[Form, type[_Watch]] = {
 
 
 def seen(fields: Iterable[str], state: State) -> str:
-    """ "rate was 73.4", "call was none (noise)"."""
+    """As ``rate was 73.4, call was none (noise)``."""
     parts = []
     for name in fields:
         value = state.get(name)

@@ -1,20 +1,21 @@
-"""The patient of a scenario: a preset or recording, its size, its noise, its electrodes."""
+"""One patient of a scenario: a preset or a recording, its size and its noise."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from device import source
 from device.config import PatientSection
-from device.source import build_patient
 from hal.frontend import Electrode
-from hal.patient import ANALOG_OVERSAMPLING, ANALOG_RATE_HZ, ElectrodePotentials, Patient
+from hal.patient import ANALOG_OVERSAMPLING, ANALOG_RATE_HZ, Patient
 from hal.patient.artefact import Artefacts, ArtefactSource, WithArtefacts
-from hal.patient.electrodes import ElectrodeEvent, WithElectrodeFaults
+from hal.patient.changes import Scaled
 
 RATED = ("sinus", "af")  # presets that take any rate
 _DOSE_S = 20.0  # of the patient and of its noise, to set the signal-to-noise ratio by
@@ -47,8 +48,18 @@ class PatientSpec:
     amplitude: float = 1.0
     noise: Noise = Noise()
 
-    def build(self, events: Sequence[ElectrodeEvent] = ()) -> Patient:
-        """The patient with its noise and ``events`` at its electrodes.
+    def __str__(self) -> str:
+        parts = [Path(self.record).name or self.preset]
+        if self.rate_bpm is not None:
+            parts.append(f"at {self.rate_bpm}/min")
+        if self.amplitude != 1.0:
+            parts.append(f"times {self.amplitude:g}")
+        if self.noise.kind:
+            parts.append(f"with {self.noise.kind} at {self.noise.snr_db:g} dB")
+        return " ".join(filter(None, parts))
+
+    def build(self) -> Patient:
+        """The patient with its noise.
 
         Raises ValueError or HalError: no such preset or recording, or what does not go together.
         """
@@ -62,7 +73,7 @@ class PatientSpec:
             artefacts = replace(artefacts, **{amplitude: _UNIT * dose})
         if artefacts != Artefacts():
             patient = WithArtefacts(patient, artefacts, self.seed + 1)
-        return WithElectrodeFaults(patient, events, self.seed) if events else patient
+        return patient
 
     def check(self) -> None:
         """Raise as ``build`` does, in less time; only a dose of noise is not worked out."""
@@ -71,7 +82,7 @@ class PatientSpec:
 
     def _heart(self) -> Patient:
         section = PatientSection(preset=self._preset(), seed=self.seed, record=self.record)
-        patient = build_patient(section)
+        patient = source.build_patient(section)
         return patient if self.amplitude == 1.0 else Scaled(patient, self.amplitude)
 
     def _preset(self) -> str:
@@ -104,19 +115,6 @@ class PatientSpec:
                 raise ValueError("noise has a ratio and an amplitude; give one")
             given[amplitude] = _UNIT
         return Artefacts(**given)
-
-
-class Scaled:
-    """A patient ``factor`` times as tall."""
-
-    def __init__(self, patient: Patient, factor: float) -> None:
-        self.name, self.duration = patient.name, patient.duration
-        self._patient, self._factor = patient, factor
-
-    def potentials(self, first: int, n: int) -> ElectrodePotentials:
-        """See Patient.potentials."""
-        felt = self._patient.potentials(first, n)
-        return ElectrodePotentials(felt.volts * self._factor, felt.off)
 
 
 def _dose(patient: Patient, unit: Artefacts, seed: int, snr_db: float) -> float:

@@ -33,6 +33,17 @@ SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
+class PatientAction:
+    """Another patient, or the same in another rhythm, from now on."""
+
+    at_s: float
+    patient: PatientSpec
+
+    def __str__(self) -> str:
+        return f"patient {self.patient}"
+
+
+@dataclass(frozen=True, slots=True)
 class ElectrodeAction:
     """An electrode falls off, is pressed on, or has poor contact."""
 
@@ -112,7 +123,15 @@ class InstallAction:
         return f"install {Path(self.bundle).name} {self.release or ''}, key {self.signed}{damage}"
 
 
-Action = ElectrodeAction | SwapAction | FaultAction | PlugAction | CommandAction | InstallAction
+Action = (
+    PatientAction
+    | ElectrodeAction
+    | SwapAction
+    | FaultAction
+    | PlugAction
+    | CommandAction
+    | InstallAction
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +198,14 @@ def load(path: Path) -> Scenario:
         name=data["name"],
         about=data["about"],
         seconds=seconds,
-        patient=_patient(document, data["patient"]),
+        patient=_patient(document, ("patient",), data["patient"]),
         config=_config(document, data.get("settings", {})),
         timeline=_timeline(document, data.get("timeline", []), seconds),
         expect=tuple(_expectation(document, n, seconds) for n in range(len(data["expect"]))),
     )
 
 
-def _patient(document: Document, data: Mapping[str, Any]) -> PatientSpec:
+def _patient(document: Document, place: Place, data: Mapping[str, Any]) -> PatientSpec:
     noise = data.get("noise", {})
     given = PatientSpec(
         preset=data.get("preset", ""),
@@ -203,7 +222,7 @@ def _patient(document: Document, data: Mapping[str, Any]) -> PatientSpec:
     try:
         given.check()
     except (ValueError, HalError) as error:
-        raise document.error(("patient",), f"patient: {error}") from None
+        raise document.error(place, f"patient: {error}") from None
     return given
 
 
@@ -240,6 +259,8 @@ def _actions(document: Document, place: Place, entry: Mapping[str, Any]) -> list
     what = next(key for key in entry if key != "at")
     of = entry[what]
     match what:
+        case "patient":
+            return [PatientAction(at_s, _patient(document, (*place, "patient"), of))]
         case "electrode":
             return [ElectrodeAction(at_s, Electrode[name], state) for name, state in of.items()]
         case "swap":
