@@ -62,6 +62,11 @@ class Tape:
         self._failure: FrontendError | None = None  # departed
         self._ended = False
 
+    @property
+    def damage(self) -> str:
+        """At the end, what ended the file before its end; "" for a whole one."""
+        return self._reader.damage
+
     # --- parts ----------------------------------------------------------------------------
 
     def next_part(self) -> Part:
@@ -182,7 +187,7 @@ class Tape:
 
     def _end(self) -> FrontendError:
         self._ended = True
-        damage = f" ({self._reader.damage})" if self._reader.damage else ""
+        damage = f" ({self.damage})" if self.damage else ""
         return FrontendError(Reason.END_OF_SIGNAL, f"the capture ends here{damage}")
 
     def _depart(self, doing: str, event: Event) -> FrontendError:
