@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import inf
@@ -23,14 +24,14 @@ from hal.patient.rhythm import (
     sinus,
     with_waves,
 )
+from hal.patient.standard import RHYTHMS, families, standard
 from hal.patient.tour import Tour
 
 _RESTING = Artefacts(wander_uv=30.0, muscle_uv=4.0)  # a quiet patient, good electrodes
 _WALKING = Artefacts(wander_uv=250.0, muscle_uv=45.0, mains_uv=20.0, motion_uv=600.0)
 _OFFSETS_MV = (-150.0, 150.0, 150.0, 0.0, -250.0, 300.0, -250.0, 300.0, -250.0, 300.0)
 _SILENCE = Rhythm(())
-_PARAMETRISED = re.compile(r"(sinus|af)-(\d{1,4})$")
-_LIMITS_BPM = {"sinus": (30, 300), "af": (40, 220)}
+_PARAMETRISED = re.compile(r"([a-z]+)-(\d{1,4})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,11 @@ class Preset:
 def preset(name: str, seed: int = 0) -> Patient:
     """The patient called ``name``; ``seed`` (>= 0) is the person.
 
-    Any rate goes for sinus-<30..300> and af-<40..220>. Raises ValueError listing what exists.
+    Any rate goes for sinus-<20..300>, af-<30..240>, svt-<100..300>, vt-<100..300> and
+    paced-<30..180>; the standards' test waves are in ``standard``. Raises ValueError listing what
+    exists.
     """
-    return _find(name).patient(name, seed)
+    return standard(name, seed) or _find(name).patient(name, seed)
 
 
 def truth(name: str, seed: int = 0) -> RhythmPatient:
@@ -94,24 +97,47 @@ def _flutter(ratio: int) -> Rhythm:
     return Rhythm((response,), "AFIB", background.atrial_flutter)
 
 
+def _svt(bpm: float) -> Rhythm:
+    beats = regular(bpm, morphology.NORMAL, spread=0.004)
+    return Rhythm((with_waves(beats, morphology.RETROGRADE_P, 0.075),), "GSVT")
+
+
+def _vt(bpm: float) -> Rhythm:
+    return Rhythm((regular(bpm, morphology.VENTRICULAR_TACHYCARDIA, spread=0.012), atria(80)))
+
+
+def _paced(bpm: float) -> Rhythm:
+    beats = regular(bpm, morphology.PACED, spread=0.0)
+    return Rhythm((with_waves(beats, morphology.SPIKE, -0.085), atria(85)))
+
+
+_RATED: dict[str, tuple[int, int, Callable[[float], Rhythm]]] = {
+    "sinus": (20, 300, _sinus),
+    "af": (30, 240, _af),
+    "svt": (100, 300, _svt),
+    "vt": (100, 300, _vt),
+    "paced": (30, 180, _paced),
+}
+
+
 def _find(name: str) -> Preset:
     if found := _PRESETS.get(name):
         return found
-    if match := _PARAMETRISED.match(name):
+    match = _PARAMETRISED.match(name)
+    if match and (rated := _RATED.get(match[1])):
         kind, bpm = match[1], int(match[2])
-        low, high = _LIMITS_BPM[kind]
+        low, high, rhythm = rated
         if not low <= bpm <= high:
             raise ValueError(f"{name}: the rate of {kind} goes from {low} to {high} bpm")
-        return Preset(f"{kind} at {bpm} bpm", _sinus(bpm) if kind == "sinus" else _af(bpm))
+        return Preset(f"{kind} at {bpm} bpm", rhythm(bpm))
     close = get_close_matches(name, _PRESETS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    known = ", ".join([*_PRESETS, "sinus-<bpm>", "af-<bpm>"])
+    known = ", ".join([*_PRESETS, *(f"{kind}-<bpm>" for kind in _RATED), *families()])
     raise ValueError(f"no simulated patient '{name}'; {hint}there are {known}")
 
 
 _SINUS_70 = _sinus(70)
 _V3 = Electrode.V3
-_PACED = with_waves(regular(60, morphology.PACED, spread=0.0), morphology.SPIKE, -0.085)
 _PRESETS: dict[str, Preset] = {
     "sinus-70": Preset("sinus rhythm", _SINUS_70),
     "sinus-40": Preset("sinus bradycardia", _sinus(40)),
@@ -122,26 +148,12 @@ _PRESETS: dict[str, Preset] = {
     ),
     "af-90": Preset("atrial fibrillation", _af(90)),
     "af-140": Preset("atrial fibrillation, fast", _af(140)),
+    "flutter-1to1": Preset("atrial flutter 300/min, every wave conducted", _flutter(1)),
     "flutter-2to1": Preset("atrial flutter 300/min, every 2nd wave conducted", _flutter(2)),
     "flutter-3to1": Preset("atrial flutter 300/min, every 3rd wave conducted", _flutter(3)),
     "flutter-4to1": Preset("atrial flutter 300/min, every 4th wave conducted", _flutter(4)),
-    "svt-180": Preset(
-        "AV-nodal re-entrant tachycardia, P just behind QRS",
-        Rhythm(
-            (
-                with_waves(
-                    regular(180, morphology.NORMAL, spread=0.004), morphology.RETROGRADE_P, 0.075
-                ),
-            ),
-            "GSVT",
-        ),
-    ),
-    "vt-160": Preset(
-        "ventricular tachycardia, atria dissociated at 80",
-        Rhythm(
-            (regular(160, morphology.VENTRICULAR_TACHYCARDIA, spread=0.012), atria(80)),
-        ),
-    ),
+    "svt-180": Preset("AV-nodal re-entrant tachycardia, P just behind QRS", _svt(180)),
+    "vt-160": Preset("ventricular tachycardia, atria dissociated at 80", _vt(160)),
     "vf": Preset(
         "ventricular fibrillation", Rhythm((), background=background.ventricular_fibrillation)
     ),
@@ -171,7 +183,7 @@ _PRESETS: dict[str, Preset] = {
     "bigeminy": Preset(
         "ventricular bigeminy", Rhythm((extrasystoles(75, ventricular=True, between=(1, 1)),))
     ),
-    "paced-60": Preset("ventricular pacing at 60, atria at 85", Rhythm((_PACED, atria(85)))),
+    "paced-60": Preset("ventricular pacing at 60, atria at 85", _paced(60)),
     "stemi-anterior": Preset("ST elevation V1-V4", _sinus(85, morphology.ANTERIOR_INFARCTION)),
     "stemi-inferior": Preset(
         "ST elevation II, III, aVF", _sinus(65, morphology.INFERIOR_INFARCTION)
@@ -220,6 +232,7 @@ _PRESETS: dict[str, Preset] = {
         events=(swapped(Electrode.V1, Electrode.V2),),
     ),
 }
+_PRESETS |= {name: Preset(what, rhythm) for name, (what, rhythm) in RHYTHMS.items()}
 _PRESETS["demo"] = Preset(
     "a tour: sinus rhythm, atrial fibrillation, V3 off, extrasystoles, and again",
     tour=(

@@ -97,6 +97,21 @@ def regular(bpm: float, shape: Shape, *, spread: float) -> Phrase:
     return phrase
 
 
+def stepping(first_bpm: float, then_bpm: float, at_s: float) -> Phrase:
+    """Sinus beats like clockwork at a rate, from the first one after ``at_s`` on at another."""
+
+    def phrase(rng: np.random.Generator, start_s: float) -> tuple[list[Wave], float]:
+        waves: list[Wave] = []
+        at = start_s
+        for _ in range(_BEATS_PER_PHRASE):
+            rr = 60 / (first_bpm if at < at_s else then_bpm)
+            waves += _conducted(at, rr, shapes.NORMAL)
+            at += rr
+        return waves, at
+
+    return phrase
+
+
 def with_waves(beats: Phrase, shape: Shape, offset_s: float) -> Phrase:
     """The same beats, each with another wave ``offset_s`` after its R peak: spike, retrograde P."""
 

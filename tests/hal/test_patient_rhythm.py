@@ -314,7 +314,7 @@ def test_unknown_names_are_refused_with_what_exists():
         ValueError, match=r"'flutter-2-1'; did you mean flutter-2to1.*there are sin"
     ):
         preset("flutter-2-1")
-    with pytest.raises(ValueError, match="from 30 to 300 bpm"):
+    with pytest.raises(ValueError, match="from 20 to 300 bpm"):
         preset("sinus-400")
     with pytest.raises(ValueError, match="several rhythms"):
         truth("demo")
