@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tools import model_cli
+from tools.hil import cli as hil_cli
 
 app = typer.Typer(
     help="A portable 12-lead ECG monitor. Not a medical device.",
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(model_cli.app, name="model", no_args_is_help=True)
+app.add_typer(hil_cli.app, name="hil", no_args_is_help=True)
 
 OK, FAILED, USAGE = 0, 1, 2
 

@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 
 from device.bundles import read_bundle
+from device.flash.install import Refused
+from device.link.protocol import Wrong
 from firmware.events import LEADS, QualityGrade, Refusal
 from hal.frontend import Electrode
 
@@ -36,11 +38,13 @@ class Field:
 
     known : the words it can be; None for any
     windowed : said anew with every result, once a second; the others whenever they change
+    momentary : true when it is said, not from then on
     """
 
     kind: Kind
     known: Callable[[], tuple[str, ...]] | None
     windowed: bool
+    momentary: bool = False
 
 
 @cache
@@ -70,6 +74,9 @@ FIELDS: Mapping[str, Field] = {
         Kind.WORD, lambda: ("embedded", "confirmed", "trial", "file", "none"), False
     ),
     "lost": Field(Kind.NUMBER, None, False),
+    "flash": Field(Kind.WORD, lambda: ("installed", "verified", "refused"), False, True),
+    "reason": Field(Kind.WORD, lambda: tuple(Refused), False, True),  # of a refused model
+    "error": Field(Kind.WORD, lambda: tuple(Wrong), False, True),  # answer to a command
 }
 
 

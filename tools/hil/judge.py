@@ -81,13 +81,19 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
                 "electrodes_off": tuple(message["electrodes_off"]),
                 "model": message["model"] or None,
             }
-            return frozenset(state)
+            return frozenset(name for name in state if not FIELDS[name].momentary)
         case "event", "electrodes":
             return _say(state, electrodes_off=tuple(message["off"]))
         case "event", "gap":
             return _say(state, lost=state["lost"] + message["lost"])
         case "event", "model":
             return _say(state, model=message["model"] or None, model_state=message["state"])
+        case "event", "flash":
+            if "outcome" not in message:
+                return frozenset()
+            return _say(state, flash=message["outcome"], reason=message["reason"] or None)
+        case "error", _:
+            return _say(state, error=message["reason"])
         case "event", "fault":
             parts = [part for part in state["fault"] if part != message["part"]]
             return _say(state, fault=(*parts, *[message["part"]] * bool(message["text"])))
@@ -173,7 +179,8 @@ class _Within(_Watch):
         of = self.sentence
         if not self._began and t_s > of.start_s + _NEAR_S:
             self._began = True
-            if not of.windowed and self._fields <= state.keys():
+            lasting = not any(FIELDS[name].momentary for name in self._fields)
+            if lasting and not of.windowed and self._fields <= state.keys():
                 self._looks += 1
                 self.look(of.start_s, state)
         if self._held_s is None and t_s > of.end_s + _NEAR_S:

@@ -93,7 +93,7 @@ class PatientSpec:
                 raise ValueError("a recording has the rate it has; take rate away")
             return ""
         if self.rate_bpm is None:
-            return self.preset or PatientSection.preset
+            return self.preset or PatientSection().preset
         kind = re.sub(r"-\d+$", "", self.preset) or RATED[0]
         if kind not in RATED:
             raise ValueError(f"rate goes with preset {' or '.join(RATED)}, not {self.preset}")

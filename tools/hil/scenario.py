@@ -176,14 +176,24 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 
 def load_all(paths: Iterable[Path]) -> list[Scenario]:
-    """Every scenario of ``find(paths)``; no two may have one name. Raises ScenarioError."""
-    scenarios = [load(path) for path in find(paths)]
+    """Every scenario of ``find(paths)``; no two may have one name.
+
+    Raises ScenarioError, with a line for every file that cannot be used.
+    """
+    scenarios: list[Scenario] = []
+    wrong: list[str] = []
     named: dict[str, Path] = {}
-    for scenario in scenarios:
-        if (before := named.setdefault(scenario.name, scenario.path)) != scenario.path:
-            raise ScenarioError(
-                f"{scenario.path}: {before} is called {scenario.name}, too; rename one of them"
-            )
+    for path in find(paths):
+        try:
+            scenario = load(path)
+        except ScenarioError as error:
+            wrong.append(str(error))
+            continue
+        scenarios.append(scenario)
+        if (before := named.setdefault(scenario.name, path)) != path:
+            wrong.append(f"{path}:1: {before} is called {scenario.name}, too; rename one of them")
+    if wrong:
+        raise ScenarioError("\n".join(wrong))
     return scenarios
 
 
@@ -381,7 +391,8 @@ def _wrong(error: Any) -> str:
                 "number": "a number",
                 "integer": "a whole number",
             }
-            return f"must be {words[limit]}, not {value}"
+            quotes = f'; write it as "{value}"' if limit == "string" and value[:1].isdigit() else ""
+            return f"must be {words[limit]}, not {value}{quotes}"
         case "enum":
             return f"{value} is not known; {suggestion(str(error.instance), limit)}"
         case "pattern":

@@ -72,7 +72,7 @@ def run(scenario: Scenario) -> Outcome:
             scenario.config.frontend.settings(),
             bench,
             clock,
-            lambda line: bench.note("acquire", line),
+            lambda line: bench.note("acquire", line, clock.now_ns()),
             max_frames=FRAMES,
         )
         acquisition.run(lambda: bench.done)
@@ -179,11 +179,12 @@ class _Bench:
 
     @property
     def _t_s(self) -> float:
-        return round((self._now_ns - ORIGIN_NS) * 1e-9, 3)
+        return _seconds(self._now_ns)
 
-    def note(self, who: str, line: str) -> None:
+    def note(self, who: str, line: str, now_ns: int | None = None) -> None:
         """One line of the log."""
-        self._log.append(f"{self._t_s:.3f} s {who}: {line}")
+        at_s = self._t_s if now_ns is None else _seconds(now_ns)
+        self._log.append(f"{at_s:.3f} s {who}: {line}")
 
     # -- the ring, as acquire sees it
 
@@ -345,6 +346,10 @@ class _Bench:
 
 def _ns(action: Action) -> int:
     return ORIGIN_NS + round(action.at_s * 1e9)
+
+
+def _seconds(now_ns: int) -> float:
+    return round((now_ns - ORIGIN_NS) * 1e-9, 3)
 
 
 def _times_to_see(scenario: Scenario) -> list[tuple[int, str]]:

@@ -1,0 +1,65 @@
+"""``lead12 hil``: scenarios for QA, in virtual time or against a monitor on its serial line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
+
+OK, FAILED, USAGE = 0, 1, 2
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+
+
+@app.command()
+def run(
+    scenarios: Annotated[list[Path], typer.Argument(help="Scenario files; folders are searched.")],
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit file, for CI.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots, to sign.")] = None,
+    target: Annotated[
+        str, typer.Option(help="serial:PORT of a monitor with --frontend injected, in real time.")
+    ] = "",
+    baud: Annotated[int, typer.Option(help="Line rate of --target.")] = 921_600,
+    jobs: Annotated[int, typer.Option(min=1, help="Scenarios at a time.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Run scenarios; exit code 1 when one fails."""
+    from tools.hil import runner
+    from tools.hil.scenario import ScenarioError, load_all
+
+    if target and not (target.startswith(runner.SERIAL) and target != runner.SERIAL):
+        raise typer.BadParameter(
+            f"{target!r} is no target; give serial:PORT", param_hint="--target"
+        )
+    try:
+        loaded = load_all(scenarios)
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+    began = time.monotonic()
+    outcomes = []
+    for outcome in runner.run_all(
+        loaded,
+        target=target or runner.VIRTUAL,
+        baud=baud,
+        jobs=jobs,
+        moments=html is not None,
+    ):
+        outcomes.append(outcome)
+        print(runner.as_json(outcome) if as_json else runner.readable(outcome), flush=True)
+    if not as_json:
+        print(runner.summary(outcomes, time.monotonic() - began))
+    if junit is not None:
+        from tools.hil.junit import junit as as_junit
+
+        junit.write_text(as_junit(outcomes), encoding="utf-8")
+    if html is not None:
+        from tools.hil.page import page
+
+        html.write_text(page(outcomes), encoding="utf-8")
+    raise typer.Exit(OK if all(outcome.ok for outcome in outcomes) else FAILED)
