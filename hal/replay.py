@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeGuard
 
 from hal.ads1298 import registers as reg
 from hal.ads1298.driver import Ads1298
@@ -45,6 +47,7 @@ class Tape:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
         try:
             self._reader = CaptureReader(path)
         except RecordingError as error:
@@ -58,7 +61,7 @@ class Tape:
         self._ahead: deque[Event] = deque()
         self._shift_ns: int | None = None
         self._begin_ns = 0
-        self._silent = False  # the last wait ran out of time
+        self._vain: Quiet | Refused | None = None  # the last wait, when it gave no edge
         self._failure: FrontendError | None = None  # departed
         self._ended = False
 
@@ -71,7 +74,7 @@ class Tape:
 
     def next_part(self) -> Part:
         """Go to where the next front end was built."""
-        self._ended = self._silent = False
+        self._ended, self._vain = False, None
         while (event := self._peek()) is not None:
             self._ahead.popleft()
             if isinstance(event, Part):
@@ -117,7 +120,7 @@ class Tape:
         self._sent("restart", lambda event: isinstance(event, Restart), lambda: "numbers edges")
 
     def wait(self, timeout_ns: int) -> Edge | None:
-        """What the wait gave. Silence may be met more or less often than it was captured."""
+        """What the wait gave. A wait in vain may be met more or less often than captured."""
         if self._failure is not None:
             raise self._failure
         event = None if self._ended else self._peek()
@@ -127,17 +130,16 @@ class Tape:
             self._take(event)
             assert self._shift_ns is not None
             return Edge(event.sequence, event.edge_ns + self._shift_ns)
-        if isinstance(event, Quiet):
+        if isinstance(event, Quiet) or _in_vain(event):
             self._take(event)
-            self._silent = event.waited
-            return None
-        if isinstance(event, Refused) and event.call == "wait":
-            raise self._refuse(event)
-        if timeout_ns and self._silent:
-            return None
-        if [getattr(e, "mosi", None) for e in (event, self._peek(1))] == list(_STOP):
-            raise self._end()
-        raise self._depart("waits for data-ready", event)
+            self._vain = event if _in_vain(event) else None
+        elif self._vain is None or not timeout_ns:
+            if [getattr(e, "mosi", None) for e in (event, self._peek(1))] == list(_STOP):
+                raise self._end()
+            raise self._depart("waits for data-ready", event)
+        if isinstance(self._vain, Refused):
+            raise self._vain.raised()
+        return None
 
     # --- the tape -------------------------------------------------------------------------
 
@@ -150,13 +152,14 @@ class Tape:
         if self._ended:
             return None
         event = self._peek()
-        while isinstance(event, Quiet) and event.waited:
+        while event is not None and _in_vain(event):
             self._take(event)
             event = self._peek()
         if event is None or isinstance(event, Part):
             raise self._end()
         if isinstance(event, Refused) and event.call == call:
-            raise self._refuse(event)
+            self._take(event)
+            raise event.raised()
         if not same(event):
             raise self._depart(doing(), event)
         self._take(event)
@@ -172,18 +175,12 @@ class Tape:
 
     def _take(self, event: Event) -> None:
         self._ahead.popleft()
-        self._silent = False
+        self._vain = None
         self._pass(event.t_ns)
 
     def _pass(self, t_ns: int) -> None:
         assert self._shift_ns is not None
         self._clock.sleep_until_ns(t_ns + self._shift_ns)
-
-    def _refuse(self, event: Refused) -> FrontendError:
-        self._take(event)
-        error = event.raised()
-        self._ended = error.reason is Reason.END_OF_SIGNAL
-        return error
 
     def _end(self) -> FrontendError:
         self._ended = True
@@ -249,7 +246,8 @@ class ReplayedAds1298(Ads1298):
     tape: Tape
 
     def configure(self, config: FrontendConfig) -> FrontendInfo:
-        return super().configure(self.tape.settings() or config)
+        info = super().configure(self.tape.settings() or config)
+        return replace(info, detail=f"{info.detail}, replayed from {self.tape.path.name}")
 
 
 @lru_cache(maxsize=1)
@@ -268,9 +266,7 @@ def replay_frontend(path: Path, clock: Clock) -> ReplayedAds1298:
     part = tape.next_part()
     spi, line = TapeSpi(tape, part), TapeDataReady(tape)
     reader = EdgePacedReader(spi, line)
-    driver = ReplayedAds1298(
-        spi, reader, TapePins(tape), line, clock, bus=f"{part.bus}, replayed from {path.name},"
-    )
+    driver = ReplayedAds1298(spi, reader, TapePins(tape), line, clock, bus=part.bus)
     driver.tape = tape
     return driver
 
@@ -291,6 +287,13 @@ def spoken(mosi: bytes) -> str:
     if len(mosi) == 1 and mosi[0] in set(reg.Opcode):
         return reg.Opcode(mosi[0]).name
     return mosi.hex(" ")
+
+
+def _in_vain(event: Event) -> TypeGuard[Quiet | Refused]:
+    """A wait that ran out of time, or failed."""
+    return (isinstance(event, Quiet) and event.waited) or (
+        isinstance(event, Refused) and event.call == "wait"
+    )
 
 
 def _verb(asserted: bool) -> str:
