@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
-from firmware.findings import Finding, FindingRule, Priority, by_priority, find
+from firmware.findings import SWAP, Finding, FindingRule, Priority, by_priority, find
 from firmware.fusion import Fusion
 from firmware.plausible import Implausible, disagrees
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
@@ -22,6 +22,8 @@ MAX_CHEST_OFF = 2
 # Refusals of the scores, not of the evidence: with others they make the call of a recording.
 READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
 ST_UNREADABLE = ("lbbb", "paced")  # findings beside which measured ST elevation means nothing
+# Findings that read where the electrodes are: with two of them exchanged, only an alarm is said
+READS_PLACES = ("mi", "ischaemia", "lafb", "lpfb", "left_axis")
 PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, None)
 # How a call below its threshold is refused; a bundle names the rule its thresholds were fitted for
 ABSTENTION = ("below_threshold", 1)
@@ -58,6 +60,7 @@ class Evidence:
     implausible : why the window is no ECG; None where it may be one
     measured : findings that were measured and not scored
     paced : spikes of a pacemaker go with the beats
+    swap : what is said of exchanged electrodes
     """
 
     index: int
@@ -72,6 +75,7 @@ class Evidence:
     implausible: Implausible | None = None
     measured: tuple[Finding, ...] = ()
     paced: bool = False
+    swap: Finding | None = None
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -120,6 +124,8 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
     found = find(scores, rule.findings) if rule is not None and refused is None else []
     if evidence.paced:  # said once: what was measured needs no score
         found = [(finding, of) for finding, of in found if finding.code != PACED.code]
+    if evidence.swap:
+        found = [(finding, of) for finding, of in found if _stands_beside_a_swap(finding)]
     measured = _measured(evidence, refused, found)
     if refused is None and not best:
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
@@ -158,17 +164,22 @@ def _measured(
     refused: tuple[Refusal, str, str] | None,
     found: Sequence[tuple[Finding, FindingRule]],
 ) -> tuple[Finding, ...]:
-    """Findings that need no score: pacing, ST where it can be read, refusals that are alarms."""
+    """Findings that need no score: swaps, pacing, ST if readable, refusals that are alarms."""
+    swap = (evidence.swap,) if evidence.swap else ()
     if refused is None and evidence.paced:
-        return (PACED,)
+        return (*swap, PACED)
     if refused is None:
         codes = {finding.code for finding, _ in found}
-        return evidence.measured if codes.isdisjoint(ST_UNREADABLE) else ()
+        return (*swap, *evidence.measured) if codes.isdisjoint(ST_UNREADABLE) else swap
     reason, text, act = refused
     if reason is Refusal.VENTRICULAR or (reason is Refusal.NO_SIGNAL and evidence.asystole):
         code = "asystole" if reason is Refusal.NO_SIGNAL else "vf_vt"
         return (Finding(code, text, act, Priority.HIGH, None),)
     return ()
+
+
+def _stands_beside_a_swap(finding: Finding) -> bool:
+    return finding.priority is Priority.HIGH or finding.code not in READS_PLACES
 
 
 def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
@@ -199,8 +210,9 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         asystole=False,
         rate_bpm=median(rates) if rates else None,
         irregularity=median(spreads) if spreads else None,
-        measured=tuple(finding for finding in measured if finding.code != PACED.code),
+        measured=tuple(f for f in measured if f.code not in (PACED.code, SWAP)),
         paced=PACED in measured,
+        swap=next((finding for finding in measured if finding.code == SWAP), None),
     )
     return decide(evidence, _mean_scores(readable), rule)
 

@@ -16,6 +16,7 @@ class Priority(StrEnum):
 
 
 MOST = 8  # of the gravest: longer is no short list, and lines of the serial protocol are bounded
+SWAP = "swap"  # code of the finding that electrodes are on each other's places
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
