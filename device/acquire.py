@@ -19,10 +19,11 @@ from enum import IntEnum
 from typing import Protocol
 
 from device import config as settings
+from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
 from device.ring import RingWriter, WriterState
 from device.segment import RingError
-from device.source import build_frontend
+from device.source import INJECTED, build_frontend
 from hal.clock import Clock, RealClock
 from hal.errors import HalError, Reason
 from hal.frontend import (
@@ -72,6 +73,7 @@ class Acquisition:
     build : makes a fresh front end for each attempt; log : takes one line per change of state
     ring : takes the samples, and what there is to say of them
     max_frames : asked of the front end at once
+    waiting : whether one that had nothing to read has now; ends the pause
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Acquisition:
         log: Callable[[str], None],
         notify: Callable[[str], None] = lambda state: None,
         max_frames: int = MAX_FRAMES,
+        waiting: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._waiting = waiting
         self._max_frames = max_frames
         self._build = build
         self._config = config
@@ -114,7 +118,10 @@ class Acquisition:
                     self._log(str(error))
                     return Exit.USAGE
                 self._log(f"{error} (trying again in {pause_s:g} s)")
-                self._wait(pause_s, stopping)
+                if error.reason is Reason.DATA_READY_TIMEOUT:
+                    self._wait(pause_s, lambda: stopping() or self._waiting())
+                else:
+                    self._wait(pause_s, stopping)
                 pause_s = min(2 * pause_s, RETRY_LONGEST_S)
         return Exit.OK if self._ring.next_index else Exit.NO_SAMPLE
 
@@ -164,9 +171,9 @@ class Acquisition:
         elapsed_ns = int(block.t_ns[0]) - self._ring.last_t_ns
         return max(0, round(elapsed_ns / SAMPLE_NS) - 1)
 
-    def _wait(self, seconds: float, stopping: Callable[[], bool]) -> None:
+    def _wait(self, seconds: float, over: Callable[[], bool]) -> None:
         end_ns = self._clock.now_ns() + round(seconds * 1e9)
-        while not stopping() and (now_ns := self._clock.now_ns()) < end_ns:
+        while not over() and (now_ns := self._clock.now_ns()) < end_ns:
             self._ring.heartbeat(now_ns)
             self._notify("WATCHDOG=1")
             self._clock.sleep_until_ns(min(end_ns, now_ns + 200_000_000))
@@ -207,20 +214,40 @@ def main(arguments: list[str]) -> int:
     try:
         config = settings.from_arguments(arguments)
         ring = RingWriter(settings.ring_path(config), clock.now_ns())
-    except (settings.ConfigError, RingError) as error:
+        frames = _injected_frames(config)
+    except (settings.ConfigError, RingError, InjectPipeError) as error:
         log(str(error))
         return Exit.USAGE
     if refused := take_priority():
         log(refused)
     notify = notifier()
     acquisition = Acquisition(
-        lambda: build_frontend(config, clock), config.frontend.settings(), ring, clock, log, notify
+        lambda: build_frontend(config, clock, frames),
+        config.frontend.settings(),
+        ring,
+        clock,
+        log,
+        notify,
+        waiting=lambda: frames is not None and frames.waiting,
     )
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
     code = acquisition.run(lambda: asked_to_stop)
     ring.close()
+    if frames is not None:
+        frames.close()
     return code
+
+
+def _injected_frames(config: settings.Config) -> FrameReceiver | None:
+    """Where injected frames arrive; None for another front end."""
+    if config.frontend.backend != INJECTED:
+        return None
+    if not config.serial.port:
+        raise settings.ConfigError(
+            "frontend injected: frames come over the serial line; name its port, [serial] port"
+        )
+    return FrameReceiver(settings.inject_path(config))
 
 
 if __name__ == "__main__":

@@ -200,6 +200,11 @@ def ring_path(config: Config) -> Path:
     return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / "lead12.ring"
 
 
+def inject_path(config: Config) -> Path:
+    """Where acquire takes injected frames: a socket beside the ring."""
+    return ring_path(config).with_suffix(".inject")
+
+
 def from_tree(tree: Any, source: str) -> Config:
     """Nested tables to a Config, each key and value checked. Raises ConfigError."""
     if not isinstance(tree, dict):

@@ -23,6 +23,7 @@ from device.display.words import Naming
 from device.link import messages
 from device.link.commands import SETTINGS
 from device.link.flashing import Flasher
+from device.link.inject import Injection
 from device.link.link import Link
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import VERSION
@@ -43,7 +44,7 @@ class Instrument:
     instead : asked, with the reason, when the analysis failed; another model, or None to go on
     port : an open port for the link instead of the configured one
     opener : opens the configured port, when that is lost
-    flasher : what ``model`` commands of the host act on
+    flasher, injection : what ``model`` and ``inject`` commands of the host act on
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
     """
@@ -57,6 +58,7 @@ class Instrument:
         port: Port | None = None,
         opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
+        injection: Injection | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -74,7 +76,15 @@ class Instrument:
         self._traces: deque[Trace] = deque()  # the last 10 s
         self._undrawn: list[Trace] = []
         serial = config.serial
-        self.link = Link(serial.port, serial.baud, self, port=port, opener=opener, flasher=flasher)
+        self.link = Link(
+            serial.port,
+            serial.baud,
+            self,
+            port=port,
+            opener=opener,
+            flasher=flasher,
+            injection=injection,
+        )
         self._pipeline: Pipeline | None = None
         self._adopt_settings(config)
         self.model = Model(None, "none")

@@ -27,14 +27,17 @@ from device.display.outputs import DisplayError, open_display
 from device.flash.flasher import StoreFlasher
 from device.flash.store import Store, store_folder
 from device.health import Health
+from device.inject_pipe import FrameSender
 from device.installed import Installed
 from device.instrument import Instrument
 from device.link import messages
+from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
+from device.source import INJECTED
 from hal.clock import Clock, RealClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock
 
@@ -63,12 +66,14 @@ class Monitor:
         self._ring: RingReader | None = None
         store = Store(store_folder(config), config.model.confirm_windows, wait_s=STORE_WAIT_S)
         self._installed = None if config.model.path else Installed(store, _utc, log)
+        self._injection = _injection(config)
         self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
         self._instrument = Instrument(
             config,
             model=self._installed.start() if self._installed else None,
             instead=self._instead,
             flasher=self._flasher,
+            injection=self._injection,
             history=self._history,
             log=log,
         )
@@ -126,6 +131,8 @@ class Monitor:
         if now_ns >= self._next_health_ns:
             self._next_health_ns += HEALTH_EVERY_NS
             self._instrument.link.send("health", self._health_body(now_ns))
+        elif self._injection is not None and self._injection.report_due(now_ns):
+            self._instrument.link.send("health", self._health_body(now_ns))
         return ended
 
     # -- samples
@@ -141,6 +148,8 @@ class Monitor:
             began_ns, judged = self._clock.now_ns(), self._instrument.judged
             self._instrument.process(block)
             ring.commit()
+            if self._injection is not None:
+                self._injection.seen(block)
             self._time(block)
             if self._installed is not None:
                 took_s = (self._clock.now_ns() - began_ns) * 1e-9
@@ -224,6 +233,8 @@ class Monitor:
             },
             "ring": None,
         }
+        if self._injection is not None:
+            body["inject"] = self._injection.health()
         if ring is not None:
             status, account = ring.status(), ring.account
             body["ring"] = {
@@ -265,6 +276,12 @@ class Monitor:
         self._panel.close()
         if self._ring is not None:
             self._ring.close()
+
+
+def _injection(config: Config) -> Injection | None:
+    if config.frontend.backend != INJECTED:
+        return None
+    return Injection(FrameSender(settings.inject_path(config)), config.frontend.gain)
 
 
 def _utc() -> datetime:

@@ -8,9 +8,11 @@ from hal import backends
 from hal.clock import Clock
 from hal.errors import FrontendError, Reason
 from hal.frontend import Frontend
+from hal.injected import FrameSource
 from hal.patient import Patient
 
 SIMULATED = "simulated"
+INJECTED = "injected"
 
 
 def build_patient(section: PatientSection) -> Patient:
@@ -27,11 +29,15 @@ def build_patient(section: PatientSection) -> Patient:
         raise FrontendError(Reason.BAD_CONFIG, str(error)) from None
 
 
-def build_frontend(config: Config, clock: Clock) -> Frontend:
+def build_frontend(config: Config, clock: Clock, frames: FrameSource | None = None) -> Frontend:
     """The configured back end, not open yet, to run in real time.
 
+    frames : what the injected front end reads
     Raises HalError: unknown, absent, bad recording.
     """
     name = config.frontend.backend
     patient = PatientAhead(build_patient(config.patient)) if name == SIMULATED else None
-    return backends.build(name, clock, options=config.frontend.options, patient=patient)
+    options = config.frontend.options
+    if name == INJECTED and frames is not None:
+        options = {**options, "source": frames}
+    return backends.build(name, clock, options=options, patient=patient)

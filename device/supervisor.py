@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from device.config import Config, ring_path
+from device.config import Config, inject_path, ring_path
 from device.link.port import FD_PREFIX, PTY
 from device.processes import (
     ENVIRONMENT,
@@ -88,7 +88,8 @@ class Supervisor:
                 return code or ended
         finally:
             if private_ring:
-                ring_path(self._config).unlink(missing_ok=True)
+                for left in (ring_path(self._config), inject_path(self._config)):
+                    left.unlink(missing_ok=True)
 
     def _watch(self, duration_s: float | None, watchdog: Watchdog) -> int:
         end_s = None if duration_s is None else time.monotonic() + duration_s
@@ -210,12 +211,12 @@ class Supervisor:
 
 
 def _forget_the_dead(folder: Path) -> None:
-    """Remove the rings of runs that were killed before they could do it."""
-    for ring in folder.glob("lead12-*.ring"):
-        pid = ring.stem.removeprefix("lead12-")
+    """Remove the rings of runs that were killed before they could do it, and what was beside."""
+    for left in (*folder.glob("lead12-*.ring"), *folder.glob("lead12-*.inject")):
+        pid = left.stem.removeprefix("lead12-")
         with contextlib.suppress(OSError):
             if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-                ring.unlink()
+                left.unlink()
 
 
 def run_live(config: Config, duration_s: float | None, report: Callable[[str], None]) -> int:

@@ -14,6 +14,7 @@ from hal.clock import Clock
 from hal.edge_reader import EdgePacedReader
 from hal.errors import FrontendError, Reason
 from hal.frontend import Frontend
+from hal.injected import FrameSource, InjectedFrontend
 from hal.linux_gpio import HEADER_PIN, GpiodDataReady, GpiodPins, Pins, find_header_chip
 from hal.linux_iio import LinuxIio
 from hal.linux_rpi_gpio import RpiGpioDataReady, RpiGpioPins
@@ -91,6 +92,11 @@ class ReplayOptions:
     """Options of ``replay``: the capture."""
 
     file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """For a back-end that has none."""
 
 
 def build(
@@ -175,11 +181,24 @@ def _replay(options: Options, clock: Clock, patient: Patient | None) -> Frontend
     return replay_frontend(Path(file), clock)
 
 
+def _injected(options: Options, clock: Clock, patient: Patient | None) -> Frontend:
+    source = options.get("source")
+    _checked(NoOptions, {name: value for name, value in options.items() if name != "source"})
+    if not isinstance(source, FrameSource):
+        raise FrontendError(
+            Reason.BAD_CONFIG,
+            "injected frames come from a bench over a running monitor's serial line",
+            act="start lead12 run --frontend injected --serial PORT",
+        )
+    return InjectedFrontend(source)
+
+
 BACKENDS: Mapping[str, Build] = {
     "simulated": _simulated,
     "ads1298": _ads1298,
     "ads1298-rpigpio": _ads1298_rpigpio,
     "linux-iio": _linux_iio,
+    "injected": _injected,
     "replay": _replay,
 }
 

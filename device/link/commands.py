@@ -1,7 +1,7 @@
-"""Commands of the host, checked: ``info``, ``start``, ``stop``, ``snapshot``, ``set``, ``model``.
+"""Commands of the host, checked.
 
 ``{"v":1,"seq":7,"type":"command","command":"set","setting":"mains_hz","value":60,"crc":"..."}``;
-``v``, ``seq`` and ``crc`` may be left out by a person at a terminal, but not of ``model``.
+``v``, ``seq`` and ``crc`` may be left out at a terminal, but not of ``model`` and ``inject``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from device.link.inject import MAX_INDEX, InjectAction
 from device.link.protocol import ProtocolError, Wrong, decode
 from device.link.upload import CHUNK_BYTES
 from firmware.archive import MAX_BYTES
+from hal.injected import MAX_FRAMES
 
 MAX_COMMAND = 512  # bytes
 MAX_CHUNK_LINE = 11_000  # bytes: CHUNK_BYTES that zlib cannot shrink, in base 85, and 300 for names
@@ -39,6 +41,7 @@ class Name(StrEnum):
     SNAPSHOT = "snapshot"
     SET = "set"
     MODEL = "model"
+    INJECT = "inject"
 
 
 class Action(StrEnum):
@@ -59,21 +62,30 @@ class Action(StrEnum):
 class Command:
     """One valid command; ``seq`` is repeated in the reply as ``re``.
 
-    setting, value : of ``set``; action, arguments : of ``model``
+    setting, value : of ``set``; action, arguments : of ``model`` and ``inject``
     """
 
     name: Name
     seq: int | None
     setting: str = ""
     value: Any = None
-    action: Action | None = None
+    action: Action | InjectAction | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+_LONG: Mapping[Name, str] = {Name.MODEL: Action.CHUNK, Name.INJECT: InjectAction.FRAMES}
+
+
+def bulk(line: bytes) -> Name | None:
+    """Whose action in ``_LONG`` this seems to be, by its beginning; None for any other line."""
+    head = line[:200]
+    return next((name for name, action in _LONG.items() if b'"%s"' % action.encode() in head), None)
 
 
 def parse(line: bytes) -> Command:
     """Read one line of the host. Raises ProtocolError with a reason and a sentence."""
     long = len(line) > MAX_COMMAND
-    if long and b'"chunk"' not in line[:200]:  # so that other long lines cost nothing
+    if long and bulk(line) is None:  # so that other long lines cost nothing
         raise _too_long(None)
     message = decode(line, crc_required=False)
     number = message.pop("seq", None)
@@ -86,12 +98,12 @@ def parse(line: bytes) -> Command:
         raise ProtocolError(Wrong.BAD_COMMAND, f"commands: {', '.join(Name)}", seq) from None
     message.pop("v", None)
     checked = message.pop("crc", None) is not None
-    if long and (name is not Name.MODEL or message.get("action") != Action.CHUNK):
+    if long and not (name in _LONG and message.get("action") == _LONG[name]):
         raise _too_long(seq)
-    if name is Name.MODEL:
+    if name in _ACTIONS:
         if not checked:
-            raise ProtocolError(Wrong.BAD_CRC, "model commands must end with a CRC", seq)
-        return _model(message, seq)
+            raise ProtocolError(Wrong.BAD_CRC, f"{name} commands must end with a CRC", seq)
+        return _with_action(name, message, seq)
     if name is not Name.SET:
         if message:
             raise ProtocolError(Wrong.BAD_COMMAND, f"{name} takes no arguments", seq)
@@ -108,7 +120,7 @@ def _too_long(seq: int | None) -> ProtocolError:
     return ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command", seq)
 
 
-# -- the arguments of ``model``
+# -- the arguments of ``model`` and ``inject``
 
 
 def _number(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
@@ -123,7 +135,8 @@ def _text(pattern: str, said: str) -> tuple[Callable[[Any], bool], str]:
 _TRUTH = (lambda value: type(value) is bool, "true or false")
 _DIGEST = _text("[0-9a-f]{64}", "64 lower-case hexadecimal digits")
 _WHO = _text(f"[ -~]{{1,{MAX_WHO}}}", f"1 to {MAX_WHO} printable ASCII characters")
-_ARGUMENTS: Mapping[Action, Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+_Arguments = Mapping[str, tuple[Callable[[Any], bool], str]]
+_MODEL: Mapping[Action, _Arguments] = {
     Action.LIST: {},
     Action.INFO: {},
     Action.BEGIN: {"bytes": _number(1, MAX_BYTES), "sha256": _DIGEST, "keep": _TRUTH},
@@ -139,18 +152,31 @@ _ARGUMENTS: Mapping[Action, Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     Action.LOG: {"last": _number(1, MAX_LOG)},
 }
 
+_INJECT: Mapping[InjectAction, _Arguments] = {
+    InjectAction.BEGIN: {"gain": _number(1, 12), "rate_hz": _number(1, 100_000)},
+    InjectAction.FRAMES: {
+        "index": _number(0, MAX_INDEX),
+        "n": _number(1, MAX_FRAMES),
+        "data": _text("[!-~]+", "base 85"),
+    },
+    InjectAction.END: {"index": _number(0, MAX_INDEX)},
+}
+_ACTIONS: Mapping[Name, Mapping[Any, _Arguments]] = {Name.MODEL: _MODEL, Name.INJECT: _INJECT}
 
-def _model(message: dict[str, Any], seq: int | None) -> Command:
-    try:
-        action = Action(message.pop("action", ""))
-    except ValueError:
-        said = f"model takes an action: {', '.join(Action)}"
-        raise ProtocolError(Wrong.BAD_COMMAND, said, seq) from None
-    wanted = _ARGUMENTS[action]
+
+def _with_action(name: Name, message: dict[str, Any], seq: int | None) -> Command:
+    actions = _ACTIONS[name]
+    action = message.pop("action", "")
+    if not isinstance(action, str) or action not in actions:
+        said = f"{name} takes an action: {', '.join(actions)}"
+        raise ProtocolError(Wrong.BAD_COMMAND, said, seq)
+    wanted = actions[action]
     if set(message) != set(wanted):
         takes = ", ".join(wanted) or "no arguments"
-        raise ProtocolError(Wrong.BAD_COMMAND, f"model {action} takes {takes}", seq)
-    for name, (fits, said) in wanted.items():
-        if not fits(message[name]):
-            raise ProtocolError(Wrong.BAD_VALUE, f"model {action}: {name} must be {said}", seq)
-    return Command(Name.MODEL, seq, action=action, arguments=message)
+        raise ProtocolError(Wrong.BAD_COMMAND, f"{name} {action} takes {takes}", seq)
+    for argument, (fits, said) in wanted.items():
+        if not fits(message[argument]):
+            what = f"{name} {action}: {argument} must be {said}"
+            raise ProtocolError(Wrong.BAD_VALUE, what, seq)
+    kind = next(one for one in actions if one == action)
+    return Command(name, seq, action=kind, arguments=message)

@@ -13,8 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from device.link.commands import MAX_CHUNK_LINE, MAX_COMMAND, Action, Command, Name, parse
+from device.link.commands import (
+    MAX_CHUNK_LINE,
+    MAX_COMMAND,
+    Action,
+    Command,
+    Name,
+    bulk,
+    parse,
+)
 from device.link.flashing import Flasher, Models
+from device.link.inject import InjectAction, Injection
 from device.link.outbox import Outbox
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import AROUND, MAX_LINE, LineSplitter, ProtocolError, Wrong, encode, pack
@@ -25,6 +34,7 @@ RETRY_FIRST_NS, RETRY_LONGEST_NS = 500_000_000, 8_000_000_000
 SNAPSHOT_PART = 100  # samples of 12 leads in one line
 COMMANDS_PER_S, COMMAND_BURST = 10, 20
 CHUNKS_PER_S, CHUNK_BURST = 50, 200  # at 115 200 baud their replies leave half the line to results
+BLOCKS_PER_S, BLOCK_BURST = 25, 100  # of injected frames; 10 in real time
 ERRORS_PER_S, ERROR_BURST = 2, 5
 
 
@@ -78,6 +88,7 @@ class Link:
     port : a port that is open already, used first
     opener : opens the port by its name and line rate, aside
     flasher : what ``model`` commands act on; None where no models can be installed
+    injection : what ``inject`` commands act on; None where the front end is another
     """
 
     def __init__(
@@ -89,15 +100,20 @@ class Link:
         port: Port | None = None,
         opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
+        injection: Injection | None = None,
     ) -> None:
         self._open = opener
         self._name, self._baud = name, baud
         self._instrument = instrument
         self._models = Models(flasher)
+        self._injection = injection
         self._outbox = Outbox()
         self._lines = LineSplitter(MAX_CHUNK_LINE)
-        self._commands = _Allowance(COMMANDS_PER_S, COMMAND_BURST)
-        self._chunks = _Allowance(CHUNKS_PER_S, CHUNK_BURST)
+        self._allowed = {
+            None: (_Allowance(COMMANDS_PER_S, COMMAND_BURST), f"{COMMANDS_PER_S} commands"),
+            Name.MODEL: (_Allowance(CHUNKS_PER_S, CHUNK_BURST), f"{CHUNKS_PER_S} chunks"),
+            Name.INJECT: (_Allowance(BLOCKS_PER_S, BLOCK_BURST), f"{BLOCKS_PER_S} blocks"),
+        }
         self._errors = _Allowance(ERRORS_PER_S, ERROR_BURST)
         self._opener: Opening | None = None
         self._port: Port | None = None
@@ -222,14 +238,12 @@ class Link:
 
     def _take(self, line: bytes | None, now_ns: int) -> None:
         try:
-            if line is not None and b'"chunk"' in line[:200]:
-                if not self._chunks.take(now_ns):
-                    raise ProtocolError(Wrong.TOO_FAST, f"at most {CHUNKS_PER_S} chunks per second")
-            elif not self._commands.take(now_ns):
-                raise ProtocolError(Wrong.TOO_FAST, f"at most {COMMANDS_PER_S} commands per second")
+            allowance, many = self._allowed[None if line is None else bulk(line)]
+            if not allowance.take(now_ns):
+                raise ProtocolError(Wrong.TOO_FAST, f"at most {many} per second")
             if line is None:
                 raise ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command")
-            self._obey(parse(line))
+            self._obey(parse(line), now_ns)
             self.counters.received += 1
         except ProtocolError as error:
             self.counters.rejected += 1
@@ -237,7 +251,7 @@ class Link:
                 body = {"re": error.seq, "reason": error.wrong, "message": str(error)}
                 self._outbox.put("error", pack(body))
 
-    def _obey(self, command: Command) -> None:
+    def _obey(self, command: Command, now_ns: int) -> None:
         reply: dict[str, Any] = {"re": command.seq, "command": command.name}
         match command.name:
             case Name.INFO:
@@ -259,10 +273,26 @@ class Link:
             case Name.MODEL:
                 self._obey_model(reply, command)
                 return
+            case Name.INJECT:
+                self._inject(command, now_ns)
+                if command.action is InjectAction.FRAMES:
+                    return
+                reply |= {"action": command.action}
         self._outbox.put("reply", pack(reply))
 
+    def _inject(self, command: Command, now_ns: int) -> None:
+        assert isinstance(command.action, InjectAction)
+        if self._injection is None:
+            said = "this monitor has a front end of its own; start it with --frontend injected"
+            raise ProtocolError(Wrong.FAILED, said, command.seq)
+        try:
+            self._injection.obey(command.action, command.arguments, now_ns)
+        except ProtocolError as error:
+            error.seq = command.seq
+            raise
+
     def _obey_model(self, reply: dict[str, Any], command: Command) -> None:
-        assert command.action is not None
+        assert isinstance(command.action, Action)
         reply |= {"action": command.action}
         try:
             bodies = self._models.answer(command.action, command.arguments)
