@@ -20,7 +20,8 @@ from hal.ads1298.run_faults import RunFaults, answer_on_wire, shifted_right
 from hal.clock import Clock
 from hal.patient import Patient
 
-_CHUNK = 32  # conversions worked out at once for the byte path
+_CHUNK = 32  # conversions worked out at once for the byte path: none may come late by it
+_CHUNK_BULK = 500  # and for the block path
 _OPCODES = {int(opcode) for opcode in reg.Opcode}
 
 
@@ -32,6 +33,7 @@ class SimulatedChip:
 
     _decoded: AnalogSettings | None  # what the registers mean; None until somebody asks
     _edge_limit: int | None
+    _chunk: bytes  # frames worked out, of edges from _chunk_first on
 
     def __init__(
         self, patient: Patient, clock: Clock, seed: int = 0, faults: Faults | None = None
@@ -197,21 +199,25 @@ class SimulatedChip:
     def read_many(self, edges: NDArray[np.int64]) -> bytes:
         """The block path: frames of consecutive ``edges`` as one RDATAC read of each gives."""
         first, n = int(edges[0]), int(edges[-1] - edges[0]) + 1
-        data = self.frames(first, n) if self._rdatac else np.zeros((n, FRAME_BYTES), np.uint8)
+        if not self._rdatac:
+            data = bytes(n * FRAME_BYTES)
+        else:
+            data = self._worked_out(first, n, max(n, _CHUNK_BULK))
         self._read_edge = first + n - 1
         self._latched = self._read_edge
         self._position = FRAME_BYTES
-        wire = np.frombuffer(self.run.on_wire(first, data.tobytes()), np.uint8)
+        wire = np.frombuffer(self.run.on_wire(first, data), np.uint8)
         if len(edges) == n:
             return wire.tobytes()
         return bytes(wire.reshape(n, FRAME_BYTES)[edges - first].tobytes())
 
-    def _frame(self, edge: int) -> bytes:
-        if not 0 <= edge - self._chunk_first < _CHUNK or self._chunk_first < 0:
-            self._chunk_first = edge
-            self._chunk = self.frames(edge, _CHUNK).tobytes()
-        offset = (edge - self._chunk_first) * FRAME_BYTES
-        return self._chunk[offset : offset + FRAME_BYTES]
+    def _worked_out(self, first: int, n: int, ahead: int) -> bytes:
+        """Frames of ``n`` <= ``ahead`` edges from ``first`` on, out of a chunk of ``ahead``."""
+        begin = first - self._chunk_first
+        if self._chunk_first < 0 or begin < 0 or (begin + n) * FRAME_BYTES > len(self._chunk):
+            self._chunk_first, begin = first, 0
+            self._chunk = self.frames(first, ahead).tobytes()
+        return self._chunk[begin * FRAME_BYTES : (begin + n) * FRAME_BYTES]
 
     # --- registers ------------------------------------------------------------------------
 
@@ -366,7 +372,7 @@ class SimulatedChip:
         if edge == self._latched or edge < 0:
             return
         self._latched = self._read_edge = edge
-        self._out = self.run.on_wire(edge, self._frame(edge))
+        self._out = self.run.on_wire(edge, self._worked_out(edge, 1, _CHUNK))
         self._position = 0
 
     def _command(self, opcode: reg.Opcode, t: int) -> bool:

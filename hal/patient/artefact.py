@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ MAX_OFFSET_MV = 300.0
 _CHUNK_POINTS = ANALOG_RATE_HZ
 _N = len(Electrode)
 _MUSCLE_TAPS = 255
+_FFT_POINTS = 2304  # 2^8 * 9, holds a chunk and the filter's tail
 _MUSCLE_BAND_HZ = (20.0, 300.0)
 _MOTION_SLOT_S = 4.0  # one movement in each, of at most this length
 _STREAMS = {"wander": 32, "muscle": 33, "mains": 34, "motion": 35}
@@ -101,25 +103,28 @@ class ArtefactSource:
 
     def _wander(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit RMS: slow drift of the skin and the chest's movement in breathing."""
+        return self._wander_waves.at(t[0])
+
+    @cached_property
+    def _wander_waves(self) -> _Sines:
         rng = random_of(self._seed, _STREAMS["wander"])
         frequency = np.array([0.05, 0.09, 0.15, 0.24, 0.38])[:, None] * rng.uniform(0.9, 1.1, _N)
         weight = np.array([0.6, 0.5, 0.4, 0.6, 0.2])
         phase = rng.uniform(0, 2 * np.pi, frequency.shape)
-        waves = [
-            w * np.sin(2 * np.pi * f * t[:, None] + p)
-            for w, f, p in zip(weight, frequency, phase, strict=True)
-        ]
-        return np.asarray(np.sum(waves, axis=0) / np.sqrt(np.square(weight).sum() / 2))
+        unit = np.sqrt(np.square(weight).sum() / 2)
+        return _Sines(frequency, phase, weight[:, None] / unit)
 
     def _muscle(self, first: int, t: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit RMS: white noise through a band-pass, its envelope slow."""
         white = self._white.span(first, first + _CHUNK_POINTS + _MUSCLE_TAPS - 1)
-        size = 4096
-        spectrum = np.fft.rfft(white, size, axis=0) * np.fft.rfft(_MUSCLE_FIR, size)[:, None]
-        band = np.fft.irfft(spectrum, size, axis=0)[_MUSCLE_TAPS - 1 :][:_CHUNK_POINTS]
-        rng = random_of(self._seed, _STREAMS["muscle"])
-        phase = rng.uniform(0, 2 * np.pi, _N)
-        return np.asarray(band * (1 + 0.5 * np.sin(2 * np.pi * 0.13 * t[:, None] + phase)))
+        spectrum = np.fft.rfft(white.T, _FFT_POINTS) * _MUSCLE_SPECTRUM
+        band = np.fft.irfft(spectrum, _FFT_POINTS)[:, _MUSCLE_TAPS - 1 :][:, :_CHUNK_POINTS]
+        return np.asarray(band.T * (1 + self._envelope.at(t[0])))
+
+    @cached_property
+    def _envelope(self) -> _Sines:
+        phase = random_of(self._seed, _STREAMS["muscle"]).uniform(0, 2 * np.pi, (1, _N))
+        return _Sines(np.full((1, _N), 0.13), phase, np.full((1, 1), 0.5))
 
     def _make_white(self, number: int) -> NDArray[np.float64]:
         rng = random_of(self._seed, _STREAMS["muscle"], number)
@@ -148,6 +153,31 @@ class ArtefactSource:
         return bumps
 
 
+class _Sines:
+    """Sums of sines, a chunk at a time: sin(a + b) from the sines of a chunk's begin and of steps.
+
+    frequency_hz, phase : float64 [k, _N]; weight : float64 [k, 1] or [k, _N]
+    """
+
+    def __init__(
+        self,
+        frequency_hz: NDArray[np.float64],
+        phase: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> None:
+        self._omega, self._phase, self._weight = 2 * np.pi * frequency_hz, phase, weight
+        step = np.arange(_CHUNK_POINTS) / ANALOG_RATE_HZ
+        angle = self._omega.T[:, :, None] * step  # [_N, k, points]
+        self._steps = np.concatenate((np.cos(angle), np.sin(angle)), axis=1)
+
+    def at(self, t_s: float) -> NDArray[np.float64]:
+        """Points [_CHUNK_POINTS, _N] from ``t_s`` on."""
+        angle = self._omega * t_s + self._phase
+        begin = np.concatenate((np.sin(angle) * self._weight, np.cos(angle) * self._weight))
+        # not a matrix product, for which BLAS would wake its threads
+        return np.asarray(np.einsum("kn,nkp->np", begin, self._steps).T)
+
+
 def _band_pass(taps: int, low_hz: float, high_hz: float) -> NDArray[np.float64]:
     """Blackman-windowed band-pass with unit noise gain."""
     n = np.arange(taps) - taps // 2
@@ -156,4 +186,4 @@ def _band_pass(taps: int, low_hz: float, high_hz: float) -> NDArray[np.float64]:
     return np.asarray(fir / np.sqrt(np.square(fir).sum()))
 
 
-_MUSCLE_FIR = _band_pass(_MUSCLE_TAPS, *_MUSCLE_BAND_HZ)
+_MUSCLE_SPECTRUM = np.fft.rfft(_band_pass(_MUSCLE_TAPS, *_MUSCLE_BAND_HZ), _FFT_POINTS)
