@@ -83,5 +83,5 @@ FIELDS: Mapping[str, Field] = {
 def suggestion(name: str, known: Iterable[str]) -> str:
     """What was meant, or all there is."""
     known = list(known)
-    close = get_close_matches(name, known, n=2, cutoff=0.5)
+    close = get_close_matches(name, known, n=2, cutoff=0.6)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

@@ -280,6 +280,8 @@ class _Never(_Counting):
             return True, f"{self._met} of {self._many} were such a case" + (
                 "" if self._met else ": it was not put to the test"
             )
+        if not self._looks:
+            return True, f"{', '.join(self.sentence.fields)} was never said"
         return True, f"in none of {self._many}{self._extremes}"
 
 

@@ -348,10 +348,12 @@ def _check_schema(document: Document) -> None:
     if not errors:
         return
 
-    def line(error: Any) -> tuple[int, int]:
-        return document.lines.get(tuple(error.absolute_path), (0, 0))
+    def order(error: Any) -> tuple[bool, tuple[int, int]]:
+        """By the line; a misspelt key, which is missing too, first."""
+        misspelt = error.validator == "additionalProperties"
+        return not misspelt, document.lines.get(tuple(error.absolute_path), (0, 0))
 
-    error = min(errors, key=line)
+    error = min(errors, key=order)
     while error.context and error.validator == "oneOf":  # shows: one id or several
         is_list = isinstance(error.instance, list)
         error = next(e for e in error.context if e.schema_path[0] == int(is_list))

@@ -169,7 +169,7 @@ class Sentence:
     @property
     def windowed(self) -> bool:
         """Whether it is to be looked at with every result only."""
-        return any(FIELDS[name].windowed for name in self.fields)
+        return self.form is Form.SHARE or any(FIELDS[name].windowed for name in self.fields)
 
 
 def read(text: str) -> Sentence:
@@ -268,7 +268,8 @@ class _Reader:
         if name.text not in FIELDS:
             first = self._at == 0
             raise SentenceError(
-                f"{name.text or 'the end'!r} is no {'beginning' if first else 'field'}; "
+                f"{repr(name.text) if name.text else 'the end'} is no "
+                f"{'beginning' if first else 'field'}; "
                 + suggestion(name.text, _STARTS if first else FIELDS),
                 name.column,
             )

@@ -86,8 +86,9 @@ def run(scenario: Scenario) -> Outcome:
 def _front_end(scenario: Scenario, clock: VirtualClock) -> Frontend:
     """A fresh one, as after a restart: the patient and the faults have gone on meanwhile."""
     gone_ns = clock.now_ns() + _start_up_ns() - ORIGIN_NS
-    injected = [
-        (action.at_s, {action.name: action.value})
+    start_up_s = _start_up_ns() * 1e-9
+    injected = [  # at 0 s means from power-on: the chip's identity is read before its samples
+        (action.at_s or -start_up_s, {action.name: action.value})
         for action in scenario.timeline
         if isinstance(action, FaultAction)
     ]
