@@ -9,6 +9,7 @@ Edges that nobody saw are in no capture, and so in no dump.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TextIO
 
 from hal.ads1298 import registers as reg
@@ -44,12 +45,14 @@ def write_vcd(
     for wire, code in CODES.items():
         out.write(f"$var wire 1 {code} {wire} $end\n")
     out.write("$upscope $end\n$enddefinitions $end\n")
+    events = iter(events)
+    first = next(events, None)
+    if first is None:
+        return 0
     levels: dict[str, str] = dict(IDLE)
-    begin_ns: int | None = None
+    begin_ns = first.t_ns + round(begin_s * 1e9)
     tick, written = -1, 0
-    for t_ns, wire, level in _in_order(events):
-        if begin_ns is None:
-            begin_ns = t_ns + round(begin_s * 1e9)
+    for t_ns, wire, level in _in_order(chain([first], events)):
         if t_ns >= begin_ns and tick < 0:
             tick = 0
             out.write("#0\n$dumpvars\n")

@@ -1,0 +1,98 @@
+"""``lead12 hil capture`` and ``replay``: the same digest twice, and every fault told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from device.config import ConfigError
+from hal.ads1298 import driver as driver_module
+from hal.capture_file import CaptureReader, Settings
+from hal.errors import FrontendError
+from tools.capture import capture, replay
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    assert capture(tmp_path / "x.l12cap", preset="af-90", duration_s=3) == 0
+    return tmp_path / "x.l12cap"
+
+
+def test_capture_and_replay_report_the_same_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.l12cap"
+    assert capture(file, preset="af-90", duration_s=3) == 0
+    captured = capsys.readouterr()
+    assert replay(file) == 0
+    replayed = capsys.readouterr()
+    size, *report = captured.out.splitlines()
+    assert re.fullmatch(rf"{file}: {file.stat().st_size} bytes, \d+ MB per hour", size)
+    assert replayed.out.splitlines() == report
+    assert report[0] == "1172 samples, 0 lost, 0 faults"
+    assert "replayed from x.l12cap" in replayed.err
+    assert "the recording has ended" in replayed.err
+
+
+def test_the_digest_tells_one_count_from_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digests = set()
+    for preset in ("af-90", "sinus-70"):
+        capture(tmp_path / preset, preset=preset, duration_s=1)
+        digests.add(capsys.readouterr().out.splitlines()[-1])
+    assert len(digests) == 2
+
+
+def test_the_settings_are_those_of_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "lead12.toml"
+    config.write_text("[frontend]\ngain = 2\nrl_check_every = 100\n")
+    file = tmp_path / "x.l12cap"
+    assert capture(file, config_file=config, duration_s=2) == 0
+    (fields,) = [event.fields for event in CaptureReader(file) if isinstance(event, Settings)]
+    assert (fields["gain"], fields["rl_check_every"]) == (2, 100)
+    assert replay(file) == 0
+
+
+def test_a_driver_that_departs_is_exit_code_1_and_one_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_for = driver_module.settings_for
+    monkeypatch.setattr(driver_module, "settings_for", lambda c: settings_for(c) | {"LOFF": 1})
+    capsys.readouterr()
+    assert replay(file) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "this driver sends WREG LOFF 01, the captured one sent WREG LOFF 03" in line
+
+
+def test_a_cut_off_capture_is_replayed_and_told(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+    assert replay(file) == 0
+    assert f"{file} is cut off within its last block; this is what came before" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_cannot_be_captured_or_replayed_is_refused(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match="captures are not written over; name another file"):
+        capture(file, duration_s=1)
+    assert file.read_bytes() == before
+    with pytest.raises(ConfigError, match="linux-iio has no SPI bus to capture; use simulated"):
+        capture(tmp_path / "y", frontend="linux-iio", duration_s=1)
+    with pytest.raises(FrontendError, match="no simulated patient"):
+        capture(tmp_path / "y", preset="nobody", duration_s=1)
+    assert not (tmp_path / "y").exists()
+    capsys.readouterr()
+    assert capture(tmp_path / "no" / "y", duration_s=1) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert replay(tmp_path / "y") == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path / 'y'}: No such file or directory; name a capture\n"
+    )
