@@ -126,11 +126,23 @@ class _Watch(ABC):
     def __init__(self, sentence: Sentence) -> None:
         self.sentence = sentence
         self.failed_s: float | None = None  # when it was clear
+        self._began = False
         self._fields = frozenset(sentence.fields)
         self._looks = 0
 
-    def pass_to(self, t_s: float, state: State) -> None:  # noqa: B027 (most need not)
-        """Time goes on to ``t_s``, where ``state`` still holds."""
+    def pass_to(self, t_s: float, state: State) -> None:
+        """Time goes on to ``t_s``, where ``state`` still holds.
+
+        What was said before the sentence's time, and lasts, is looked at when that begins.
+        """
+        of = self.sentence
+        if self._began or t_s <= of.start_s + _NEAR_S:
+            return
+        self._began = True
+        lasting = not of.windowed and not any(FIELDS[name].momentary for name in self._fields)
+        if of.start_s > -math.inf and lasting and self._fields <= state.keys():
+            self._looks += 1
+            self.look(of.start_s, state)
 
     def hear(self, t_s: float, state: State, said: frozenset[str]) -> None:
         """Look at ``state`` if it is time, and ``said`` concerns this sentence."""
@@ -171,20 +183,13 @@ class _Within(_Watch):
 
     def __init__(self, sentence: Sentence) -> None:
         super().__init__(sentence)
-        self._began = False
         self._held_s: float | None = None
         self._last = ""
 
     def pass_to(self, t_s: float, state: State) -> None:
-        of = self.sentence
-        if not self._began and t_s > of.start_s + _NEAR_S:
-            self._began = True
-            lasting = not any(FIELDS[name].momentary for name in self._fields)
-            if lasting and not of.windowed and self._fields <= state.keys():
-                self._looks += 1
-                self.look(of.start_s, state)
-        if self._held_s is None and t_s > of.end_s + _NEAR_S:
-            self._fail(of.end_s)
+        super().pass_to(t_s, state)
+        if self._held_s is None and t_s > self.sentence.end_s + _NEAR_S:
+            self._fail(self.sentence.end_s)
 
     def look(self, t_s: float, state: State) -> None:
         if self._held_s is not None:
@@ -274,7 +279,7 @@ class _Never(_Counting):
     def verdict(self, account: Mapping[str, int | float]) -> tuple[bool, str]:
         if self._odd:
             return False, self._odd
-        if not self._alive:
+        if not self._alive and not self._looks:
             return False, "nothing was heard of the monitor at all"
         if self.sentence.meanwhile is not None:
             return True, f"{self._met} of {self._many} were such a case" + (
