@@ -16,13 +16,15 @@ from device.installed import installed_model
 from device.instrument import Instrument
 from device.link.port import PTY, STDOUT, Port, open_port
 from device.source import SIMULATED, build_patient
+from hal import backends
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
-from hal.frontend import SAMPLE_RATE_HZ
+from hal.frontend import SAMPLE_RATE_HZ, Frontend
 from hal.simulated import simulated_frontend
 
 BLOCK = SAMPLE_RATE_HZ // 5  # five frames per second of signal
 READ_TIMEOUT_S = 1.0
+REPLAY = "replay"
 FLUSH_S = 1.0
 
 
@@ -47,15 +49,15 @@ def run_fast(
     """Run ``duration_s`` seconds of signal, or all of a finite one.
 
     port, display : instead of the configured ones
-    Raises ConfigError (not the simulated front end; a port or display that cannot be used) and
-    HalError (no such preset, a bad recording, a fault of the front end).
+    Raises ConfigError (neither a simulated front end nor a replay; a port or display that cannot
+    be used) and HalError (no such preset, a bad recording, a fault of the front end).
     """
-    if config.frontend.backend != SIMULATED:
+    if config.frontend.backend not in (SIMULATED, REPLAY):
         raise ConfigError(f"{config.frontend.backend} cannot run faster than real time")
     if config.serial.port == PTY and port is None:
         raise ConfigError("a batch run does not wait for a host; use --serial - or a port")
     clock = VirtualClock()
-    frontend = simulated_frontend(build_patient(config.patient), clock, bulk=True)
+    frontend = _frontend(config, clock)
     try:
         if port is None and config.serial.port:
             port = open_port(config.serial.port, config.serial.baud)
@@ -94,6 +96,14 @@ def run_fast(
         link.dropped,
         dict(instrument.faults),
     )
+
+
+def _frontend(config: Config, clock: VirtualClock) -> Frontend:
+    name, options = config.frontend.backend, config.frontend.options
+    patient = build_patient(config.patient) if name == SIMULATED else None
+    if patient is None or options:
+        return backends.build(name, clock, options=options, patient=patient)
+    return simulated_frontend(patient, clock, bulk=True)
 
 
 def _send(instrument: Instrument, now_ns: int, *, wait: bool) -> None:

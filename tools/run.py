@@ -76,7 +76,8 @@ def _check(config: Config) -> None:
 def _run_fast(config: Config, duration_s: float | None) -> int:
     from device.fast import run_fast
 
-    if duration_s is None and not config.patient.record:
+    endless = config.frontend.backend == SIMULATED and not config.patient.record
+    if duration_s is None and endless:
         duration_s = FINITE_S
     done = run_fast(config, duration_s)
     seconds = done.samples / SAMPLE_RATE_HZ

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from device.config import ConfigError
+from device.config import Config, ConfigError
+from device.fast import run_fast
 from hal.ads1298 import driver as driver_module
 from hal.capture_file import CaptureReader, Settings
 from hal.errors import FrontendError
+from tests.device.host import Wire
+from tests.tools.test_classify import lead12
 from tools.capture import capture, replay
 
 
@@ -96,3 +99,40 @@ def test_what_cannot_be_captured_or_replayed_is_refused(
     assert (
         capsys.readouterr().err == f"{tmp_path / 'y'}: No such file or directory; name a capture\n"
     )
+
+
+def test_a_replayed_run_says_what_the_captured_run_said(tmp_path: Path) -> None:
+    file, wires = tmp_path / "x.l12cap", [Wire(), Wire()]
+    common = {"serial.port": "wire", "display.device": "none", "model.path": "none"}
+    runs = (
+        {"frontend.backend": "simulated", "frontend.options": {"capture": str(file)}},
+        {"frontend.backend": "replay", "frontend.options": {"file": str(file)}},
+    )
+    for wire, settings in zip(wires, runs, strict=True):
+        done = run_fast(Config().override({**common, **settings}), 12.0, port=wire.port)
+        assert (done.samples, done.lost) == (6000, 0)
+        wire.host.read()
+    captured, replayed = (wire.host.messages for wire in wires)
+    assert len(captured) > 12
+    assert [m for m in captured if m["type"] != "hello"] == [
+        m for m in replayed if m["type"] != "hello"
+    ]
+    assert "replayed from x.l12cap" in str(replayed[0])
+
+
+def test_the_commands_are_those_of_lead12_hil(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.l12cap"
+    assert lead12(capsys, "hil", "capture", file, "--duration", "1")[0] == 0
+    assert lead12(capsys, "hil", "replay", file)[0] == 0
+    dump = tmp_path / "x.vcd"
+    assert (
+        lead12(capsys, "hil", "vcd", file, "-o", dump, "--from", "0.6", "--seconds", "0.1")[0] == 0
+    )
+    assert dump.read_text().startswith("$version lead12")
+    code, out, err = lead12(
+        capsys, "hil", "vcd", tmp_path / "none.l12cap", "-o", tmp_path / "y.vcd"
+    )
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert not (tmp_path / "y.vcd").exists()

@@ -9,7 +9,11 @@ from typing import Annotated
 
 import typer
 
+from tools import hil_capture_cli
+
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
+
+hil_capture_cli.add_to(app)
 
 OK, FAILED, USAGE = 0, 1, 2
 
