@@ -8,7 +8,7 @@ from pathlib import Path
 from device.bundles import NONE, read_bundle
 from device.config import Config, ConfigError, load
 from device.display.outputs import DisplayError, PngFolder, open_display
-from device.source import SIMULATED, build_patient
+from device.source import INJECTED, SIMULATED, build_patient
 from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
 
@@ -52,7 +52,8 @@ def run(
         return _run_fast(config, duration_s)
     from device.supervisor import PTY, run_live
 
-    if not config.serial.port and serial is None and config.frontend.backend == SIMULATED:
+    on_the_bench = config.frontend.backend in (SIMULATED, INJECTED)
+    if not config.serial.port and serial is None and on_the_bench:
         config = config.override({"serial.port": PTY})
     return run_live(config, duration_s, _report)
 
