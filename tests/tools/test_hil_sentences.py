@@ -96,7 +96,7 @@ def test_forms(text: str, form: Form, start_s: float, end_s: float) -> None:
         ("within 5 s: text > SINUS", 17, "== or != or contains behind text expected, not '>'"),
         ("within 5 s: call in SR", 20, "'in' wants a list, as [SR, AFIB]"),
         ("within 5 s: call == [SR]", 20, "call == wants one value, not a list"),
-        ("within 5 s: faults contains V7", 28, "'V7' is never said here; did you mean V"),
+        ("within 5 s: faults contains V7", 28, "'V7' is never said here; known: I, II"),
         ("within 5 s: quality > none", 22, "'none' has no order; use == or != behind quality"),
         ("within 5 s: electrodes_off == [V3 V4]", 34, "',' expected behind 'V3', not 'V4'"),
         ("always: rate 70 2", 16, "'±' and how far the rate may be off expected"),
@@ -260,8 +260,16 @@ class TestAlways:
         said = [*MINUTE, event(30.3, "fault", part="serial", text="gone")]
         said += [event(30.5, "fault", part="serial", text="")]
         assert not judged("always: fault == []", said).ok
-        assert judged("always from 30.4 s: fault == []", said).ok
+        assert judged("always from 30.5 s: fault == []", said).ok
         assert judged("within 1 s of 30 s: fault == [serial]", said).ok
+
+    def test_what_was_said_before_lasts(self) -> None:
+        """A monitor without a front end says so once."""
+        silent = [HELLO, event(3.0, "fault", part="frontend", text="gone")]
+        assert judged("always from 10 s: fault == frontend", silent).ok
+        verdict = judged("always from 10 s: fault == []", silent)
+        assert verdict.evidence.startswith("fault was [frontend] at 10.0 s")
+        assert not judged("never fault == frontend from 10 s", silent).ok
 
 
 class TestNever:
