@@ -193,7 +193,7 @@ class CaptureReader:
     """The events of a file.
 
     damage : after the last event, what ended the file before its end; "" for a whole one
-    whole_bytes : where the last whole block ends
+    whole_bytes : where the last whole block ends; raw_bytes : of its events, not compressed
 
     Raises RecordingError when it is not a capture, or one of a later version; OSError.
     """
@@ -202,6 +202,7 @@ class CaptureReader:
         self.path = path
         self.damage = ""
         self.whole_bytes = HEADER.size
+        self.raw_bytes = 0
         with path.open("rb") as file:
             head = file.read(HEADER.size)
         if len(head) < HEADER.size or not head.startswith(MAGIC):
@@ -221,33 +222,36 @@ class CaptureReader:
                 self.whole_bytes = file.tell()
 
     def _block(self, file: BinaryIO) -> list[Event] | None:
+        """The next block's events; None at the end of the file or of what can be read."""
         head = file.read(BLOCK.size)
         if not head:
             return None
         try:
-            n, expected, base_ns = BLOCK.unpack(head)
-            if n > PAYLOAD_MAX:
-                raise ValueError("too large")
-            payload = file.read(n)
-            if len(payload) < n:
-                raise EOFError
-            if crc32(head[CRC_FROM:] + payload) != expected:
-                raise ValueError("checksum")
-            unpacker = lzma.LZMADecompressor(memlimit=READER_MEMORY)
-            raw = unpacker.decompress(payload, RAW_MAX)
-            if not unpacker.eof:
-                raise ValueError("too large")
-            return list(_decode(raw, base_ns))
+            return self._events(head, file)
         except EOFError:
             self.damage = "cut off within its last block"
         except (struct.error, lzma.LZMAError, ValueError, LookupError, TypeError):
-            cut = len(head) < BLOCK.size
-            self.damage = (
-                "cut off within its last block"
-                if cut
-                else f"damaged from byte {self.whole_bytes} on"
-            )
+            self.damage = f"damaged from byte {self.whole_bytes} on"
         return None
+
+    def _events(self, head: bytes, file: BinaryIO) -> list[Event]:
+        if len(head) < BLOCK.size:
+            raise EOFError
+        n, expected, base_ns = BLOCK.unpack(head)
+        if n > PAYLOAD_MAX:
+            raise ValueError("too large")
+        payload = file.read(n)
+        if len(payload) < n:
+            raise EOFError
+        if crc32(head[CRC_FROM:] + payload) != expected:
+            raise ValueError("checksum")
+        unpacker = lzma.LZMADecompressor(memlimit=READER_MEMORY)
+        raw = unpacker.decompress(payload, RAW_MAX)
+        if not unpacker.eof:
+            raise ValueError("too large")
+        events = list(_decode(raw, base_ns))
+        self.raw_bytes += len(raw)
+        return events
 
 
 def _decode(raw: bytes, base_ns: int) -> Iterator[Event]:
