@@ -22,7 +22,7 @@ MAX_CHEST_OFF = 2
 # Refusals of the scores, not of the evidence: with others they make the call of a recording.
 READABLE = (None, Refusal.UNSURE, Refusal.DISAGREES, Refusal.OTHER_RHYTHM)
 ST_UNREADABLE = ("lbbb", "paced")  # findings beside which measured ST elevation means nothing
-# Findings that read where the electrodes are: with two of them exchanged, only an alarm is said
+# Findings that read where the electrodes are: with some exchanged these wait, alarms stand back
 READS_PLACES = ("mi", "ischaemia", "lafb", "lpfb", "left_axis")
 PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, None)
 # How a call below its threshold is refused; a bundle names the rule its thresholds were fitted for
@@ -125,7 +125,7 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
     if evidence.paced:  # said once: what was measured needs no score
         found = [(finding, of) for finding, of in found if finding.code != PACED.code]
     if evidence.swap:
-        found = [(finding, of) for finding, of in found if _stands_beside_a_swap(finding)]
+        found = _beside_a_swap(found)
     measured = _measured(evidence, refused, found)
     if refused is None and not best:
         refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
@@ -178,8 +178,17 @@ def _measured(
     return ()
 
 
-def _stands_beside_a_swap(finding: Finding) -> bool:
-    return finding.priority is Priority.HIGH or finding.code not in READS_PLACES
+def _beside_a_swap(
+    found: Sequence[tuple[Finding, FindingRule]],
+) -> list[tuple[Finding, FindingRule]]:
+    """``found`` without what reads places; an alarm among it is kept, behind the swap."""
+    beside = []
+    for finding, of in found:
+        if finding.code not in READS_PLACES:
+            beside.append((finding, of))
+        elif finding.priority is Priority.HIGH:
+            beside.append((replace(finding, priority=Priority.MEDIUM), of))
+    return beside
 
 
 def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:

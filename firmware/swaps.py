@@ -55,11 +55,11 @@ _TEN_MS = SAMPLE_RATE_HZ // 100
 BEFORE, AFTER = 30, 44  # of the R peak, in steps of 10 ms
 LEAST_BEATS, MOST_BEATS = 3, 15
 _REACH = SAMPLE_RATE_HZ // 1000  # a step of 10 ms is centred on its time: two samples before it
-_PARTS = ((0, 22, 2, 4), (22, 38, 1, 1), (38, BEFORE + AFTER, 3, 2))
+PARTS = ((0, 22, 2, 4), (22, 38, 1, 1), (38, BEFORE + AFTER, 3, 2))
 # of a beat, P, QRS, and ST with T: from, to, steps taken together, gain
-_GAINS = np.concatenate([np.full((to - at) // n, gain) for at, to, n, gain in _PARTS])
+GAINS = np.concatenate([np.full((to - at) // n, gain) for at, to, n, gain in PARTS])
 _SUMMED = 6  # a feature is a mean of 6 times 10 ms, whatever its width
-FEATURES = len(_GAINS) * len(CHANNEL_LEADS)
+FEATURES = len(GAINS) * len(CHANNEL_LEADS)
 ONE = 64  # 1.0 in the network's arithmetic: for features, the RMS of the beat
 _LARGEST = 128 * ONE
 _LIMIT_UV, _LEAST_UV = 20_000, 20
@@ -70,7 +70,7 @@ ALONE = 45  # and the next swap: less, and no pair is named (factor 2)
 FLAT = 12  # the flat lead has this part of the next smaller one's height, or less
 _LEAST_HEIGHT_UV = 150  # of that one
 
-LASTING = 5  # windows remembered, one per second
+LASTING = 5  # windows remembered
 SAID_FROM, SAID_UNTIL = 3, 2  # of them suspect: to begin with, and to go on
 _BEARABLE = (None, LeadFault.WANDER, LeadFault.MAINS)
 
@@ -78,13 +78,11 @@ Layers = tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
 
 
 def suspected(raw: RawWindow, end: int, faults: Mapping[str, LeadFault]) -> str | None:
-    """What seems exchanged, as in ``text``, when the samples before ``end`` are in; or None.
+    """What seems exchanged when the samples before ``end`` are in: "LA/RA"; None if nothing does.
 
     faults : of the leads. With graver ones than wander and mains nothing is suspected, but a limb
         lead may be flat.
     """
-    if not raw.full:
-        return None
     bad = {lead for lead in CHANNEL_LEADS if faults.get(lead) not in _BEARABLE}
     if any(lead not in FLAT_LEAD or faults[lead] is not LeadFault.FLAT for lead in bad):
         return None
@@ -134,7 +132,7 @@ def features(beat: NDArray[np.int64], nv_per_count: float) -> NDArray[np.int64] 
     """
     steps = [
         beat[at:to].reshape(-1, n, beat.shape[1]).sum(axis=1) * (_SUMMED // n)
-        for at, to, n, _ in _PARTS
+        for at, to, n, _ in PARTS
     ]
     per_uv = 1000 * _TEN_MS * _SUMMED / nv_per_count
     x = np.concatenate(steps)
@@ -143,7 +141,7 @@ def features(beat: NDArray[np.int64], nv_per_count: float) -> NDArray[np.int64] 
     rms = math.isqrt(int((x * x).sum()) // x.size)
     if rms < _LEAST_UV * per_uv:
         return None
-    scaled: NDArray[np.int64] = x * (ONE * _GAINS[:, None]) // rms
+    scaled: NDArray[np.int64] = x * (ONE * GAINS[:, None]) // rms
     return scaled.clip(-_LARGEST, _LARGEST).ravel()
 
 
@@ -181,10 +179,11 @@ def verdict(odds: NDArray[np.int64]) -> str | None:
 
 
 class SwapWatch:
-    """What was suspected in the last windows, and what is said of it.
+    """What was suspected in the last windows, one per second, and what is said of it.
 
-    The first window of all may speak for itself. Later a suspicion is said when most of the last
-    ``LASTING`` windows have one, and until few do.
+    The first window may speak for itself: the first call should not be wrong about it. Later a
+    suspicion is said when most of the last ``LASTING`` windows have one, and until few do. A median
+    over ten seconds turns in five or six, so it goes within ten of the electrodes being put right.
     """
 
     def __init__(self) -> None:

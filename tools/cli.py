@@ -42,6 +42,7 @@ class Bench(StrEnum):
     QUALITY = "quality"
     REFUSAL = "refusal"
     ST = "st"
+    SWAPS = "swaps"
     EXPLAIN = "explain"
     THROUGHPUT = "throughput"
     FLASH = "flash"
@@ -56,7 +57,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder of development recording
 @app.command()
 def run(
     frontend: Annotated[
-        str | None, typer.Option(help="simulated, ads1298, ads1298-rpigpio or linux-iio.")
+        str | None, typer.Option(help="simulated, ads1298, ads1298-rpigpio, linux-iio, replay.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Simulated patient; 'list' lists.")] = None,
     record: Annotated[Path | None, typer.Option(help="A recording as the patient.")] = None,

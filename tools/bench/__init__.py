@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
-NAMES = ("filters", "qrs", "quality", "refusal", "st", "explain", "throughput", "flash", "live")
+NAMES = (
+    "filters", "qrs", "quality", "refusal", "st", "swaps", "explain", "throughput", "flash", "live"
+)  # fmt: skip
 
 
 def run(what: str, *, as_json: bool, update_docs: bool, data: Path | None, seconds: float) -> int:
@@ -43,6 +45,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import recordings, st
 
             return st.measure(recordings.folder(data))
+        case "swaps":
+            from tools.bench import recordings, swaps
+
+            return swaps.measure(recordings.folder(data))
         case "refusal":
             from tools.bench import recordings, refusal
 
@@ -74,5 +80,9 @@ def _write(name: str, figures: Sequence[Figure]) -> None:
         from tools.bench import refusal
 
         refusal.write_docs(figures)
+    elif name == "swaps":
+        from tools.bench import swaps
+
+        swaps.write_docs(figures)
     else:
         write_section(PERFORMANCE, name, markdown(figures))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from hal.frontend import (
     FrameBlock,
     FrontendConfig,
 )
+from hal.patient import Patient
+from hal.patient.electrodes import ElectrodeEvent, WithElectrodeFaults
 from hal.patient.record import INDEPENDENT_LEADS, Recording
 from hal.patient.recording import RecordedPatient
 from hal.simulated import simulated_frontend
@@ -107,16 +109,23 @@ def plain_counts(record: Packed, nv_per_count: float) -> NDArray[np.int32]:
     return exact
 
 
-def chip_counts(record: Packed) -> tuple[float, NDArray[np.int32]]:
+def chip_counts(
+    record: Packed,
+    rate_hz: int = SAMPLE_RATE_HZ,
+    electrodes: Sequence[ElectrodeEvent] = (),
+) -> tuple[float, NDArray[np.int32]]:
     """Nanovolts per count, and what the simulated chip makes of the record.
 
-    Counts [LEAD_IN + n + TAIL, 8]; sample i of the record is row LEAD_IN + i.
+    rate_hz : of the record's set; electrodes : what is wrong with them
+    Counts [LEAD_IN + n + TAIL, 8]; sample i of a record of 500 Hz is row LEAD_IN + i.
     """
-    patient = RecordedPatient(
-        Recording(record.record, SAMPLE_RATE_HZ, record.mv),
+    patient: Patient = RecordedPatient(
+        Recording(record.record, rate_hz, record.mv),
         lead_in_s=LEAD_IN / SAMPLE_RATE_HZ,
         tail_s=TAIL / SAMPLE_RATE_HZ,
     )
+    if electrodes:
+        patient = WithElectrodeFaults(patient, electrodes)
     frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
     frontend.open()
     info = frontend.configure(FrontendConfig())
