@@ -81,6 +81,8 @@ class Shell:
             cwd=folder,
             env=environment,
             process_group=0,
+            # Ctrl-C works in it even where the tests were started with SIGINT ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert self._shell.stdout is not None
         os.set_blocking(self._shell.stdout.fileno(), False)
