@@ -12,8 +12,10 @@ import pytest
 from hal import backends
 from hal.ads1298.chip import SimulatedChip
 from hal.ads1298.faults import Faults
+from hal.ads1298.frame import pack
 from hal.clock import VirtualClock
 from hal.frontend import SAMPLE_NS, Electrode, Frontend, FrontendConfig
+from hal.injected import MAX_FRAMES, Frames, InjectedFrontend
 from hal.linux_gpio import Pins
 from hal.linux_iio import LinuxIio
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
@@ -38,6 +40,43 @@ class Tones:
         which = np.arange(len(Electrode))
         volts = 1e-3 * np.sin(2 * np.pi * (1 + which) * t_s) + 1e-2 * which
         return ElectrodePotentials(volts, np.broadcast_to(self._off, volts.shape).copy())
+
+
+class Bench:
+    """A ``FrameSource``: the frames of a chip elsewhere, in real time."""
+
+    def __init__(self, clock: VirtualClock, off: tuple[Electrode, ...], stops_at: int | None):
+        self._clock, self._stops_at = clock, stops_at
+        self._chip = simulated_frontend(Tones(off), VirtualClock(), seed=SEED, bulk=True)
+        self._chip.configure(FrontendConfig())
+        self._chip.start()
+        self._origin_ns = clock.now_ns()
+        self._next = 0
+        self._sent: list[Frames] = []
+
+    def elapse(self, samples: int) -> None:
+        self._clock.advance_ns(samples * SAMPLE_NS)
+        while samples > 0:
+            n = min(samples, MAX_FRAMES)
+            block = self._chip.read(n, 0.1)
+            if self._stops_at is None or self._next < self._stops_at:
+                data = pack(block.status, block.counts)[: self._left].tobytes()
+                self._sent.append(Frames(self._origin_ns, self._next, data))
+            samples, self._next = samples - n, self._next + n
+
+    @property
+    def _left(self) -> int | None:
+        return None if self._stops_at is None else self._stops_at - self._next
+
+    def feed(self, samples: int) -> None:
+        if not self._sent:
+            self.elapse(samples)
+
+    def receive(self, timeout_ns: int) -> Frames | None:
+        if self._sent:
+            return self._sent.pop(0)
+        self._clock.advance_ns(timeout_ns)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +148,19 @@ def rig_maker(
             LinuxIio(clock, root=root), clock, kernel.elapse, kernel.readers, feed, buffered=True
         )
 
+    def injected(off: tuple[Electrode, ...], stops_at: int | None) -> Rig:
+        clock = VirtualClock()
+        bench = Bench(clock, off, stops_at)
+        frontend = InjectedFrontend(bench)
+        return Rig(frontend, clock, bench.elapse, lambda: 0, bench.feed, buffered=True)
+
     makers: dict[str, Callable[[tuple[Electrode, ...], int | None], Rig]] = {
         "simulated": lambda off, stops_at: simulated(False, off, stops_at),
         "simulated-bulk": lambda off, stops_at: simulated(True, off, stops_at),
         "ads1298-gpiod": lambda off, stops_at: board(off, stops_at, gpiod=True),
         "ads1298-rpigpio": lambda off, stops_at: board(off, stops_at, gpiod=False),
         "linux-iio": linux_iio,
+        "injected": injected,
     }
 
     def make(off: tuple[Electrode, ...] = (), stops_at: int | None = None) -> Rig:
@@ -123,4 +169,4 @@ def rig_maker(
     return make
 
 
-NAMES = ("simulated", "simulated-bulk", "ads1298-gpiod", "ads1298-rpigpio", "linux-iio")
+NAMES = ("simulated", "simulated-bulk", "ads1298-gpiod", "ads1298-rpigpio", "linux-iio", "injected")

@@ -245,7 +245,7 @@ def test_frames_are_frames_where_the_back_end_sees_them(rig: Rig) -> None:
     assert (status >> 20 == (0b1100 if sees else 0)).all()
 
 
-@pytest.mark.parametrize("name", ["simulated-bulk", "ads1298-gpiod", "ads1298-rpigpio"])
+@pytest.mark.parametrize("name", ["simulated-bulk", "ads1298-gpiod", "ads1298-rpigpio", "injected"])
 def test_one_driver_gives_one_result_over_every_bus(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
