@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hal.ads1298.faults import FAULTS
 from hal.frontend import Electrode
 from tools.hil import positions
+from tools.hil.fields import FIELDS
 from tools.hil.patients import PatientSpec
 from tools.hil.scenario import (
     CommandAction,
@@ -304,6 +305,17 @@ def test_any_text_is_a_scenario_or_one_line(
     with pytest.raises(ScenarioError) as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_page_shows_what_there_is(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hil.md").read_text(encoding="utf-8")
+    load(written(tmp_path, page.split("```yaml\n")[1].split("```")[0]))
+    for name, kind in FAULTS.items():
+        assert f"| `{name}` | {kind.what} | {kind.told} |\n" in page
+    for name in FIELDS:
+        assert f"`{name}`" in page
+    for sentence in ("within N s [of T s]: ", "always [from T s] [to T s]: ", "no samples lost"):
+        assert sentence in page
 
 
 def test_the_schema_describes_what_an_editor_completes() -> None:
