@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 
 from tools import hil_capture_cli
+from tools.conformance.cli import conformance
 
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
 
 hil_capture_cli.add_to(app)
+app.command()(conformance)
 
 OK, FAILED, USAGE = 0, 1, 2
 

@@ -1,0 +1,153 @@
+"""What the standard wants disclosed: irregular rhythms, response time, time to alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from firmware.events import Call
+from hal.frontend import SAMPLE_RATE_HZ
+from hal.patient import ANALOG_OVERSAMPLING, Patient
+from hal.patient.calibration import Calibration
+from hal.patient.changes import Succession
+from hal.patient.generator import RhythmPatient
+from hal.patient.presets import preset
+from hal.patient.standard import STEP_S, rate_step
+from tools.conformance.bench import calls_of, rates_of, record
+from tools.conformance.clause import IEC_27, Reading, Row
+from tools.conformance.rate import LIMIT, allowed_bpm, rate_reading
+
+DISCLOSED = f"{IEC_27} 201.7.9.2.9.101 b)"
+IRREGULAR = (
+    ("3a ventricular bigeminy", "a1-bigeminy-80", 80),
+    ("3b slow alternating bigeminy", "a2-bigeminy-60", 60),
+    ("3c rapid alternating bigeminy", "a3-bigeminy-120", 120),
+    ("3d bidirectional systoles", "a4-bidirectional-90", 90),
+)
+STABLE_S = 20.0
+STEPS_BPM = ((80, 120), (80, 40))
+SEEDS = (1, 2, 3, 4, 5)  # five phases of the beats against the seconds
+RESPONSE_S = 11.0
+ONSET_S = 20.0
+ALARM_S = 11.0
+ON_HEARTS = (
+    "on the simulator's own hearts with the standard's rates; its printed waves are not traced"
+)
+
+
+def rows() -> Iterator[Row]:
+    """Every clause of disclosure."""
+    for what, name, bpm in IRREGULAR:
+        shown = rates_of(record(preset(name, 1), STABLE_S + 10).said(), STABLE_S)
+        known = [rate for rate in shown if rate is not None]
+        yield Row(
+            f"{DISCLOSED} 4)",
+            "a e g",
+            f"Irregular rhythm {what}: the rate after 20 s, {bpm} bpm expected",
+            LIMIT,
+            [
+                rate_reading("worst", shown, bpm),
+                Reading("least", min(known, default=None), "bpm"),
+                Reading("most", max(known, default=None), "bpm"),
+            ],
+            note=ON_HEARTS,
+        )
+    for first, then in STEPS_BPM:
+        yield _response(first, then)
+    for wave, name in (("4a, 206 bpm", "b1"), ("4b, 195 bpm", "b2")):
+        yield _ventricular(wave, name)
+    yield _others()
+
+
+def _response(first: int, then: int) -> Row:
+    """From the last beat at the old rate."""
+    toward, there = [], []
+    target = first + 0.63 * (then - first)
+    for seed in SEEDS:
+        patient = preset(f"rate-{first}-to-{then}", seed)
+        heart = RhythmPatient("", rate_step(first, then), seed)
+        points = heart.beats(0, round((STEP_S + 5) * SAMPLE_RATE_HZ * ANALOG_OVERSAMPLING))
+        beats_s = [point / ANALOG_OVERSAMPLING / SAMPLE_RATE_HZ for point in points]
+        # the interval that begins at the first beat after STEP_S is the first new one
+        from_s = next(t for t in beats_s if t >= STEP_S)
+        last_s = round(STEP_S + 20)
+        said = record(patient, last_s + 1).said()
+        shown = [(t, rates_of(said, t, t)[0]) for t in range(round(STEP_S), last_s)]
+        crossed = [
+            t
+            for t, bpm in shown
+            if bpm is not None and (bpm - target) * (then - first) >= 0 and t >= from_s
+        ]
+        wrong = [t for t, bpm in shown if bpm is None or abs(bpm - then) > allowed_bpm(then)]
+        toward.append(crossed[0] - from_s if crossed else None)
+        settled = (
+            None if wrong and wrong[-1] >= last_s - 2 else (wrong[-1] + 1 if wrong else from_s)
+        )
+        there.append(None if settled is None else settled - from_s)
+    return Row(
+        f"{DISCLOSED} 5)",
+        "a e",
+        f"Response time of the rate to a step from {first} to {then} bpm",
+        f"{RESPONSE_S:g} s",
+        [
+            _longest("63 % of the way", toward, RESPONSE_S),
+            _longest(f"within {allowed_bpm(then):g} bpm for good", there, RESPONSE_S),
+            Reading("on average", _mean(there), "s"),
+        ],
+        note=f"the longest of {len(SEEDS)} runs, which differ in where the step falls in a second",
+    )
+
+
+def _longest(name: str, times: list[float | None], limit: float) -> Reading:
+    known = [t for t in times if t is not None]
+    return Reading(name, max(known) if len(known) == len(times) else None, "s", 0.0, limit)
+
+
+def _mean(times: list[float | None]) -> float | None:
+    known = [t for t in times if t is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _until(patient: Patient, when: Callable[[Call], bool]) -> float | None:
+    """Seconds from the onset of ``patient`` after sinus rhythm until a call says ``when``."""
+    said = record(
+        Succession([(0.0, preset("qrs-1000uv-70ms-80bpm")), (ONSET_S, patient)]), ONSET_S + 20
+    ).said()
+    return next((at - ONSET_S for at, call in calls_of(said) if at > ONSET_S and when(call)), None)
+
+
+def _finds(code: str) -> Callable[[Call], bool]:
+    return lambda call: any(finding.code == code for finding in call.findings)
+
+
+def _ventricular(wave: str, name: str) -> Row:
+    readings = []
+    for size in ("half", "normal", "double"):
+        at = _until(preset(f"{name}-vt-{size}", 1), _finds("vf_vt"))
+        readings.append(Reading(f"VF OR VT?, {size}", at, "s", 0.0, ALARM_S))
+    for size in ("half", "normal", "double"):
+        patient = preset(f"{name}-vt-{size}", 1)
+        at = _until(patient, lambda call: (call.rate_bpm or 0.0) > 140)
+        readings.append(Reading(f"rate above 140, {size}", at, "s"))
+    return Row(
+        f"{DISCLOSED} 6)",
+        "a e g",
+        f"Time to the finding of ventricular tachycardia {wave}, half, normal and double height",
+        f"{ALARM_S:g} s",
+        readings,
+        note=f"{ON_HEARTS}. The finding; sound and light of an alarm are not part of the firmware",
+    )
+
+
+def _others() -> Row:
+    flat = Calibration("flat", {})
+    return Row(
+        IEC_27,
+        "r",
+        "Time to the finding of ventricular fibrillation and of asystole",
+        f"{ALARM_S:g} s",
+        [
+            Reading("VF OR VT?", _until(preset("vf", 1), _finds("vf_vt")), "s", 0.0, ALARM_S),
+            Reading("ASYSTOLE?", _until(flat, _finds("asystole")), "s", 0.0, ALARM_S),
+        ],
+        note="the finding; sound and light of an alarm are not part of the firmware",
+    )
