@@ -19,7 +19,7 @@ State = Mapping[str, Any]  # field -> value
 
 GRADES = tuple(grade.name.lower() for grade in sorted(QualityGrade))
 PARTS = ("frontend", "ring", "model", "analysis", "display", "serial")
-_MEASURED = ("st_elevation", "paced", "asystole", "vf_vt")  # findings that need no network
+_MEASURED = ("st_elevation", "paced", "asystole", "vf_vt", "swap")  # findings that need no network
 
 
 class Kind(Enum):
