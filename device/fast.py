@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from device.config import Config, ConfigError
-from device.display.outputs import Display, DisplayError, open_display
+from device.display.outputs import Display, DisplayError, NoDisplay, open_display
 from device.installed import installed_model
 from device.instrument import Instrument
 from device.link.port import PTY, STDOUT, Port, open_port
@@ -23,6 +23,7 @@ from hal.frontend import SAMPLE_RATE_HZ, Frontend
 from hal.simulated import simulated_frontend
 
 BLOCK = SAMPLE_RATE_HZ // 5  # five frames per second of signal
+UNSEEN = SAMPLE_RATE_HZ  # where nobody looks, behind the first block, after which the hello goes
 READ_TIMEOUT_S = 1.0
 REPLAY = "replay"
 FLUSH_S = 1.0
@@ -64,6 +65,7 @@ def run_fast(
         display = display or open_display(config.display.device)
     except (OSError, DisplayError) as error:
         raise ConfigError(str(error)) from None
+    seen = not isinstance(display, NoDisplay)
     model = None if config.model.path else installed_model(config, datetime.now(UTC))
     instrument = Instrument(config, model=model, port=port)
     end = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
@@ -73,12 +75,14 @@ def run_fast(
         instrument.connect(frontend.configure(config.frontend.settings()))
         frontend.start()
         while end is None or instrument.index < end:
-            left = BLOCK if end is None else min(BLOCK, end - instrument.index)
+            most = UNSEEN if instrument.index and not seen else BLOCK
+            left = most if end is None else min(most, end - instrument.index)
             block = frontend.read(left, READ_TIMEOUT_S)
             instrument.process(block)
             samples += len(block)
             _send(instrument, clock.now_ns(), wait=config.serial.port == STDOUT)
-            _show(instrument, display)
+            if seen:
+                _show(instrument, display)
     except FrontendError as error:
         if error.reason is not Reason.END_OF_SIGNAL:
             raise
