@@ -54,7 +54,8 @@ def test_display_pins(signal: str, bcm: int) -> None:
 def test_options_are_those_of_the_back_end() -> None:
     listed = dict(re.findall(r"`(\w+) = (\d+)`", DOC))
     wiring = Wiring()
-    assert listed == {name: str(getattr(wiring, name)) for name in Wiring.__slots__}
+    lines = set(Wiring.__slots__) - {"capture"}  # a file: docs/capture.md
+    assert listed == {name: str(getattr(wiring, name)) for name in lines}
 
 
 def test_the_overlay_uses_the_same_lines() -> None:
