@@ -216,6 +216,10 @@ def test_a_recording_is_found_beside_the_file(tmp_path: Path) -> None:
         ("", "one.yaml:1: is empty; docs/hil.md shows a scenario"),
         ("name: [x\nabout: y", "one.yaml:2: not YAML: "),
         ("name: x\n\tabout: y", "one.yaml:2: not YAML: "),
+        (
+            "name: x\nabout: one: two",
+            "one.yaml:2: not YAML: mapping values are not allowed here; put a text that has ': '",
+        ),
         ("name: x\n---\nname: y", "one.yaml:2: not YAML: but found another document"),
         ("name: \x00", "one.yaml: not YAML: "),
         ("name: !!python/object/apply:os.system [ls]", "one.yaml:1: "),

@@ -68,7 +68,11 @@ def read_yaml(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
-        raise ScenarioError(f"{path}{where}: not YAML: {error.problem or error.context}") from None
+        problem = error.problem or error.context
+        act = "check the brackets and the indentation"
+        if problem and problem.startswith("mapping values"):
+            act = "put a text that has ': ' in it in quotes"
+        raise ScenarioError(f"{path}{where}: not YAML: {problem}; {act}") from None
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     if node is None:
