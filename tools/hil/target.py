@@ -164,7 +164,8 @@ class _Run:
             section, _, key = dotted.partition(".")
             value = getattr(getattr(self._scenario.config, section), key)
             if hello["settings"][name] != value:
-                self._ask({"command": "set", "setting": name, "value": value})
+                answer = self._ask({"command": "set", "setting": name, "value": value})
+                hello["settings"][name] = answer["value"]
 
     def _stream(self, end: int) -> int:
         """Send frames when they are due until ``end``; how many there were."""
