@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.ads1298 import registers as reg
-from hal.ads1298.faults import COUNT_BITS, Faults, Kind, Spell
+from hal.ads1298.faults import Faults, Kind, Spell
 from hal.ads1298.frame import FRAME_BYTES
 from hal.ads1298.oscillator import Oscillator
 
@@ -169,11 +169,10 @@ class RunFaults:
     # --- data -----------------------------------------------------------------------------
 
     def stick(self, first: int, counts: NDArray[np.int32]) -> None:
-        """Stuck bits of channel data, in place: counts [n, 8] of edges from ``first`` on."""
+        """Stuck bits, in the lower 24 of counts [n, 8] of edges from ``first`` on, in place."""
         for begin, stop, (channel, kept, set_) in self._spans[Kind.STUCK_BITS]:
             rows = slice(max(begin - first, 0), max(stop - first, 0))
-            bits = counts[rows, channel] & kept | set_
-            counts[rows, channel] = (bits & COUNT_BITS ^ 0x800000) - 0x800000
+            counts[rows, channel] = counts[rows, channel] & kept | set_
 
     def on_wire(self, first: int, frames: bytes) -> bytes:
         """What becomes of whole frames, of edges from ``first`` on, on the way to the host."""

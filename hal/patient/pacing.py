@@ -16,8 +16,8 @@ from hal.patient.morphology import SPIKE
 
 MV_RANGE = (2.0, 700.0)  # the standards ask for 2 to 250; above 400 the chip clips at gain 6
 WIDTH_RANGE_MS = (0.1, 2.0)
-_PATTERN = SPIKE.waves[0, 2:] @ DOWER.T
-_PATTERN = _PATTERN / np.abs(_PATTERN).max()  # leads I, II, V1-V6; 1 where it is largest
+PATTERN = SPIKE.waves[0, 2:] @ DOWER.T
+PATTERN = PATTERN / np.abs(PATTERN).max()  # leads I, II, V1-V6; 1 where it is largest
 _REACH_TAU = 8
 
 
@@ -81,4 +81,4 @@ class WithPacing:
         mv = np.zeros(len(t))
         for at_s in self._times_s(t[0] - self._reach_s, t[-1] + 1 / ANALOG_RATE_HZ):
             mv += self._pulse.at(t - at_s)
-        return electrode_volts(mv[:, None] * _PATTERN)
+        return electrode_volts(mv[:, None] * PATTERN)

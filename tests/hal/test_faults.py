@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hal.ads1298.edge_count import EdgeCount
 from hal.ads1298.faults import FAULTS, PPM_MAX, Kind, timeline
-from hal.ads1298.oscillator import Oscillator
+from hal.ads1298.oscillator import Drifting, Oscillator
 from hal.errors import FrontendError, Reason
 from hal.frontend import CHANNEL_LEADS, SAMPLE_NS, Electrode, FrontendConfig
+from hal.patient import ANALOG_RATE_HZ
 from tests.hal.ads1298_bench import COUNT_V, Bench, BenchPatient, joined, read_all
 from tests.hal.test_chip_paths import WHAT, both
 
@@ -100,6 +102,46 @@ def test_unmade_edges_are_counted_on_a_clock_that_is_off(ppm):
     assert lost in ([39], [40], [41])  # 1 % of 40 is less than one
 
 
+def numbered(stamps_ns: list[int], sequences: list[int], at_once: int = 4) -> list[int]:
+    """What an EdgeCount makes of edges, a few at a time as in life."""
+    count = EdgeCount()
+    edges = np.stack((sequences, stamps_ns), axis=1)
+    parts = [count.number(edges[k : k + at_once]) for k in range(0, len(edges), at_once)]
+    return np.concatenate(parts).tolist()
+
+
+@pytest.mark.parametrize("ppm", [0, -20_000, 20_000])
+def test_what_the_host_missed_is_not_counted_twice_on_a_clock_that_is_off(ppm):
+    period = SAMPLE_NS * (1_000_000 + ppm) // 1_000_000
+    for jump in (1, 6, 300):
+        made = [*range(50), *range(50 + jump, 150 + jump)]
+        assert numbered([n * period for n in made], made) == made
+
+
+@pytest.mark.parametrize("unmade", [1, 3, 200])
+def test_unmade_edges_are_numbered_when_the_next_comes(unmade):
+    made = [*range(50), *range(50 + unmade, 100 + unmade)]
+    assert numbered([n * SAMPLE_NS for n in made], list(range(100))) == made
+
+
+def test_the_line_does_not_count_what_it_does_not_make():
+    bench = faulty((0.1, {"drdy_stops": 0.02}), (0.5, {"missed_edge": 3}))
+    bench.run()
+    seen = []
+    while len(seen) < 300:
+        seen.append(bench.line.wait(100_000_000))
+    steps = np.diff([edge.sequence for edge in seen])
+    assert set(steps) == {1, 4}
+    gaps = np.diff([edge.t_ns for edge in seen]) // SAMPLE_NS
+    assert sorted(gaps)[-2:] == [4, 11]
+    assert steps[np.argmax(gaps)] == 1
+
+
+def test_what_happens_while_nobody_reads_has_happened():
+    blocks = read_all(faulty((-0.1, {"torn_frame": 9}), (-0.2, {"missed_edge": 9})).run(), 100)
+    assert not any(b.lost_before for b in blocks)
+
+
 @pytest.mark.parametrize("bulk", [False, True])
 @pytest.mark.parametrize(
     ("named", "reason", "message"),
@@ -186,6 +228,23 @@ def test_a_fast_clock_samples_the_same_patient_more_often(ppm):
     assert all(check.ok for check in driver.self_test())
 
 
+def test_a_patient_between_the_grid_points_is_exact():
+    hz, ppm = 100.0, 10_000
+    clock = Oscillator(timeline([(0, {"clock_ppm": ppm})]).spells)
+    patient = BenchPatient(sine_v={E.V1: 1.0}, hz=hz)
+    volts = Drifting(patient, clock, clock.ticks(1_000_000_000)).potentials(37, 4000).volts[:, E.V1]
+    t = (37 + np.arange(4000)) / ANALOG_RATE_HZ / (1 + ppm * 1e-6)
+    assert volts == pytest.approx(np.sin(2 * np.pi * hz * t), abs=5e-4)
+
+
+def test_a_finite_patient_lasts_as_long_by_the_hosts_clock():
+    for ppm in (PPM_MAX, -PPM_MAX):
+        clock = Oscillator(timeline([(0, {"clock_ppm": ppm})]).spells)
+        patient = Drifting(BenchPatient(duration=20_000), clock, clock.ticks(10**9))
+        assert patient.duration == pytest.approx(20_000 * (1 + ppm * 1e-6), abs=2)
+        assert len(patient.potentials(patient.duration - 10, 10).volts) == 10
+
+
 def test_spi_noise_hits_bits_at_its_rate_and_is_the_same_every_time():
     rate, seconds = 1e-3, 8
     patient = BenchPatient(sine_v=SINE)
@@ -247,6 +306,25 @@ def test_a_bad_fault_is_refused_in_one_line(named, message):
     with pytest.raises(ValueError, match=message) as caught:
         timeline([(1, named)])
     assert "\n" not in str(caught.value)
+
+
+def test_a_new_value_takes_the_place_of_the_old_and_leads_go_each_its_own_way():
+    v1, v2 = ({"stuck_bits": {"lead": lead, "or": 1}} for lead in ("V1", "V2"))
+    entries = [(4, {"stuck_bits": "off"}), (1, v1), (2, v2), (3, v1), (1, {"bit_slip": 1})]
+    faults = timeline([*entries, (2, {"bit_slip": 2})], origin_ns=5)
+    spans = {
+        (s.kind, s.value[0], s.start_ns // 10**9, s.end_ns and s.end_ns // 10**9)
+        for s in faults.spells
+    }
+    one, two = (CHANNEL_LEADS.index(lead) for lead in ("V1", "V2"))
+    assert spans == {
+        (Kind.STUCK_BITS, one, 1, 3),
+        (Kind.STUCK_BITS, two, 2, 4),
+        (Kind.STUCK_BITS, one, 3, 4),
+        (Kind.BIT_SLIP, 1, 1, 2),
+        (Kind.BIT_SLIP, 2, 2, None),
+    }
+    assert {s.start_ns % 10**9 for s in faults.spells} == {5}
 
 
 def test_every_kind_is_named_told_and_has_a_schema():

@@ -11,7 +11,7 @@ from hal.patient import ANALOG_RATE_HZ
 from hal.patient import calibration as cal
 from hal.patient.changes import Scaled, Succession, later
 from hal.patient.generator import RhythmPatient, rr_s
-from hal.patient.pacing import Pulse
+from hal.patient.pacing import PATTERN, Pulse
 from hal.patient.presets import preset, truth
 from hal.patient.standard import families, rate_step
 from hal.simulated import simulated_frontend
@@ -220,6 +220,15 @@ def test_ineffective_pulses_keep_their_time_and_make_no_beat():
         mv, np.unique(np.concatenate([at[at < len(mv) - 9] + k for k in range(-4, 8)]))
     )
     assert np.ptp(quiet) < 0.5
+
+
+def test_a_pulse_keeps_its_sign_and_its_overshoot_waits_for_its_end():
+    for name, sign in (("pacer-neg100mv-500us", -1), ("pacer-100mv-500us", 1)):
+        two = leads(preset(name), 5)["V2"]
+        assert two[np.argmax(np.abs(two))] * sign * np.sign(PATTERN[3]) > 30
+    wide = Pulse(100.0, 2.0, overshoot_mv=2.0).at(np.arange(10) / S)
+    assert wide[:4].tolist() == [100.0] * 4
+    assert wide[4] == pytest.approx(-2.0)
 
 
 def test_a_pulse_has_its_area_sign_and_overshoot():
