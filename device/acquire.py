@@ -73,7 +73,7 @@ class Acquisition:
     build : makes a fresh front end for each attempt; log : takes one line per change of state
     ring : takes the samples, and what there is to say of them
     max_frames : asked of the front end at once
-    waiting : whether one that had nothing to read has now; ends the pause
+    injected : where frames wait that a bench sends, while the front end is closed
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class Acquisition:
         log: Callable[[str], None],
         notify: Callable[[str], None] = lambda state: None,
         max_frames: int = MAX_FRAMES,
-        waiting: Callable[[], bool] = lambda: False,
+        injected: FrameReceiver | None = None,
     ) -> None:
-        self._waiting = waiting
+        self._injected = injected
         self._max_frames = max_frames
         self._build = build
         self._config = config
@@ -118,10 +118,7 @@ class Acquisition:
                     self._log(str(error))
                     return Exit.USAGE
                 self._log(f"{error} (trying again in {pause_s:g} s)")
-                if error.reason is Reason.DATA_READY_TIMEOUT:
-                    self._wait(pause_s, lambda: stopping() or self._waiting())
-                else:
-                    self._wait(pause_s, stopping)
+                self._pause(pause_s, stopping, silent=error.reason is Reason.DATA_READY_TIMEOUT)
                 pause_s = min(2 * pause_s, RETRY_LONGEST_S)
         return Exit.OK if self._ring.next_index else Exit.NO_SAMPLE
 
@@ -170,6 +167,17 @@ class Acquisition:
             return block.first_index
         elapsed_ns = int(block.t_ns[0]) - self._ring.last_t_ns
         return max(0, round(elapsed_ns / SAMPLE_NS) - 1)
+
+    def _pause(self, seconds: float, stopping: Callable[[], bool], *, silent: bool) -> None:
+        """Before the front end is built again; frames after a silence end it."""
+        injected = self._injected
+        if injected is None:
+            self._wait(seconds, stopping)
+        elif silent:
+            self._wait(seconds, lambda: stopping() or injected.waiting)
+        else:
+            self._wait(seconds, stopping)
+            injected.discard()  # a chip would not have kept them either
 
     def _wait(self, seconds: float, over: Callable[[], bool]) -> None:
         end_ns = self._clock.now_ns() + round(seconds * 1e9)
@@ -228,7 +236,7 @@ def main(arguments: list[str]) -> int:
         clock,
         log,
         notify,
-        waiting=lambda: frames is not None and frames.waiting,
+        injected=frames,
     )
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples

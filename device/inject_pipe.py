@@ -66,6 +66,11 @@ class FrameReceiver:
         """Whether frames are there."""
         return self._ready(0)
 
+    def discard(self) -> None:
+        """Forget what waits."""
+        while self.receive(0) is not None:
+            pass
+
     def _ready(self, timeout_s: float) -> bool:
         return bool(select.select([self._socket], [], [], timeout_s)[0])
 

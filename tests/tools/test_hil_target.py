@@ -209,7 +209,7 @@ class World:
             self._ring,
             clock,
             lambda line: None,
-            waiting=lambda: self._receiver.waiting,
+            injected=self._receiver,
         ).run(lambda: self._over)
 
     def _monitor(self, clock: Loop) -> None:
@@ -281,6 +281,32 @@ def test_what_the_line_swallows_is_counted_alike_on_both_sides(
     assert not outcome.verdicts[1].ok
     assert f"{lost} of 5000 samples lost" in outcome.verdicts[1].evidence
     assert any("CRC" in line for line in outcome.log)
+
+
+def test_frames_that_are_none_are_a_fault_and_it_is_well_again_when_they_are(
+    scenario: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    rest = """
+timeline:
+  - {at: 2, fault: {bit_slip: 1}}
+  - {at: 5, fault: {bit_slip: "off"}}
+  - {at: 8, fault: {drdy_stops: 1.5}}
+expect:
+  - {that: "within 1 s of 2 s: fault == [frontend]", shows: Q-01}
+  - {that: "within 3 s of 5 s: fault == []", shows: Q-01}
+  - {that: "always from 2.6 s to 4.9 s: fault == [frontend]", shows: Q-01}
+  - {that: "within 1.5 s of 8 s: fault == [frontend]", shows: Q-01}
+  - {that: "within 1 s of 9.5 s: fault == []", shows: Q-01}
+  - {that: "samples lost 2200..3000", shows: Q-01}
+"""
+    with World(tmp_path, Cable(230_400)) as world:
+        outcome = world.run(scenario(rest, 11), 230_400)
+    assert not outcome.error
+    assert [v.evidence for v in outcome.verdicts if not v.ok] == []
+    told = " ".join(outcome.log)
+    assert "8 frames in a row do not begin with 1100" in told
+    assert "no frames on the serial line for 0.5 s" in told
+    assert outcome.account["lost_on_line"] == 0
 
 
 def test_a_line_too_slow_for_the_frames_ends_the_run_with_what_they_need(
