@@ -10,7 +10,7 @@ from firmware.events import LEADS
 from hal.frontend import Electrode
 from hal.patient.calibration import Calibration, Wave, sine
 from hal.patient.record import INDEPENDENT_LEADS
-from tools.conformance.bench import ElectrodeWaves, phasors, record, twelve
+from tools.conformance.bench import ElectrodeWaves, Samples, phasors, record, twelve
 from tools.conformance.clause import EC11, IEC_25, IEC_27, Reading, Row, percent
 
 GAINS = (1, 2, 3, 4, 6)  # 8 and 12 are refused: 2.4 V / 8 leaves no room for 300 mV
@@ -133,7 +133,7 @@ def _networks() -> Row:
     )
 
 
-def _weights(electrode: Electrode) -> np.ndarray:
+def _weights(electrode: Electrode) -> Samples:
     """How much of an electrode's potential each of the 12 leads shows."""
     of = {e: float(e is electrode) for e in Electrode}
     ra, la, ll = (of[e] for e in (Electrode.RA, Electrode.LA, Electrode.LL))

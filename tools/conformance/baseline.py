@@ -93,7 +93,7 @@ def _back_s(y: Samples, end_s: float) -> float | None:
 
 
 def _recovery() -> Iterator[Row]:
-    def overload(t: np.ndarray) -> np.ndarray:
+    def overload(t: Samples) -> Samples:
         within = (t >= AT_S) & (t < AT_S + LASTS_S)
         return np.asarray(500.0 * np.sin(2 * np.pi * 60 * t) * within)
 

@@ -68,6 +68,6 @@ def measure(*, update_docs: bool, as_json: bool, data: Path | None) -> int:
     else:
         print(f"\n{report.summary(table)}")
     if update_docs:
-        report.write(table, beats)
+        report.write(table, beats, report.PAGE)
         print(f"wrote {report.PAGE}", file=sys.stderr)
     return FAILED_CLAUSES if report.counts(table)[Verdict.FAILED] else 0

@@ -96,7 +96,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
     }
 
 
-def write(table: Table, beats: Mapping[str, Sequence[Beats]], path: Path = PAGE) -> None:
+def write(table: Table, beats: Mapping[str, Sequence[Beats]], path: Path) -> None:
     """Write the page anew."""
     path.write_text(markdown(table, beats), encoding="utf-8")
 

@@ -72,7 +72,6 @@ def _frequency() -> Iterator[Row]:
         "Diagnostic profile, 40 to 150 Hz",
         "+10/-30 % (-3.1 .. 0.83 dB)",
         points("diagnostic", dict.fromkeys((100.0, 125.0, 150.0), UPPER_DB)),
-        note=how,
     )
     yield Row(
         IEC_25,
@@ -80,7 +79,6 @@ def _frequency() -> Iterator[Row]:
         "Diagnostic profile, lower edge of the band it claims",
         "-3 .. 0.4 dB",
         points("diagnostic", {0.05: EDGE_DB}),
-        note=how,
     )
     outside = [
         Reading(f"{hz:g} Hz", float(gains["monitor"][hz].max()), "dB", digits=2)
@@ -92,7 +90,6 @@ def _frequency() -> Iterator[Row]:
         "Monitor profile, the band it claims: 0.67 to 40 Hz",
         "-3 .. 0.4 dB, the other points for information",
         points("monitor", dict.fromkeys((0.67, 1.0, 10.0, 40.0), EDGE_DB)) + outside,
-        note=how,
     )
 
 
@@ -147,7 +144,7 @@ def _impulse() -> Iterator[Row]:
             Reading("slope", monitor_slope, "µV/s", digits=0),
         ],
         note="notch off, from 20 ms behind the edge. The monitor profile is causal, claims 0.67 Hz "
-        "and says so beside the trace: not for ST",
+        "and is labelled MONITOR: not for ST",
     )
 
 
