@@ -11,7 +11,6 @@ from hal.frontend import SAMPLE_NS
 
 _RECENT = 8  # edges of which the most punctual one sets the time
 _LATE = 0.75  # of a period; an edge later than this has followed one that did not come
-_DRIFT = 0.02  # of the chip's clock against the host's, at most
 
 
 class EdgeCount:
@@ -43,12 +42,11 @@ class EdgeCount:
         return numbers
 
     def _number(self, sequence: int, t_ns: int) -> int:
-        jump = sequence - self._last
         phase = t_ns - (sequence + self._unmade) * SAMPLE_NS
-        if jump > _RECENT:
-            self._recent.clear()
+        if sequence - self._last > _RECENT:
+            self._recent.clear()  # over so long a jump the chip's clock may have drifted as far
         late = phase - min(self._recent, default=phase)
-        if late > (_LATE + _DRIFT * jump) * SAMPLE_NS:
+        if late > _LATE * SAMPLE_NS:
             unmade = round(late / SAMPLE_NS)
             self._unmade += unmade
             phase -= unmade * SAMPLE_NS
