@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given, settings
@@ -324,10 +325,17 @@ def test_a_disk_that_takes_nothing_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # and never read
     recorder = Recorder(fifo, Clock(), told.append)
-    for n in range(200):
-        now = n * SECOND
-        recorder.transfer(now, 0, b"\x01", b"\x02")
-        recorder.transfer(now, 0, bytes(20_000), os.urandom(20_000))
+
+    def record() -> None:
+        nonlocal now
+        for n in range(200):
+            now = n * SECOND
+            recorder.transfer(now, 0, bytes(20_000), os.urandom(20_000))
+
+    recording = Thread(target=record, daemon=True)
+    recording.start()
+    recording.join(30)
+    assert not recording.is_alive()
     os.close(reading)
     recorder.close()
     assert told == [

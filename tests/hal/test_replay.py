@@ -88,6 +88,7 @@ def captured(
     name: str = "sinus-70",
     faults: list[tuple[float, dict[str, Any]]] | None = None,
     begin_ns: int = 0,
+    at_once: int = AT_ONCE,
 ) -> Run:
     clock = VirtualClock(begin_ns)
     spells = timeline(faults or [], begin_ns)
@@ -95,6 +96,7 @@ def captured(
         lambda: simulated_frontend(preset(name, 1), clock, faults=spells, capture=file),
         clock,
         begin_ns + round(seconds * SECOND),
+        at_once,
     )
 
 
@@ -128,7 +130,10 @@ FAULTS: dict[str, tuple[list[tuple[float, dict[str, Any]]], str]] = {
     "DRDY stops for long": ([(1.5, {"drdy_stops": 1.2})], "no data-ready edge for 0.5 s"),
     "brown-out": ([(1.5, {"brown_out": True})], "no data-ready edge"),
     "MISO off": ([(1.5, {"miso_stuck": 0}), (2.2, {"miso_stuck": "off"})], "no chip answers"),
-    "a bit slipped": ([(1.5, {"bit_slip": 1}), (1.9, {"bit_slip": "off"})], "do not begin with 1100"),
+    "a bit slipped": (
+        [(1.5, {"bit_slip": 1}), (1.9, {"bit_slip": "off"})],
+        "do not begin with 1100",
+    ),
     "noise": ([(1.0, {"spi_noise": 0.001})], "lost"),
     "a wrong chip at first": ([(0, {"wrong_id": "ADS1294"}), (1, {"wrong_id": "off"})], "ADS1294"),
     "a fast clock": ([(0, {"clock_ppm": 10_000})], ""),
@@ -146,12 +151,36 @@ def test_faults_come_back_too(fault: str, tmp_path: Path) -> None:
     assert again.said == [*run.said, "the capture ends here"]
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 64])
-def test_samples_do_not_depend_on_how_reads_are_cut(at_once: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("captured_at_once", "at_once"), [(64, 1), (64, 7), (1, 64)])
+def test_samples_do_not_depend_on_how_reads_are_cut(
+    captured_at_once: int, at_once: int, tmp_path: Path
+) -> None:
     file = tmp_path / "x.l12cap"
-    run = captured(file, 4, faults=[(1.5, {"missed_edge": 7}), (2, {"drdy_stops": 1.2})])
+    faults = [(1.5, {"missed_edge": 7}), (2, {"drdy_stops": 1.2})]
+    run = captured(file, 4, faults=faults, at_once=captured_at_once)
     assert any("no data-ready edge" in line for line in run.said)
-    assert_same(run, replayed(file, at_once))
+    again = replayed(file, at_once)
+    assert_same(run, again)
+    assert len(again.said) == len(run.said) + 1
+
+
+def test_a_late_reader_is_late_in_the_replay_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.l12cap"
+    clock = VirtualClock()
+    frontend = simulated_frontend(preset("sinus-70", 1), clock, capture=file)
+    frontend.configure(FrontendConfig())
+    frontend.start()
+    blocks = []
+    for _ in range(10):
+        blocks.append(frontend.read(AT_ONCE, 0.5))
+        clock.advance_ns(7_300_000)  # three edges and a half
+    frontend.close()
+    again = replayed(file)
+    assert sum(block.lost_before for block in blocks) == 18
+    for column in ("t_ns", "counts"):
+        old = np.concatenate([getattr(block, column) for block in blocks])
+        assert np.array_equal(again.column(column), old)
+    assert again.lost == [(b.first_index, b.lost_before) for b in blocks if b.lost_before]
 
 
 def test_times_are_moved_to_where_the_clock_stands(tmp_path: Path) -> None:
