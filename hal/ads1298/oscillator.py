@@ -48,6 +48,13 @@ class Oscillator:
         n = max(bisect_right(self._chip, ticks) - 1, 0)
         return self._host[n] - (self._chip[n] - ticks) * _MILLION // self._rate[n]
 
+    def times_ns(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """``time_ns`` of each, int64 [n]."""
+        n = np.maximum(np.searchsorted(self._chip, ticks, side="right") - 1, 0)
+        rate = np.array(self._rate)[n]
+        whole, rest = np.divmod(ticks - np.array(self._chip)[n], rate)  # or a day would overflow
+        return np.asarray(np.array(self._host)[n] + whole * _MILLION - (-rest * _MILLION // rate))
+
 
 class Drifting:
     """A patient as a chip sees it whose clock is not the host's: its points fall elsewhere.
@@ -87,11 +94,9 @@ class Drifting:
 
     def _at(self, first: int, n: int) -> NDArray[np.float64]:
         """Where the chip's points lie on the patient's grid."""
-        time_ns, start = self._oscillator.time_ns, self._start
-        elapsed = [
-            time_ns(start + point * _POINT_NS) - self._start_ns for point in range(first, first + n)
-        ]
-        return np.array(elapsed) * (ANALOG_RATE_HZ / 1e9)
+        ticks = self._start + np.arange(first, first + n) * _POINT_NS
+        elapsed_ns = self._oscillator.times_ns(ticks) - self._start_ns
+        return elapsed_ns * (ANALOG_RATE_HZ / 1e9)
 
     def _points(self, duration: int) -> int:
         """Of the chip's points, those within the patient's ``duration``."""

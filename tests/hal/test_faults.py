@@ -275,6 +275,8 @@ def test_clocks_go_both_ways():
     for t_ns in (0, 999_999_999, 1_500_000_000, 2_000_000_001, 2_999_999_999, 10_000_000_007):
         ticks = clock.ticks(t_ns)
         assert clock.ticks(clock.time_ns(ticks)) >= ticks > clock.ticks(clock.time_ns(ticks) - 1)
+    many = np.array([0, 1, 10**9 + 7, 2 * 10**9, 3 * 10**9 + 1, 30 * 86_400 * 10**9])
+    assert clock.times_ns(many).tolist() == [clock.time_ns(int(t)) for t in many]
     assert clock.ticks(10_000_000_000) == 10_000_000_000 + 777_000 - 9_000_000
     assert not clock.steady
     assert Oscillator(()).steady
