@@ -103,7 +103,6 @@ class Pipeline:
         self._rate.reset(index)
         self._quality.reset(index)
         self._raw.reset()
-        self._swaps.reset()
         if self._window:
             self._window.reset()
 

@@ -65,7 +65,8 @@ _LARGEST = 128 * ONE
 _LIMIT_UV, _LEAST_UV = 20_000, 20
 
 WEIGHT_BITS = 9  # behind the point of a weight
-SURE = 160  # in units of 1 / ONE: by how much a swap outweighs none
+# By how much a swap outweighs none, in units of 1 / ONE: in two of a thousand records of folds 7-8
+SURE = 350
 ALONE = 45  # and the next swap: less, and no pair is named (factor 2)
 FLAT = 12  # the flat lead has this part of the next smaller one's height, or less
 _LEAST_HEIGHT_UV = 150  # of that one
@@ -183,7 +184,7 @@ class SwapWatch:
 
     The first window may speak for itself: the first call should not be wrong about it. Later a
     suspicion is said when most of the last ``LASTING`` windows have one, and until few do. A median
-    over ten seconds turns in five or six, so it goes within ten of the electrodes being put right.
+    over ten seconds turns in five or six, so it is gone twelve after the electrodes are put right.
     """
 
     def __init__(self) -> None:

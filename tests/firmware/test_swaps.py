@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from device.bundles import load_network
 from firmware import swaps
 from firmware.call import CallRule, Evidence, decide, decide_recording
-from firmware.events import LEADS, Call, LeadFault, QualityGrade, Refusal
+from firmware.events import LEADS, Beat, Call, LeadFault, QualityGrade, Refusal
 from firmware.findings import SWAP, Finding, FindingRule, Priority
 from firmware.pipeline import Pipeline
 from firmware.raw_window import WINDOW, RawWindow
@@ -102,11 +102,15 @@ def test_it_begins_and_ends_once_and_ends_within_twelve_seconds() -> None:
     assert 30 < ends <= 42
 
 
-def test_who_takes_an_electrode_off_is_at_it() -> None:
-    off = ElectrodeEvent(LA, 14.0, 16.0, Fault.OFF)
-    block = frames(patient((LA, RA), end_s=15.0, off=off), 32)
+def test_it_pauses_while_an_electrode_is_off_and_until_ten_seconds_are_whole_again() -> None:
+    block = frames(patient((LA, RA), off=ElectrodeEvent(V3, 14.0, 16.0, Fault.OFF)), 32)
     spoken = {round(call.index / 500) for call in calls(block) if said(call)}
-    assert spoken == {10, 11, 12, 13, 14}
+    assert spoken == {10, 11, 12, 13, 14, *range(27, 33)}
+
+
+def test_less_than_ten_seconds_tell_nothing() -> None:
+    found = calls(frames(patient((LA, RA), end_s=4.0), 14))
+    assert {said(call) for call in found} == {None}
 
 
 @cache
@@ -130,11 +134,54 @@ def test_the_size_of_the_heart_and_offsets_do_not_count() -> None:
     np.testing.assert_allclose(x, y, atol=1)
 
 
-def test_single_ectopic_beats_are_outvoted() -> None:
+def test_single_ectopic_beats_are_outvoted_whatever_their_level() -> None:
     counts = drawn().copy()
-    for beat in BEATS[2::4]:
-        counts[beat - 60 : beat + 100] *= -4
+    for number, beat in enumerate(BEATS):
+        span = slice(max(beat - 160, 0), beat + 230)
+        if number % 4 == 2:
+            counts[span] *= -4
+        else:
+            counts[span] += 500_000 * (-1) ** (number // 2)
     np.testing.assert_allclose(beat_of(counts), beat_of(drawn()), atol=25_000)
+
+
+def test_waves_are_means_above_the_beat_s_level_in_units_of_its_rms() -> None:
+    rng = np.random.default_rng(5)
+    beat = rng.normal(0, 200_000, (swaps.BEFORE + swaps.AFTER, 8)).astype(np.int64)
+    x = swaps.features(beat + 70_000, NV_PER_COUNT)
+    assert x is not None
+    p, qrs, t = beat[:22].reshape(11, 2, 8), beat[22:38, None], beat[38:].reshape(12, 3, 8)
+    means = np.concatenate([part.mean(axis=1) for part in (p, qrs, t)])
+    means -= means.mean(axis=0)
+    means /= np.sqrt((means**2).mean())
+    gains = np.repeat([4, 1, 2], [11, 16, 12])[:, None]
+    np.testing.assert_allclose(x.reshape(39, 8), swaps.ONE * gains * means, atol=4)
+
+
+def test_the_network_is_integer_arithmetic() -> None:
+    half = 1 << swaps.WEIGHT_BITS - 1
+    first = np.array([[half, -half], [half, half]]), np.array([0, 3 << swaps.WEIGHT_BITS])
+    last = np.array([[2 * half], [4 * half]]), np.array([-(5 << swaps.WEIGHT_BITS)])
+    assert swaps.weigh(np.array([10, 5]), (first, last)).tolist() == [7 + 2 * 0 - 5]
+    assert swaps.weigh(np.array([0, 7]), (first, last)).tolist() == [3 + 2 * 6 - 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "feels"),
+    [
+        ("LA/RA", {RA: LA, LA: RA}),
+        ("RA>LA>LL", {RA: LA, LA: LL, LL: RA}),
+        ("RA>LL>LA", {RA: LL, LL: LA, LA: RA}),
+        ("V6-V1", {V1: V6, V2: V5, V3: V4, V4: V3, V5: V2, V6: V1}),
+    ],
+)
+def test_a_name_says_which_wire_is_on_whose_place(name: str, feels: dict) -> None:
+    order = list(Electrode)
+    for one, other in {**swaps.LIMBS, **swaps.CHEST}[name]:
+        order[one], order[other] = order[other], order[one]
+    assert {wire: place for wire, place in zip(Electrode, order, strict=True) if wire != place} == (
+        feels
+    )
 
 
 def test_nothing_is_measured_on_few_beats_or_none() -> None:
@@ -161,29 +208,33 @@ def test_a_limb_lead_is_flat_beside_the_others(one: float, two: float, flat: str
     assert swaps.flat_lead(beat_of(counts_of(mv)), NV_PER_COUNT) == flat
 
 
-def raw_window(counts: NDArray[np.int32]) -> RawWindow:
+def raw_window(counts: NDArray[np.int32], beats: list[int]) -> RawWindow:
     raw = RawWindow(NV_PER_COUNT)
     raw.push(counts)
-    for beat in BEATS:
+    for beat in beats:
         raw.beat(beat)
     return raw
 
 
-def test_leads_that_cannot_be_read_silence_it_but_a_flat_limb_lead() -> None:
-    block = frames(patient((LA, RA)), 12)
-    found = calls(block)[-1]
-    assert said(found)
-    raw = raw_window(drawn(1.0))
+def test_leads_that_cannot_be_read_silence_it() -> None:
+    block = frames(patient((LA, RA)), 10)
+    events = Pipeline(NV_PER_COUNT, profile=None).push(block)
+    raw = raw_window(block.counts, [e.index for e in events if isinstance(e, Beat)])
+    assert swaps.suspected(raw, WINDOW, {}) == "LA/RA"
+    assert swaps.suspected(raw, WINDOW, dict.fromkeys(LEADS, LeadFault.WANDER)) == "LA/RA"
+    for fault in (LeadFault.NOISY, LeadFault.FLAT, LeadFault.RAILED):
+        assert swaps.suspected(raw, WINDOW, {"V3": fault}) is None
+        assert swaps.suspected(raw, WINDOW, {"II": fault}) is None
+
+
+def test_but_a_flat_limb_lead_is_what_is_looked_for() -> None:
     mv = ecg_mv(BEATS, 10.0)
     mv[:, CHANNEL_LEADS.index("II")] = 0
-    flat = raw_window(counts_of(mv))
-    assert swaps.suspected(flat, WINDOW, {}) == "RA/RL"
-    theirs = dict.fromkeys(("II", "III", "aVR", "aVL", "aVF"), LeadFault.FLAT)
-    assert swaps.suspected(flat, WINDOW, theirs) == "RA/RL"
-    assert swaps.suspected(flat, WINDOW, {**theirs, "V3": LeadFault.NOISY}) is None
-    assert swaps.suspected(flat, WINDOW, {"V3": LeadFault.FLAT}) is None
-    assert swaps.suspected(flat, WINDOW, dict.fromkeys(LEADS, LeadFault.WANDER)) == "RA/RL"
-    assert swaps.suspected(raw, WINDOW, {"II": LeadFault.FLAT}) is None
+    raw = raw_window(counts_of(mv), BEATS)
+    flat = dict.fromkeys(("II", "III", "aVR", "aVL", "aVF"), LeadFault.FLAT)
+    assert swaps.suspected(raw, WINDOW, {}) == "RA/RL"
+    assert swaps.suspected(raw, WINDOW, flat) == "RA/RL"
+    assert swaps.suspected(raw, WINDOW, {**flat, "V3": LeadFault.NOISY}) is None
 
 
 def odds(**over: int) -> NDArray[np.int64]:

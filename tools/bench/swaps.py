@@ -30,7 +30,7 @@ from tools.bench.figures import PERFORMANCE, Figure, write_section
 from tools.bench.recordings import LEAD_IN, Packed, chip_counts, frames_of, packed
 
 WINDOW_END = LEAD_IN + 10 * SAMPLE_RATE_HZ
-EVERY_FOLD9, EVERY_OTHER = 5, 3
+EVERY_FOLD9, EVERY_OTHER = 8, 2
 MOST_SUSPECTED = 1.0
 PTBXL_RATE_HZ = 100
 SEEDS = range(3)
