@@ -6,15 +6,18 @@ import json
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hal.ads1298.faults import FAULTS
 from hal.frontend import Electrode
+from hal.patient import ANALOG_RATE_HZ
+from models.data.noise import leads8, qrs_power
 from tools.hil import positions
 from tools.hil.fields import FIELDS
-from tools.hil.patients import PatientSpec
+from tools.hil.patients import Noise, PatientSpec
 from tools.hil.scenario import (
     CommandAction,
     ElectrodeAction,
@@ -285,6 +288,17 @@ def test_folders_are_searched_and_names_are_held_apart(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ScenarioError, match="no scenario in this folder"):
         load_all([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("kind", ["wander", "muscle", "motion", "mains"])
+def test_noise_has_the_ratio_asked_for(kind: str) -> None:
+    """As the noise stress test measures it, in the leads, over the first 20 s."""
+    points = 20 * ANALOG_RATE_HZ
+    clean = PatientSpec("sinus-70").build().potentials(0, points).volts
+    noisy = PatientSpec("sinus-70", noise=Noise(kind, 6.0)).build().potentials(0, points).volts
+    noise = leads8(noisy - clean)[::4]
+    ratio = qrs_power(leads8(clean)[::20]).mean() / noise.var(axis=0).mean()
+    assert 10 * np.log10(ratio) == pytest.approx(6.0, abs=0.01)
 
 
 def test_every_fault_of_the_chip_may_be_named(tmp_path: Path) -> None:

@@ -17,11 +17,15 @@ from typer.testing import CliRunner
 from device.display import screens
 from device.display.screens import Frame
 from device.link import messages
+from device.link.protocol import encode
+from hal.clock import VirtualClock
+from hal.frontend import Capability
 from tools.cli import app
 from tools.hil import runner, virtual
 from tools.hil.outcome import Outcome, Status
 from tools.hil.scenario import Scenario, load
 from tools.hil.virtual import run
+from tools.hil.wires import Digest, Line
 
 HEAD = "name: {name}\nabout: a test\nseconds: {seconds}\npatient: {patient}\n"
 
@@ -136,8 +140,9 @@ def test_one_frame_at_a_time_or_many_is_the_same(scenario: Callable[..., Scenari
     """A fault so late that nothing comes of it makes the bench read edge by edge."""
     actions = ("at: 3, electrode: {V3: off}", "at: 6.7, command: {command: snapshot}")
     bulk = run(scenario(timeline=actions, seconds=8))
-    single = run(scenario(timeline=(*actions, "at: 8, fault: {missed_edge: 1}"), seconds=8))
-    assert single.digest == bulk.digest
+    late = scenario(timeline=(*actions, "at: 8, fault: {missed_edge: 1}"), seconds=8)
+    assert Capability.BULK not in virtual._front_end(late, VirtualClock(10**10)).capabilities
+    assert run(late).digest == bulk.digest
 
 
 def test_the_seed_is_the_person(scenario: Callable[..., Scenario]) -> None:
@@ -274,6 +279,8 @@ def test_a_line_pulled_out_and_put_back(scenario: Callable[..., Scenario]) -> No
     outcome = run(
         scenario(
             "no samples lost",
+            "within 4 s of 8 s: fault == serial",
+            "within 4 s of 8 s: fault == []",
             seconds=12,
             timeline=("at: 4.1, serial: unplugged", "at: 8, serial: plugged"),
         )
@@ -285,6 +292,27 @@ def test_a_line_pulled_out_and_put_back(scenario: Callable[..., Scenario]) -> No
     assert 8.0 <= hellos[1] < 12.0
     assert not [m for m in outcome.messages if 4.1 < m["t_s"] < 8.0]
     assert outcome.account["damaged"] == 0
+
+
+def test_half_a_line_ends_with_the_plug() -> None:
+    heard: list[Any] = []
+    line = Line(Digest(), heard.append)
+    whole = encode(1, "event", '"event":"gap","index":5,"lost":1')
+    line.write(whole[:20])
+    line.plug("unplugged")
+    with pytest.raises(OSError, match="Input/output error"):
+        line.write(whole[20:])
+    with pytest.raises(OSError, match="No such file"):
+        line.poll()
+    line.type(b"into the air")
+    line.plug("plugged")
+    assert line.poll() is line
+    assert line.read(100) == b""
+    line.write(b"\n" + whole)
+    assert [message["lost"] for message in heard] == [1]
+    assert line.damaged == 0
+    line.write(whole[5:])
+    assert line.damaged == 1
 
 
 def test_a_stalled_line_is_no_fault_and_drops_what_is_oldest(
@@ -423,7 +451,10 @@ def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> 
     assert " passed " in first
     assert first.endswith(" x real time")
     assert last.startswith("1 scenarios, 1 passed, 0 failed; 2 s of signal in ")
-    done = lead12(good, bad, "--json")
+    xml, page = tmp_path / "hil.xml", tmp_path / "hil.html"
+    done = lead12(good, bad, "--json", "--junit", str(xml), "--html", str(page))
+    assert "<testsuite" in xml.read_text(encoding="utf-8")
+    assert "always: rate 5 ± 1" in page.read_text(encoding="utf-8")
     assert done.exit_code == 1
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["name"], one["ok"]) for one in said] == [("good", True), ("bad", False)]
@@ -434,6 +465,10 @@ def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> 
 def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     good = str(scenario(seconds=1).path)
     assert lead12(good, "--target", "usb").exit_code == 2
+    nowhere = lead12(good, "--junit", str(tmp_path / "no" / "hil.xml"))
+    assert nowhere.exit_code == 2
+    assert "hil.xml: cannot be written (No such file or directory)" in nowhere.stderr
+    assert nowhere.stdout == ""  # told before anything was run
     absent = lead12(str(tmp_path / "absent.yaml"))
     assert absent.exit_code == 2
     assert absent.stderr.strip() == (

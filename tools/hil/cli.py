@@ -44,8 +44,13 @@ def run(
         )
     try:
         loaded = load_all(scenarios)
+        for report in filter(None, (junit, html)):
+            report.open("a").close()  # before minutes of work
     except ScenarioError as error:
         print(error, file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+    except OSError as error:
+        print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
         raise typer.Exit(USAGE) from None
     began = time.monotonic()
     outcomes = []
@@ -69,3 +74,24 @@ def run(
 
         html.write_text(page(outcomes), encoding="utf-8")
     raise typer.Exit(OK if all(outcome.ok for outcome in outcomes) else FAILED)
+
+
+@app.command()
+def check(
+    update_docs: Annotated[
+        bool, typer.Option("--update-docs", help="Write the last column of docs/requirements.md.")
+    ] = False,
+) -> None:
+    """Whether each requirement is shown by a scenario or a test; exit code 1 when one is not."""
+    from tools.hil import requirements
+    from tools.hil.scenario import ScenarioError
+
+    try:
+        found = requirements.check(update_docs=update_docs)
+    except (requirements.RequirementError, ScenarioError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    print(found.summary)
+    raise typer.Exit(FAILED if found.problems else OK)

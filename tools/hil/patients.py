@@ -132,7 +132,8 @@ def _dose(patient: Patient, unit: Artefacts, seed: int, snr_db: float) -> float:
     # at 500 Hz as the chip samples it
     noise = leads8(ArtefactSource(unit, seed).volts(0, points)[::ANALOG_OVERSAMPLING] * 1e3)
     variance = noise.var(axis=0)
-    reached = variance > 0
+    felt = np.isin(np.arange(len(Electrode)), unit.only or list(Electrode))
+    reached = leads8(np.diag(felt.astype(float))).any(axis=0)
     signal, power = qrs_power(clean)[reached].mean(), variance[reached].mean()
     if signal == 0:
         raise ValueError("snr_db needs a heart: this patient has no QRS to measure against")
