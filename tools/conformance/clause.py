@@ -17,12 +17,12 @@ SOURCES = {
     "c": "MEDTEQ, IEC 60601-2-27 update (2005 to 2011 edition)",
     "d": "AAMI EC11:1991, second half of its table of requirements; values read, the numbers of "
     "its sub-clauses not certain and so left out",
-    "e": "vendors' manuals that answer clause by clause: Mindray BeneHeart D60 and uMEC10, Philips "
-    "MP2, GE B20, Welch Allyn Propaq LT, Datascope Trio",
+    "e": "vendors' manuals that answer clause by clause: Mindray BeneHeart D60, uMEC10 and "
+    "Trio, Philips MP2, GE B20, Welch Allyn Propaq LT",
     "f": "vendors' specifications: Gima K10, ECGMAC EM-1201",
     "g": "PhysioNet, ANSI/AAMI EC13 test waveforms",
     "h": "PhysioNet, manual of bxb(1), the reference implementation of EC57",
-    "i": "J Electrocardiol 2010, S0022-0736(09)00324-0 (abstract)",
+    "i": "J Electrocardiol, S0022-0736(09)00324-0 (abstract)",
     "r": "recalled, or from second-hand lists; not read in the standard: look it up before citing",
     "o": "no limit in the standard that we know of: our own",
 }
