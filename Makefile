@@ -8,7 +8,7 @@ DEV    := $(VENV)/.lead12-dev
 TRAIN  := $(VENV)/.lead12-train
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test check dev train-setup pi-setup lock bench clean
+.PHONY: setup run test hil check dev train-setup pi-setup lock bench clean
 
 setup: $(STAMP)  ## the monitor and its runtime, in .venv
 
@@ -17,6 +17,10 @@ run: setup  ## the monitor, on a simulated front end, with the embedded network
 
 test: dev  ## the whole test suite
 	$(BIN)/python -m pytest
+
+hil: dev  ## every scenario of tests/hil in virtual time, and that each requirement is shown
+	$(BIN)/lead12 hil check
+	$(BIN)/lead12 hil run tests/hil --jobs 2 --junit out/hil.xml --html out/hil.html
 
 check: dev  ## lint, format, types, import order
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from tests.tools.test_classify import lead12, record
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--preset", "sinus-7000"], "from 30 to 300 bpm"),
+        (["--preset", "sinus-7000"], "from 20 to 300 bpm"),
         (["--preset", "af-9O"], "did you mean af-90"),
         (["--record", "absent"], "does not exist"),
         (["--preset", "af-90", "--record", "absent"], "give one of them"),
