@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from device.config import Config, inject_path, ring_path
+from device.config import Config, ring_path
 from device.link.port import FD_PREFIX, PTY
 from device.processes import (
     ENVIRONMENT,
@@ -88,8 +88,7 @@ class Supervisor:
                 return code or ended
         finally:
             if private_ring:
-                for left in (ring_path(self._config), inject_path(self._config)):
-                    left.unlink(missing_ok=True)
+                ring_path(self._config).unlink(missing_ok=True)
 
     def _watch(self, duration_s: float | None, watchdog: Watchdog) -> int:
         end_s = None if duration_s is None else time.monotonic() + duration_s

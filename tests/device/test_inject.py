@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device import acquire
+from device import acquire, supervisor
 from device.config import Config, inject_path
 from device.inject_pipe import FrameReceiver, FrameSender, InjectPipeError
 from device.link.inject import ACCOUNT_NS, Injection, pack_frames, unpack_frames
@@ -254,6 +255,20 @@ def test_a_monitor_with_a_front_end_of_its_own_refuses_in_a_sentence() -> None:
     assert "start it with --frontend injected" in error["message"]
 
 
+def test_more_blocks_than_real_time_brings_are_refused() -> None:
+    rig = Rig()
+    rig.say(BEGIN)
+    errors = []
+    for number in range(BLOCK_BURST + 20):
+        errors += rig.say(block(number, 1), step_ns=0)
+    assert len(rig.taker.taken) == BLOCK_BURST
+    assert {error["reason"] for error in errors} == {"too_fast"}
+    assert f"at most {BLOCKS_PER_S} blocks per second" in errors[0]["message"]
+    rig.poll(SECOND_NS)
+    rig.say(block(500, 1))
+    assert len(rig.taker.taken) == BLOCK_BURST + 1
+
+
 def test_ten_thousand_lines_of_garbage_cost_little_and_the_next_block_is_taken() -> None:
     rig = Rig()
     rig.say(BEGIN)
@@ -348,6 +363,16 @@ def test_what_is_no_block_is_passed_over(path: Path) -> None:
     assert len(found) == 2
     sender.close()
     receiver.close()
+
+
+def test_a_socket_left_by_a_killed_run_goes_with_the_next(tmp_path: Path) -> None:
+    alive, dead = (tmp_path / f"lead12-{pid}.inject" for pid in (os.getpid(), 1 << 30))
+    ends = [FrameReceiver(alive), FrameReceiver(dead)]
+    supervisor._forget_the_dead(tmp_path)
+    assert alive.exists()
+    assert not dead.exists()
+    for end in ends:
+        end.close()
 
 
 def test_a_place_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:

@@ -228,6 +228,7 @@ RATE = """
 expect:
   - {that: "always from 8 s: rate 70 ± 3", shows: P-05}
   - {that: "no samples lost", shows: Q-01}
+  - {that: "never fault contains frontend", shows: Q-01}
 """
 
 
