@@ -145,6 +145,14 @@ def test_single_ectopic_beats_are_outvoted_whatever_their_level() -> None:
     np.testing.assert_allclose(beat_of(counts), beat_of(drawn()), atol=25_000)
 
 
+def test_the_newest_fifteen_beats_count() -> None:
+    counts = np.random.default_rng(7).integers(-9999, 9999, (5000, 8), dtype=np.int32)
+    rows = list(range(200, 4700, 150))
+    newest = swaps.median_beat(counts, rows[-15:])
+    assert newest is not None
+    np.testing.assert_array_equal(swaps.median_beat(counts, rows), newest)
+
+
 def test_waves_are_means_above_the_beat_s_level_in_units_of_its_rms() -> None:
     rng = np.random.default_rng(5)
     beat = rng.normal(0, 200_000, (swaps.BEFORE + swaps.AFTER, 8)).astype(np.int64)
