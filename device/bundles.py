@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from firmware.archive import BundleError
+from device.config import NO_MODEL
+from firmware.archive import MAX_BYTES, BundleError
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
 
 EMBEDDED = "embedded.l12"
-NONE = "none"
+NONE = NO_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,40 @@ class Model:
 def read_bundle(path: str = "") -> Bundle:
     """The bundle at ``path``; "" is the embedded one. Raises BundleError in one line."""
     try:
-        data = (
-            Path(path).read_bytes()
-            if path
-            else resources.files("firmware").joinpath(EMBEDDED).read_bytes()
-        )
+        embedded = resources.files("firmware").joinpath(EMBEDDED)
+        data = read_file(Path(path)) if path else embedded.read_bytes()
     except OSError as error:
-        raise BundleError(f"{path or EMBEDDED} cannot be read ({error.strerror})") from None
+        raise BundleError(f"{EMBEDDED} cannot be read ({error.strerror})") from None
     try:
         return Bundle.from_bytes(data)
     except BundleError as error:
         raise BundleError(f"{path or EMBEDDED}: {error}") from None
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that may be a bundle. Raises BundleError for what cannot be one."""
+    try:
+        with open_plain(path) as file:
+            data, size = file.read(MAX_BYTES + 1), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror})") from None
+    if not data:
+        raise BundleError(f"{path} is empty; copy it again")
+    if len(data) > MAX_BYTES:
+        raise BundleError(
+            f"{path} has {size} bytes and a model at most {MAX_BYTES}; check that it is the right "
+            "file"
+        )
+    return data
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """For reading. Raises OSError for what is no plain file, too: a pipe would be waited for."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(fd, "rb")
 
 
 def load_network(path: str = "") -> Network | None:

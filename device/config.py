@@ -21,6 +21,8 @@ from typing import Any, get_type_hints
 from firmware.events import LEADS
 from hal.frontend import FrontendConfig
 
+NO_MODEL = "none"  # as [model] path
+
 Check = Callable[[Any], str | None]  # what is wrong with a value, or None
 
 
@@ -160,14 +162,24 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. Raises ConfigError: unreadable, not TOML, or a key or value refused."""
+    """Read a TOML file; ``[model] path`` and ``store`` in it are relative to it.
+
+    Raises ConfigError: unreadable, not TOML, or a key or value refused.
+    """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return from_tree(tree, str(path))
+    config = from_tree(tree, str(path))
+    folder, model = path.absolute().parent, config.model
+    model = dataclasses.replace(
+        model,
+        path=str(folder / model.path) if model.path not in ("", NO_MODEL) else model.path,
+        store=str(folder / model.store) if model.store else "",
+    )
+    return dataclasses.replace(config, model=model)
 
 
 def from_json(text: str) -> Config:

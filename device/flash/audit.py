@@ -110,6 +110,13 @@ def append(path: Path, head: Head, note: Note) -> Head:
     head : the last entry known to be written; when the log does not reach it any more, the new
         entry goes on from there all the same, and the gap shows
     """
+    new, line = following(path, head, note)
+    files.append(path, line)
+    return new
+
+
+def following(path: Path, head: Head, note: Note) -> tuple[Head, bytes]:
+    """The head there will be, and what ``append`` writes for it. Raises OSError."""
     log = _Log(_content(path))
     ahead = any(entry.head == head for entry in log.entries) or not head.n
     before = log.entries[-1].head if ahead and log.entries else head
@@ -124,8 +131,7 @@ def append(path: Path, head: Head, note: Note) -> Head:
         torn=_digest(log.tail) if log.tail and _is_half(log.tail, before) else "",
         prev=before.hash,
     ).hashed()
-    files.append(path, (b"" if log.ended else b"\n") + line)
-    return entry.head
+    return entry.head, (b"" if log.ended else b"\n") + line
 
 
 def read(path: Path) -> list[Entry]:
@@ -172,7 +178,9 @@ def verify(path: Path, head: Head) -> list[str]:
             findings.append(f"entry {entry.n} is not the one this device wrote")
         last = entry.head
     if last.n < head.n:
-        findings.append(f"the end was cut off: entries {last.n + 1} to {head.n} are missing")
+        first = last.n + 1
+        gone = f"entries {first} to {head.n} are" if first < head.n else f"entry {head.n} is"
+        findings.append(f"the end was cut off: {gone} missing")
     return findings
 
 

@@ -54,6 +54,9 @@ class Contents:
         self.keyring_path = folder / "keyring.json"
         self.log_path = folder / "audit.log"
         self.incoming = folder / "incoming.l12"
+        self.lock_path = folder / "lock"
+        # Of an install or upload that was broken off; either can be made again
+        self.leftovers = (folder / "upload.part", folder / "upload.json", self.incoming)
 
     def slot_path(self, name: SlotName) -> Path:
         """Of the slot's bundle."""

@@ -58,9 +58,13 @@ def save(path: Path, data: bytes) -> None:
 
     What the call leaves behind when it fails is the old content.
     """
-    new = path.with_name(path.name + ".new")
-    write(new, data)
-    replace(new, path)
+    write(new_of(path), data)
+    replace(new_of(path), path)
+
+
+def new_of(path: Path) -> Path:
+    """Where what is to replace a file is written first."""
+    return path.with_name(path.name + ".new")
 
 
 def append(path: Path, data: bytes, *, sync: bool = True) -> None:

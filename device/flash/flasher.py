@@ -93,10 +93,7 @@ class StoreFlasher:
     def confirm(self, who: str) -> str:
         """Keep the model on trial; its id. Raises StoreError."""
         self._expect_store()
-        self._store.confirm(who, self._utc())
-        found = self._store.state()
-        slot = found.slots[found.active] if found.active else None
-        return slot.model if slot else ""
+        return self._store.confirm(who, self._utc())
 
     def rollback(self, who: str) -> str:
         """Back to the model before; its id. Raises StoreError."""

@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from device.bundles import read_bundle
+from device.bundles import open_plain, read_bundle
 from device.config import ConfigError, from_json
 from device.flash import files
 from device.flash.keyring import TrustError, Verified, verify
@@ -140,7 +140,7 @@ def install(
 def install_file(store: Store, path: Path, **how: Any) -> Outcome:
     """``install`` of the file at ``path``; ``how`` is what ``install`` takes beside the bytes."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         text = f"{path} cannot be read ({error.strerror}); check its name"
@@ -287,10 +287,8 @@ class _Attempt:
             return None
 
     def _confirmed(self) -> str:
-        """Id of the model that a trial would end with."""
-        state = self._store.state()
-        slot = state.slots[state.active] if state.active else None
-        return slot.model if slot else "the embedded model"
+        """The model that runs when the trial fails."""
+        return self._store.after_trial() or "the embedded model"
 
     def _room(self) -> None:
         """What a full disk would say later, before anything is written."""
@@ -319,8 +317,8 @@ def _read(data: bytes) -> Bundle:
     if len(data) > MAX_BYTES:
         raise _RefusedError(
             Refused.TOO_LARGE,
-            f"the file has {len(data)} bytes and a model at most {MAX_BYTES}; check that it is "
-            "the right file",
+            f"the file has more than {MAX_BYTES} bytes, the most of a model; check that it is the "
+            "right file",
         )
     try:
         unpack(data)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from device.flash import audit, files, state
 from device.flash.audit import Note, What
@@ -16,7 +17,11 @@ from device.flash.keyring import Keyring, TrustError, key_id, successor
 from device.flash.state import State
 
 DEVICE = "device"  # who, in the log, when nobody asked for it
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HAVE_EFFECT = (What.INSTALL, What.CONFIRM, What.ROLLBACK, What.REVERT, What.TRUST)
+
+
+_T = TypeVar("_T")
 
 
 class StoreError(RuntimeError):
@@ -48,7 +53,7 @@ class Ledger:
             files.make_folder(self._disk.folder)
             try:
                 lock = contextlib.ExitStack()
-                lock.enter_context(files.lock(self._disk.folder / "lock"))
+                lock.enter_context(files.lock(self._disk.lock_path))
             except BlockingIOError:
                 raise BusyError("another install is running; wait until it has ended") from None
         with lock:
@@ -64,23 +69,26 @@ class Ledger:
 
     def commit(self, now: State, note: Note, **changes: Any) -> State:
         """Log, so that nothing has effect that is not in the log; then change the state."""
-        return self.write(replace(now, log=self._log(now, note), **changes))
+        return self._at_once(now, note, {}, changes)
 
     def write(self, now: State) -> State:
         """Change what needs no entry."""
-        files.save(self._disk.state_path, state.encode(now))
+        self._making_room(lambda: files.save(self._disk.state_path, state.encode(now)))
         return now
 
     def keep(self, now: State, keyring: Keyring, who: str, clock_now: datetime) -> State:
-        """Take a newer keyring; the state that goes with it is returned, to be written."""
+        """Take a newer keyring."""
         present, why = self._disk.keyring()
         if present and successor(present, keyring) is present:
             return now
         before = f"after version {present.version}" if present else f"before: {why}"
         text = f"keyring version {keyring.version} of root key {key_id(keyring.root)}; {before}"
-        head = self._log(now, Note(What.TRUST, text, who, clock_now))
-        files.save(self._disk.keyring_path, keyring.to_json())
-        return replace(now, log=head, time_floor=max(now.time_floor, keyring.issued))
+        return self._at_once(
+            now,
+            Note(What.TRUST, text, who, clock_now),
+            {self._disk.keyring_path: keyring.to_json()},
+            {"time_floor": max(now.time_floor, keyring.issued)},
+        )
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -93,7 +101,7 @@ class Ledger:
         except TrustError as error:
             raise StoreError(str(error)) from None
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in _FULL:
                 raise FullError(f"the disk of {folder} is full; make room and try again") from None
             if error.errno == errno.EROFS:
                 text = f"the disk of {folder} is read-only; make it writable and try again"
@@ -118,5 +126,54 @@ class Ledger:
             return self.commit(now, note)
         return now
 
-    def _log(self, now: State, note: Note) -> audit.Head:
-        return audit.append(self._disk.log_path, now.log, note)
+    def _at_once(
+        self, now: State, note: Note, contents: dict[Path, bytes], changes: dict[str, Any]
+    ) -> State:
+        """Write all that is new beside the old, then the entry, then put the new in place.
+
+        So a disk that has no room says so before anything is logged.
+        """
+        replaced = [*contents, self._disk.state_path]
+
+        def log() -> State:
+            head, line = audit.following(self._disk.log_path, now.log, note)
+            changed = replace(now, log=head, **changes)
+            for path, data in zip(
+                replaced, [*contents.values(), state.encode(changed)], strict=True
+            ):
+                files.write(files.new_of(path), data)
+            files.append(self._disk.log_path, line)
+            return changed
+
+        try:
+            changed = self._making_room(log)
+            for path in replaced:
+                files.replace(files.new_of(path), path)
+        except OSError:
+            for path in replaced:
+                with contextlib.suppress(OSError):
+                    files.remove(files.new_of(path))
+            raise
+        return changed
+
+    def _making_room(self, change: Callable[[], _T]) -> _T:
+        """Once more without our own leftovers where the disk is full: a bad trial can be left."""
+        try:
+            return change()
+        except OSError as error:
+            if error.errno not in _FULL or not self._give_up_leftovers():
+                raise
+        return change()
+
+    def _give_up_leftovers(self) -> bool:
+        """Remove what an upload or an install left, unless one runs; whether there was any."""
+        left = [path for path in self._disk.leftovers if files.is_there(path)]
+        with contextlib.ExitStack() as held:
+            try:
+                if files.is_there(self._disk.lock_path):
+                    held.enter_context(files.lock(self._disk.lock_path))
+                for path in left:
+                    files.remove(path)
+            except OSError:
+                return False
+        return bool(left)

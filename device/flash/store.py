@@ -28,7 +28,7 @@ from typing import Any
 from device.config import Config
 from device.flash import audit, files
 from device.flash.audit import Note, What
-from device.flash.contents import Contents
+from device.flash.contents import Contents, Fault
 from device.flash.keyring import Keyring, Verified
 from device.flash.ledger import DEVICE, Ledger, StoreError
 from device.flash.state import Failed, Slot, SlotName, State, Trial, other
@@ -135,8 +135,8 @@ class Store:
         if found.lost:
             notes.append(found.lost)
             notes += (
-                f"slot {name} holds {bundle.id}, whole and signed; to use it again: "
-                f"lead12 model install {self._disk.slot_path(name)}"
+                f"slot {name} holds {bundle.id}, whole and signed; to use it again, with the "
+                f"device's settings: lead12 model install {self._disk.slot_path(name)}"
                 for name, bundle in self._disk.signed_slots()
             )
             if starting:
@@ -169,8 +169,8 @@ class Store:
             if (trial := now.trial) and trial.starts:
                 self._ledger.write(replace(now, trial=replace(trial, starts=trial.starts - 1)))
 
-    def confirm(self, who: str, clock_now: datetime, *, sha256: str = "") -> None:
-        """Keep the model on trial; from now on nothing with a lower counter is accepted.
+    def confirm(self, who: str, clock_now: datetime, *, sha256: str = "") -> str:
+        """Keep the model on trial; its id. From now on nothing with a lower counter is accepted.
 
         sha256 : of the bundle that is meant, when it must be that one
         """
@@ -183,6 +183,7 @@ class Store:
                 trial=None,
                 counter=max(now.counter, slot.counter),
             )
+            return slot.model
 
     def revert(self, why: str, clock_now: datetime, *, sha256: str = "") -> None:
         """Take the model on trial back, for the reason ``why``; what was confirmed before runs.
@@ -273,9 +274,10 @@ class Store:
         Returns the id of the model that is active now.
         """
         with self._ledger.changing(clock_now) as now:
-            slots = now.slots
+            slots, why = now.slots, ""
             if now.trial:
-                gone, target = slots[now.trial.slot], now.active
+                gone = slots[now.trial.slot]
+                target, why = self._without_trial(now)
                 slots = {**slots, now.trial.slot: None}
             elif now.active:
                 gone, target = slots[now.active], self._before(now, now.active)
@@ -283,9 +285,17 @@ class Store:
                 raise StoreError("the embedded model is in use; there is none to go back to")
             kept = slots[target] if target else None
             model = kept.model if kept else self._disk.embedded.id
-            note = _note(What.ROLLBACK, f"back to {model}", who, clock_now, gone)
+            text = f"back to {model}" + (f", since {why}" if why else "")
+            note = _note(What.ROLLBACK, text, who, clock_now, gone)
             self._ledger.commit(now, note, slots=slots, active=target, trial=None)
             return model
+
+    def after_trial(self) -> str:
+        """Id of the installed model that runs when a trial ends now; "" for the embedded one."""
+        now = self.state()
+        name, _ = self._without_trial(now)
+        slot = now.slots[name] if name else None
+        return slot.model if slot else ""
 
     def trust(self, keyring: Keyring, who: str, clock_now: datetime) -> None:
         """Take a keyring: the first one as it is, a later one when it succeeds the present one."""
@@ -296,7 +306,7 @@ class Store:
                     f"the device trusts version {present.version} of the keyring already, and this "
                     f"is version {keyring.version}"
                 )
-            self._ledger.write(self._ledger.keep(now, keyring, who, clock_now))
+            self._ledger.keep(now, keyring, who, clock_now)
 
     # How the changes are made
 
@@ -354,6 +364,14 @@ class Store:
             notes.append(str(error))
             return False
         return True
+
+    def _without_trial(self, now: State) -> tuple[SlotName | None, str]:
+        """What is confirmed, where it may run; None for the embedded model, and why if not."""
+        slot = now.slots[now.active] if now.active else None
+        if now.active is None or slot is None:
+            return None, ""
+        judged = self._disk.bundle(now.active, slot, now.counter)
+        return (None, judged.text) if isinstance(judged, Fault) else (now.active, "")
 
     def _before(self, now: State, active: SlotName) -> SlotName | None:
         """Where to go back to from a confirmed model."""

@@ -226,3 +226,9 @@ def test_a_log_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     assert verify(tmp_path / "audit.log", Head()) == [
         "audit.log cannot be read (Too many levels of symbolic links)"
     ]
+
+
+def test_one_missing_entry_is_one(tmp_path: Path) -> None:
+    assert audit.verify(tmp_path / "absent.log", Head(1, "ab")) == [
+        "the end was cut off: entry 1 is missing"
+    ]

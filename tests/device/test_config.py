@@ -26,6 +26,24 @@ def test_file_names_only_what_differs(tmp_path: Path) -> None:
     assert from_arguments([str(file)]) == config
 
 
+def test_a_models_place_is_relative_to_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "device" / "lead12.toml"
+    file.parent.mkdir()
+    file.write_text('[model]\nstore = "models"\npath = "m.l12"\n')
+    monkeypatch.chdir(tmp_path)
+    for given in (file, Path("device/lead12.toml")):
+        config = load(given)
+        assert config.model.store == str(file.parent / "models")
+        assert config.model.path == str(file.parent / "m.l12")
+    assert config.override({"model.path": "other.l12"}).model.path == "other.l12"
+    file.write_text('[model]\nstore = "/models"\npath = "none"\n')
+    assert (load(file).model.store, load(file).model.path) == ("/models", "none")
+    file.write_text("")
+    assert load(file) == Config()
+
+
 def test_child_process_gets_the_same_settings() -> None:
     config = Config().override({"display.lead": "aVR", "frontend.options": {"spi_bus": 1}})
     assert from_json(config.to_json()) == config

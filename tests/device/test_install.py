@@ -178,7 +178,8 @@ REFUSALS: Mapping[str, tuple[bytes, str, str]] = {
     "too large": (
         bytes(MAX_BYTES + 1),
         "too_large",
-        "the file has 8388609 bytes and a model at most 8388608; check that it is the right file",
+        "the file has more than 8388608 bytes, the most of a model; check that it is the right "
+        "file",
     ),
     "not a zip": (
         b"hello",
@@ -616,3 +617,13 @@ def test_the_process_says_each_step_and_last_the_outcome(tmp_path: Path) -> None
 )
 def test_names_are_short_and_printable(text: str, shown: str) -> None:
     assert printable(text, MAX_WHO) == shown
+
+
+def test_what_comes_back_after_a_trial_is_a_model_that_can_run(store: Store) -> None:
+    assert attempt(store, signed_bundle("2.0")).ok
+    store.confirm("tester", NOW)
+    again = attempt(store, signed_bundle("3.0"))
+    assert "else rhythm-2.0 comes back by itself" in again.text
+    newer = kit.keyring(2, seeds=(1, 3), revoked=(1,))
+    told = attempt(store, signed_bundle("4.0", seed=3, ring=newer)).text
+    assert told.endswith("else the embedded model comes back by itself")

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from device.flash import files
+from device.flash import audit, files
 from device.flash.store import ModelState, Store, StoreError
 from tests.device.bundle_kit import KEYRING, NOW
 from tests.device.power_scenarios import (
+    NEWER,
     SCENARIOS,
     WHO,
     Scenario,
@@ -92,7 +93,7 @@ REAL_WRITE, REAL_APPEND = files.write, files.append
     [
         ("write", _write_unsynced, "second install"),
         ("write", _write_unsynced, "newer keyring"),
-        ("save", _save_in_place, "confirm"),
+        ("save", _save_in_place, "start and clean stop"),
         ("append", _append_unsynced, "refusal"),
         ("replace", _replace_unsynced, "confirm"),
     ],
@@ -267,6 +268,81 @@ def test_a_disk_that_stops_taking_writes_anywhere_costs_no_model(disk: str, memo
         assert store.findings() == []
         at += 1
     assert at >= 4
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["full", "full in the middle"])
+@pytest.mark.parametrize("act", ["rollback", "confirm", "revert", "trust"])
+def test_what_a_full_disk_refuses_is_not_in_the_log(act: str, half: bool, memory: Path) -> None:
+    acts: dict[str, Callable[[Store], object]] = {
+        "rollback": lambda store: store.rollback(WHO, NOW),
+        "confirm": lambda store: store.confirm(WHO, NOW),
+        "revert": lambda store: store.revert("it failed", NOW),
+        "trust": lambda store: store.trust(NEWER, WHO, NOW),
+    }
+    shelf, at = Shelf(memory), 0
+    while True:
+        store = store_in(shelf.make({}))
+        store.trust(KEYRING, WHO, NOW)
+        keep(store, "1.0")
+        put(store, "2.0")
+        before, entries = store.state(), audit.read(store.log_path)
+        with seen_by(Failing(("write",), at, errno.ENOSPC, half)):
+            try:
+                acts[act](store)
+                break
+            except StoreError as refused:
+                told = str(refused)
+        assert told == f"the disk of {store.folder} is full; make room and try again"
+        assert audit.read(store.log_path) == entries
+        assert (store.state(), store.findings()) == (before, [])
+        acts[act](store)  # there is room again
+        assert [e.n for e in audit.read(store.log_path)] == [*range(1, len(entries) + 2)]
+        at += 1
+    assert at >= 2
+
+
+class FullWhile(CallsOfOs):
+    """A disk without room as long as a file is on it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def forward(self, name: str, real: Any, args: Any, how: Any) -> Any:
+        if name == "write" and self._path.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*args, **how)
+
+
+@pytest.mark.parametrize("left", ["upload.part", "incoming.l12"])
+@pytest.mark.parametrize("lock", [False, True], ids=["", "lock file"])
+def test_a_bad_trial_can_be_left_on_a_disk_that_our_own_leftovers_fill(
+    left: str, lock: bool, memory: Path
+) -> None:
+    store = store_in(memory)
+    store.trust(KEYRING, WHO, NOW)
+    put(store, "2.0")
+    if lock:
+        with store.locked():
+            pass
+    leftover = store.folder / left
+    leftover.write_bytes(b"half a bundle")
+    with seen_by(FullWhile(leftover)):
+        store.rollback(WHO, NOW)
+    assert store.choose(NOW, starting=True).state is ModelState.EMBEDDED
+    assert store.findings() == []
+    assert [e.what for e in audit.read(store.log_path)] == ["trust", "install", "rollback"]
+
+
+def test_what_an_install_is_using_is_not_given_up(memory: Path) -> None:
+    store = store_in(memory)
+    store.trust(KEYRING, WHO, NOW)
+    put(store, "2.0")
+    with store.locked():
+        incoming = store.write_incoming(b"being tested")
+        with seen_by(FullWhile(incoming)), pytest.raises(StoreError, match="is full"):
+            store.rollback(WHO, NOW)
+        assert incoming.read_bytes() == b"being tested"
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:

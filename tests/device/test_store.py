@@ -338,3 +338,27 @@ def test_changes_of_many_processes_at_once_are_all_in_the_log(store: Store) -> N
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
     assert store.findings() == []
     assert store.state().log.n == len(audit.read(store.log_path)) == 1 + 40
+
+
+def test_a_rollback_of_a_trial_names_what_really_runs(store: Store) -> None:
+    keep(store, "2.0")
+    newer = keyring(2, seeds=(1, 2, 3), revoked=(1,))
+    data = signed_bundle("3.0", seed=3, ring=newer)
+    bundle = bundle_of(data)
+    store.put(data, verified(bundle, newer), bundle, who="tester", clock_now=NOW)
+    assert store.after_trial() == ""  # the key of 2.0 was revoked meanwhile
+    assert store.rollback("tester", NOW) == EMBEDDED.id
+    note = audit.read(store.log_path)[-1]
+    assert note.text.startswith(f"back to {EMBEDDED.id}, since slot a (rhythm-2.0) may not run: ")
+    assert store.state().active is None
+    assert running(store) == EMBEDDED_RUNS
+
+
+def test_what_a_trial_would_end_with_is_the_confirmed_model(store: Store) -> None:
+    put(store, "2.0")
+    assert store.after_trial() == ""
+    assert store.confirm("tester", NOW) == "rhythm-2.0"
+    put(store, "3.0")
+    assert store.after_trial() == "rhythm-2.0"
+    store.slot_path("a").write_bytes(b"")
+    assert store.after_trial() == ""

@@ -235,10 +235,10 @@ def test_a_lost_state_is_made_again_and_still_refuses_a_downgrade(
     why = "is missing" if how == "missing" else "cannot be used: it is damaged"
     assert choice.notes == (
         f"state.json {why}",
-        "slot a holds rhythm-2.0, whole and signed; to use it again: lead12 model install "
-        f"{store.folder}/a.l12",
-        "slot b holds rhythm-3.0, whole and signed; to use it again: lead12 model install "
-        f"{store.folder}/b.l12",
+        "slot a holds rhythm-2.0, whole and signed; to use it again, with the device's settings: "
+        f"lead12 model install {store.folder}/a.l12",
+        "slot b holds rhythm-3.0, whole and signed; to use it again, with the device's settings: "
+        f"lead12 model install {store.folder}/b.l12",
         f"{EMBEDDED.id} runs, the embedded model",
     )
     assert last(store)[0] == "lost"
