@@ -10,11 +10,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from tools import model_cli
+from tools.entry import STOPPED
 from tools.hil import cli as hil_cli
 
+
+class Commands(TyperGroup):
+    """All of them: Ctrl-C ends any with one line."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        """Run the one that was typed. What was stopped may have said what is left of it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            complain(str(stop) or "stopped")
+            raise typer.Exit(STOPPED) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="A portable 12-lead ECG monitor. Not a medical device.",
     no_args_is_help=True,
     add_completion=False,
@@ -210,7 +226,7 @@ def bench(
     )
 
 
-def complain(error: BaseException) -> None:
+def complain(error: object) -> None:
     """One line on standard error: what is wrong and what to do."""
     print(f"lead12: {error}", file=sys.stderr)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from device.bundles import NONE
 from device.config import Config
 from device.flash import audit
+from device.flash.audit import Head
 from device.flash.contents import Contents, Fault
 from device.flash.document import MAX_BYTES as MAX_KEYRING
 from device.flash.facts import facts
@@ -23,9 +25,8 @@ from device.flash.install import MAX_WHO, Outcome, install, printable
 from device.flash.keyring import Keyring
 from device.flash.ledger import StoreError
 from device.flash.listing import listed
-from device.flash.state import SLOTS
+from device.flash.state import SLOTS, State
 from device.flash.store import Store, store_folder
-from firmware.archive import MAX_BYTES, BundleError
 from firmware.bundle import Bundle
 
 Tell = Callable[[str, str], None]
@@ -41,7 +42,12 @@ class Local:
     @property
     def where(self) -> str:
         """The folder, for people."""
-        return str(self._store.folder)
+        return str(self._store.folder.absolute())
+
+    @property
+    def installed(self) -> tuple[State, Keyring | None]:
+        """What an install changes; the log, which notes refusals too, put aside."""
+        return replace(self._store.state(), log=Head()), self._store.keyring()
 
     def list(self) -> dict[str, Any]:
         """What is installed, as ``device.flash.listing`` tells it."""
@@ -83,8 +89,7 @@ class Local:
 
     def confirm(self, who: str) -> str:
         """Keep the model on trial; its id. Raises StoreError."""
-        self._store.confirm(who, _now())
-        return self._store.choose(_now(), starting=False).bundle.id
+        return self._store.confirm(who, _now())
 
     def rollback(self, who: str) -> str:
         """Back to the model before; its id. Raises StoreError."""
@@ -115,15 +120,6 @@ class Local:
                 found = disk.bundle(name, slot, state.counter)
                 yield f"{name}, {slot.model}", found.text if isinstance(found, Fault) else ""
         yield "log", "; ".join(self.log_findings())
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a bundle to install. Raises BundleError in one line."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def somebody(name: str = "") -> str:

@@ -12,6 +12,8 @@ from firmware.archive import BundleError
 from firmware.bundle import Bundle
 from tools.model import how_good
 
+SHOWN = 16  # digits of a hash
+
 
 def table(listed: Mapping[str, Any]) -> list[str]:
     """``Flasher.list`` as lines: the models, what the device goes by, what went wrong last."""
@@ -94,6 +96,27 @@ def chain(entries: Sequence[Mapping[str, Any]], head: Mapping[str, Any]) -> list
             f"entry {head['n']}, which the device wrote, is missing: the end is cut off"
         )
     return findings
+
+
+def missing(noted: str, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The finding that no entry has the hash ``noted`` before, of which 16 digits will do."""
+    if any(one["hash"].startswith(noted) for one in entries):
+        return []
+    return [
+        f"no entry has the hash {noted[:SHOWN]}… that was noted: the log was written anew, or put "
+        "back from an older copy"
+    ]
+
+
+def extent(entries: Sequence[Mapping[str, Any]]) -> str:
+    """How many entries these are, and where they end; the first may have been left out."""
+    if not entries:
+        return "it has no entries yet"
+    last, count = entries[-1], len(entries)
+    some = f"{count} {'entry' if count == 1 else 'entries'}"
+    if last["n"] > count:
+        some = f"the last {some} of {last['n']}"
+    return f"{some}, the last is {last['hash'][:SHOWN]}"
 
 
 def examine(

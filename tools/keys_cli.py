@@ -124,7 +124,7 @@ def sign(
     ask: Ask = False,
 ) -> None:
     """Sign a bundle; the keyring travels inside it."""
-    from tools.flash import read_file
+    from device.bundles import read_file
     from tools.keys import sign as put_signature
     from tools.model import summary
 

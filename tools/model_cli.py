@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +26,24 @@ app.command()(sign)
 OK, FAILED = 0, 1
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-Port = Annotated[str, typer.Option(help="Serial port of the device; default: this machine.")]
+
+
+def _named(port: str | None) -> str | None:
+    if port == "":  # not this machine: the shell's variable was empty
+        raise typer.BadParameter("no port was named; is the variable that holds it set?")
+    return port
+
+
+def _hash(noted: str | None) -> str | None:
+    if noted is not None and not re.fullmatch("[0-9a-f]{16,64}", noted):
+        raise typer.BadParameter("a hash is 16 to 64 digits, 0 to 9 and a to f")
+    return noted
+
+
+Port = Annotated[
+    str | None,
+    typer.Option(callback=_named, help="Serial port of the device; default: this machine."),
+]
 Baud = Annotated[int, typer.Option(help="Line rate.")]
 Settings = Annotated[Path | None, typer.Option("--config", help="Settings (TOML).")]
 Who = Annotated[str, typer.Option("--as", help="Who does it, for the log; default: user@host.")]
@@ -36,20 +54,23 @@ MOST_ENTRIES = 1000  # of the log that come over the line
 
 @app.command("list")
 def list_models(
-    port: Port = "", baud: Baud = BAUD, config: Settings = None, as_json: Json = False
+    port: Port = None, baud: Baud = BAUD, config: Settings = None, as_json: Json = False
 ) -> None:
     """What is installed: which model is in use, on trial, to go back to, and who signed it."""
     from tools.installed import table
 
     with _device(port, baud, config) as device:
         listed = device.list()
-    print(json.dumps(listed) if as_json else "\n".join(table(listed)))
+    if as_json:
+        print(json.dumps({**listed, "head": listed["log"]["hash"]}))
+    else:
+        print("\n".join(table(listed)))
 
 
 @app.command()
 def info(
     bundle: Annotated[str, typer.Argument(help="Bundle; default: what is in use.")] = "",
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     as_json: Json = False,
@@ -62,7 +83,7 @@ def info(
         return
     with _device(port, baud, config) as device:
         about = device.info()
-    if not port and not as_json:
+    if port is None and not as_json:
         print(_local(config).card())
         return
     print(json.dumps(about) if as_json else "\n".join(readable(about)))
@@ -71,7 +92,7 @@ def info(
 @app.command()
 def verify(
     bundle: Annotated[Path | None, typer.Argument(help="Bundle; default: what is there.")] = None,
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     who: Who = "",
@@ -86,7 +107,7 @@ def verify(
 @app.command()
 def install(
     bundle: Annotated[Path, typer.Argument(help="Signed bundle (.l12).")],
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     who: Who = "",
@@ -98,7 +119,7 @@ def install(
 
 @app.command()
 def confirm(
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     who: Who = "",
@@ -114,7 +135,7 @@ def confirm(
 
 @app.command()
 def rollback(
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     who: Who = "",
@@ -131,33 +152,46 @@ def rollback(
 @app.command()
 def log(
     check: Annotated[bool, typer.Option("--verify", help="Find every edit and cut.")] = False,
+    noted: Annotated[
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="HASH",
+            callback=_hash,
+            help="--verify, and find the entry whose hash was noted before.",
+        ),
+    ] = None,
     last: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="So many entries.")] = 20,
-    port: Port = "",
+    port: Port = None,
     baud: Baud = BAUD,
     config: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Installs, refusals, confirmations, ways back: who, what, when."""
-    from tools.installed import chain, entry
+    from tools.installed import chain, entry, extent, missing
 
+    check = check or noted is not None
+    most = MOST_ENTRIES if port else sys.maxsize
     with _device(port, baud, config) as device:
         head = device.list()["log"]  # first: what is logged meanwhile comes after it
-        entries = device.log(MOST_ENTRIES if check else last)
+        entries = device.log(most if check else last)
     findings: Sequence[str] = ()
     if check:
         findings = chain(entries, head) if port else _local(config).log_findings()
+        findings = [*findings, *(missing(noted, entries) if noted else ())]
     for one in entries[-last:]:
         print(json.dumps(one) if as_json else entry(one))
     if check and as_json:
-        print(json.dumps({"findings": findings}))
+        end = entries[-1] if entries else {"n": 0, "hash": ""}
+        print(json.dumps({"entries": end["n"], "head": end["hash"], "findings": findings}))
     elif check:
-        print("\n".join(findings) or "the log is whole: no entry was changed, removed or cut off")
+        print("\n".join(findings) or f"the log is whole: {extent(entries)}")
     raise typer.Exit(FAILED if findings else OK)
 
 
 def _flash(
     file: Path,
-    port: str,
+    port: str | None,
     baud: int,
     config: Path | None,
     who: str,
@@ -166,7 +200,8 @@ def _flash(
     switch: bool,
 ) -> int:
     """Install or verify a file; steps as they come, the outcome last."""
-    from tools.flash import read_file, somebody
+    from device.bundles import read_file
+    from tools.flash import somebody
     from tools.installed import advertised
 
     data = read_file(file)
@@ -178,7 +213,7 @@ def _flash(
         print(said, flush=True)
 
     if port:
-        from tools.flash_line import Remote, RemoteError
+        from tools.flash_line import Remote
         from tools.upload import upload
 
         with Remote(port, baud, notice=_notice) as remote:
@@ -187,13 +222,21 @@ def _flash(
             try:
                 outcome = work(data, somebody(who), tell)
             except KeyboardInterrupt:
-                raise RemoteError(
+                raise KeyboardInterrupt(
                     "stopped listening; the device goes on, see lead12 model list and log"
                 ) from None
     else:
         local = _local(config)
+        if switch and not as_json:
+            print(f"into {local.where}", flush=True)
+        before = local.installed
         work = local.install if switch else local.verify
-        outcome = work(data, somebody(who), tell)
+        try:
+            outcome = work(data, somebody(who), tell)
+        except KeyboardInterrupt:
+            if local.installed == before:
+                raise KeyboardInterrupt("stopped; nothing was changed") from None
+            raise KeyboardInterrupt("stopped after the switch; see lead12 model list") from None
     said = asdict(outcome)
     passed = "installed" if switch else "verified"
     said = {"outcome": passed if said.pop("ok") else "refused", **said}
@@ -206,7 +249,7 @@ def _flash(
     return OK if outcome.ok else FAILED
 
 
-def _examine(port: str, baud: int, config: Path | None, as_json: bool) -> int:
+def _examine(port: str | None, baud: int, config: Path | None, as_json: bool) -> int:
     """What is installed, checked."""
     if port:
         from tools.flash_line import Remote
@@ -224,9 +267,11 @@ def _examine(port: str, baud: int, config: Path | None, as_json: bool) -> int:
     return FAILED if any(wrong for _, wrong in found) else OK
 
 
-def _device(port: str, baud: int, config: Path | None) -> AbstractContextManager[Local | Remote]:
+def _device(
+    port: str | None, baud: int, config: Path | None
+) -> AbstractContextManager[Local | Remote]:
     """The models of this machine, or of the device at ``port``."""
-    if not port:
+    if port is None:
         return nullcontext(_local(config))
     from tools.flash_line import Remote
 

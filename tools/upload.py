@@ -16,13 +16,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from tools.flash_line import Remote, RemoteError
+from tools.flash_line import Remote
 
 QUARTERS = 4
 
 
 def upload(device: Remote, data: bytes) -> None:
-    """Bring ``data`` to the device. Raises RemoteError, after Ctrl-C too: what is there stays."""
+    """Bring ``data`` to the device; Ctrl-C tells how much of it stays there. Raises RemoteError."""
     done = 0
 
     def note(at: int, total: int) -> None:
@@ -34,7 +34,7 @@ def upload(device: Remote, data: bytes) -> None:
         with _shown(len(data)) as show:
             device.upload(data, note)
     except KeyboardInterrupt:
-        raise RemoteError(
+        raise KeyboardInterrupt(
             f"stopped; the device keeps {done} of {len(data)} bytes, and the same command goes on "
             "from there"
         ) from None

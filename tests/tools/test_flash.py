@@ -16,7 +16,7 @@ from device.flash.facts import facts
 from firmware.bundle import Bundle
 from tests.device.bundle_kit import EMBEDDED, KEYRING, signed_bundle
 from tools.flash import Local, somebody
-from tools.flash_line import Remote, RemoteError
+from tools.flash_line import Remote
 from tools.installed import advertised, chain, entry, examine, table
 from tools.model import readable
 from tools.upload import upload
@@ -127,7 +127,7 @@ class Interrupted(Remote):
 
 
 def test_an_interrupted_upload_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RemoteError, match="keeps 300 of 1000 bytes, and the same command goes on"):
+    with pytest.raises(KeyboardInterrupt, match="keeps 300 of 1000 bytes, and the same command"):
         upload(Interrupted(), bytes(1000))
     said = capsys.readouterr().err.splitlines()
     assert said == ["upload: 0 of 1000 bytes", "upload: 260 of 1000 bytes"]

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,7 @@ import pytest
 from device.flash.install import Refused
 from tests.device.bundle_kit import EMBEDDED, KEYRING, signed_bundle, unsigned_bundle
 from tests.tools.test_classify import lead12
+from tools import model_cli
 from tools.keys_cli import PASSPHRASE
 
 Capture = pytest.CaptureFixture[str]
@@ -64,7 +70,8 @@ def test_install_list_confirm_rollback_log(bench: Bench) -> None:
     out = bench.model("install", bench.file("m.l12", signed_bundle("2.1.1")), "--as", "Ada")
     lines = out.splitlines()
     assert lines[0].startswith("rhythm-2.1.1, 466208 bytes of network; call: right 97.3%")
-    stages = [line.partition(":")[0] for line in lines[1:-1]]
+    assert lines[1] == f"into {bench.store}"
+    stages = [line.partition(":")[0] for line in lines[2:-1]]
     assert stages == ["check", "signature", "write", "self-test", "switch"]
     assert "on trial" in lines[-1]
     assert "after 30 windows" in lines[-1]
@@ -90,7 +97,8 @@ def test_install_list_confirm_rollback_log(bench: Bench) -> None:
         ["Ada", "confirm"],
         ["Ada", "rollback"],
     ]
-    assert log[-1] == "the log is whole: no entry was changed, removed or cut off"
+    head = json.loads(bench.model("list", "--json"))["head"]
+    assert log[-1] == f"the log is whole: 4 entries, the last is {head[:16]}"
 
 
 def test_json_for_programs(bench: Bench) -> None:
@@ -103,7 +111,9 @@ def test_json_for_programs(bench: Bench) -> None:
     assert (listed["running"], listed["state"]) == ("a", "trial")
     assert json.loads(bench.model("info", "--json"))["accuracy"]["call"]["macro_f1"] == 0.8979
     entries = [json.loads(line) for line in bench.model("log", "--json").splitlines()]
-    assert entries[-1]["hash"] == lines[-1]["head"]
+    assert entries[-1]["hash"] == lines[-1]["head"] == listed["head"]
+    checked = bench.model("log", "--verify", "--json").splitlines()[-1]
+    assert json.loads(checked) == {"entries": 2, "head": listed["head"], "findings": []}
     assert [json.loads(line)["ok"] for line in bench.model("verify", "--json").splitlines()]
 
 
@@ -119,6 +129,7 @@ def test_a_refusal_is_a_sentence_and_changes_nothing(bench: Bench) -> None:
     assert json.loads(out.splitlines()[-1])["reason"] == Refused.UNSIGNED
     after = json.loads(bench.model("list", "--json"))
     assert after.pop("log")["n"] == before.pop("log")["n"] + 2
+    assert after.pop("head") != before.pop("head")
     assert after == before
     assert bench.model("log").count("refuse") == 2
 
@@ -127,7 +138,120 @@ def test_verify_changes_nothing(bench: Bench) -> None:
     out = bench.model("verify", bench.file("m.l12", signed_bundle("2.1.1")))
     assert "rhythm-2.1.1 may be installed: signed by" in out
     assert "rhythm-2.1.1" not in bench.model("list")
-    assert "cannot be read" in bench.model("verify", bench.folder / "absent.l12", code=1)
+
+
+@pytest.mark.parametrize("port", [(), ("--port", "/dev/ttyNONE")], ids=["here", "line"])
+def test_a_file_that_is_no_bundle_for_sure_goes_nowhere(
+    port: tuple[str, ...], bench: Bench
+) -> None:
+    os.mkfifo(bench.folder / "pipe.l12")
+    for name, data, says in (
+        ("absent.l12", None, "cannot be read (No such file or directory)"),
+        ("pipe.l12", None, "cannot be read (not a plain file)"),
+        ("", None, "cannot be read (not a plain file)"),
+        ("empty.l12", b"", "is empty; copy it again"),
+        (
+            "film.l12",
+            bytes(9_000_000),
+            "has 9000000 bytes and a model at most 8388608; check that it is the right file",
+        ),
+    ):
+        file = bench.folder / name if data is None else bench.file(name, data)
+        for command in ("install", "verify"):
+            assert bench.model(command, file, *port, code=1) == f"lead12: {file} {says}"
+    assert bench.model("log").count("\n") == 1
+
+
+def test_a_port_that_was_left_empty_is_not_this_machine(bench: Bench) -> None:
+    for arguments in (("list",), ("rollback",), ("log",), ("install", bench.folder / "m.l12")):
+        code, out, err = lead12(
+            bench._capture, "model", *arguments, "--port", "", "--config", bench.config
+        )
+        assert (code, out) == (2, "")
+        assert "no port was named" in err
+
+
+def test_a_log_that_was_put_back_from_a_copy_is_found_by_a_hash_noted_before(bench: Bench) -> None:
+    copy = bench.folder / "copy"
+    shutil.copytree(bench.store, copy)
+    bench.model("install", bench.file("m.l12", signed_bundle("2.1.1")))
+    head = json.loads(bench.model("list", "--json"))["head"]
+    assert "the log is whole: 2 entries" in bench.model("log", "--head", head)
+    assert "the log is whole: 2 entries" in bench.model("log", "--verify", "--head", head[:16])
+    shutil.rmtree(bench.store)
+    shutil.copytree(copy, bench.store)
+    assert "the log is whole: 1 entry, the last is" in bench.model("log", "--verify")
+    code, out, _ = lead12(bench._capture, "model", "log", "--head", head, "--config", bench.config)
+    assert code == 1
+    assert out.splitlines()[-1].startswith(f"no entry has the hash {head[:16]}… that was noted")
+    for wrong in ("", head[:15], "x" * 16):
+        code, out, _ = lead12(bench._capture, "model", "log", f"--head={wrong}")
+        assert (code, out) == (2, "")
+
+
+def test_a_log_without_entries_says_so(tmp_path: Path, capsys: Capture) -> None:
+    said = Bench(tmp_path, capsys).model("log", "--verify")
+    assert said == "the log is whole: it has no entries yet\n"
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("write", "stopped; nothing was changed"),
+        ("switch", "stopped after the switch; see lead12 model list"),
+    ],
+)
+def test_ctrl_c_during_an_install_says_what_it_left(
+    at: str, said: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bench.file("m.l12", signed_bundle("2.1.1"))
+
+    def printed(text: str, **_: object) -> None:
+        if text.startswith(f"{at}:"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_cli, "print", printed, raising=False)
+    assert bench.model("install", file, code=130) == f"lead12: {said}"
+    monkeypatch.undo()
+    assert ("on trial" in bench.model("list")) == (at == "switch")
+    assert not (bench.store / "incoming.l12").exists()
+
+
+def test_a_relative_store_is_beside_its_settings_wherever_one_stands(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.config.write_text('[model]\nstore = "models"\n')
+    elsewhere = bench.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert "keyring version 1" in bench.model("list")
+    said = bench.model("keys", "trust", bench.keyring)
+    assert said.startswith(f"{bench.store} takes models of this keyring now:")
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["tools.cli", "tools.listen"])
+def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
+    starts = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {where!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['lead12', 'listen', '/dev/ttyNONE']\n"
+        "from tools.entry import main\n"
+        "assert not {'typer', 'numpy'} & {*sys.modules}\n"
+        "main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", starts], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lead12: stopped\n")
+
+
+def test_the_command_begins_where_ctrl_c_is_expected() -> None:
+    (command,) = metadata.entry_points(group="console_scripts", name="lead12")
+    assert command.value == "tools.entry:main"
 
 
 def test_verify_of_what_is_installed_finds_damage_and_edits(bench: Bench, capsys: Capture) -> None:

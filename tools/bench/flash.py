@@ -33,7 +33,7 @@ from tools.flash_line import Remote, SerialWire
 from tools.models_cli import EMBEDDED
 
 FAST, SLOW = 921_600, 115_200
-LEAD12 = (sys.executable, "-c", "from tools.cli import main; main()")
+LEAD12 = (sys.executable, "-c", "from tools.entry import main; main()")
 STEP_S = 0.1
 STARTED_S = 30.0  # by then a monitor has a serial line and calls
 FIRST_CALL = 12  # a result a second; the first whole window is there after ten
