@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from device.display import screens
 from device.display.screens import Frame
@@ -20,39 +19,18 @@ from device.link import messages
 from device.link.protocol import encode
 from hal.clock import VirtualClock
 from hal.frontend import Capability
-from tools.cli import app
-from tools.hil import runner, virtual
+from tests.tools.hil_scenarios import written
+from tools.hil import virtual
 from tools.hil.outcome import Outcome, Status
-from tools.hil.scenario import Scenario, load
+from tools.hil.scenario import Scenario
 from tools.hil.virtual import run
 from tools.hil.wires import Digest, Line
-
-HEAD = "name: {name}\nabout: a test\nseconds: {seconds}\npatient: {patient}\n"
 
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Callable[..., Scenario]:
-    """Writes and loads one: timeline and sentences as lines of YAML."""
-
-    def make(
-        *expect: str,
-        timeline: tuple[str, ...] = (),
-        seconds: float = 20,
-        patient: str = "{preset: sinus-70}",
-        settings: str = "",
-        name: str = "one",
-    ) -> Scenario:
-        text = HEAD.format(name=name, seconds=seconds, patient=patient)
-        text += f"settings: {settings}\n" if settings else ""
-        text += "timeline:\n" * bool(timeline) + "".join(f"  - {{{one}}}\n" for one in timeline)
-        text += "expect:\n"
-        for one in expect or ("always: lost == 0",):
-            text += f"  - {{that: '{one}', shows: Q-01}}\n"
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(text, encoding="utf-8")
-        return load(path)
-
-    return make
+    """Writes and loads one."""
+    return partial(written, tmp_path)
 
 
 def evidence(outcome: Outcome) -> list[str]:
@@ -395,82 +373,3 @@ def test_a_trial_is_confirmed_and_taken_back_by_the_host(
         )
     )
     assert evidence(outcome) == []
-
-
-# -- many, and their end
-
-
-def broken(_: Scenario) -> Outcome:
-    raise RuntimeError("the bench broke\nin two lines")
-
-
-def test_a_scenario_that_crashes_is_one_that_failed(
-    scenario: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(virtual, "run", broken)
-    (outcome,) = runner.run_all([scenario()])
-    assert not outcome.ok
-    assert outcome.error == "RuntimeError: the bench broke"
-    assert runner.readable(outcome).splitlines()[1].strip() == outcome.error
-
-
-def test_a_dead_process_is_one_failed_scenario(
-    scenario: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The others run all the same, in order."""
-    scenarios = [scenario(seconds=1, name=name) for name in ("first", "killer", "last")]
-    deadly = replace(scenarios[1], about=DEADLY)
-    monkeypatch.setattr(runner, "run_one", run_or_die)
-    outcomes = list(runner.run_all([scenarios[0], deadly, scenarios[2]], jobs=2))
-    assert [outcome.name for outcome in outcomes] == ["first", "killer", "last"]
-    assert [outcome.ok for outcome in outcomes] == [True, False, True]
-    assert "the process that ran it died" in outcomes[1].error
-
-
-DEADLY = "kill"
-
-
-def run_or_die(scenario: Scenario, target: str, baud: int, moments: bool) -> Outcome:
-    """In place of ``runner.run_one``, in a process of its own."""
-    if scenario.about == DEADLY:
-        os._exit(3)
-    return runner.failed(scenario, target, "")
-
-
-def lead12(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["hil", "run", *arguments])
-
-
-def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
-    good = str(scenario("no samples lost", seconds=2, name="good").path)
-    bad = str(scenario("always: rate 5 ± 1", seconds=3, name="bad").path)
-    done = lead12(good)
-    assert done.exit_code == 0
-    first, last = done.stdout.splitlines()
-    assert first.startswith("good  ")
-    assert " passed " in first
-    assert first.endswith(" x real time")
-    assert last.startswith("1 scenarios, 1 passed, 0 failed; 2 s of signal in ")
-    xml, page = tmp_path / "hil.xml", tmp_path / "hil.html"
-    done = lead12(good, bad, "--json", "--junit", str(xml), "--html", str(page))
-    assert "<testsuite" in xml.read_text(encoding="utf-8")
-    assert "always: rate 5 ± 1" in page.read_text(encoding="utf-8")
-    assert done.exit_code == 1
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(one["name"], one["ok"]) for one in said] == [("good", True), ("bad", False)]
-    assert said[1]["verdicts"][0]["status"] == "failed"
-    assert said[0]["digest"] == run(load(Path(good))).digest
-
-
-def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
-    good = str(scenario(seconds=1).path)
-    assert lead12(good, "--target", "usb").exit_code == 2
-    nowhere = lead12(good, "--junit", str(tmp_path / "no" / "hil.xml"))
-    assert nowhere.exit_code == 2
-    assert "hil.xml: cannot be written (No such file or directory)" in nowhere.stderr
-    assert nowhere.stdout == ""  # told before anything was run
-    absent = lead12(str(tmp_path / "absent.yaml"))
-    assert absent.exit_code == 2
-    assert absent.stderr.strip() == (
-        f"{tmp_path}/absent.yaml: cannot be read (No such file or directory); check its name"
-    )
