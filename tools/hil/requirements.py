@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tools.hil.scenario import Scenario, ScenarioError, load_all
+from tools.hil.scenario import Scenario, load_all
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, TESTS, SCENARIOS = "docs/requirements.md", "tests/requirements.toml", "tests/hil"
+PAGE, TESTS = "docs/requirements.md", "tests/requirements.toml"
+SCENARIOS = ("tests/hil", "tests/hil-long")
 UPDATE = "lead12 hil check --update-docs"
 _ID = re.compile(r"[PTQ]-\d{2}")
 _CELLS = ("id", "requirement", "source", "shown by")
@@ -53,29 +54,34 @@ class Trace:
     tests: Mapping[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def summary(self) -> str:
+        """One line."""
+        showing = {s.name for shown in self.scenarios.values() for s in shown}
+        tests = {test for named in self.tests.values() for test in named}
+        return (
+            f"{len(self.requirements)} requirements, shown by {len(showing)} scenarios and "
+            f"{len(tests)} tests; {sum(map(bool, self.gaps.values()))} have known gaps"
+        )
 
-def check(root: Path = ROOT, *, update_docs: bool = False) -> list[str]:
-    """What is wrong, one line each, nothing when all is well; the page's last column is written
-    first if asked.
+
+def check(root: Path = ROOT, *, update_docs: bool = False) -> Trace:
+    """What shows each requirement; the page's last column is written if asked.
+
+    Raises RequirementError or ScenarioError: a file that cannot be read.
     """
     try:
-        text = (root / PAGE).read_text()
-        found = trace(
-            read_page(text),
-            load_all([root / SCENARIOS]),
-            read_tests((root / TESTS).read_text()),
-            root,
-        )
-    except (RequirementError, ScenarioError) as error:
-        return [str(error)]
+        text, tests = (root / PAGE).read_text(), (root / TESTS).read_text()
     except OSError as error:
-        return [f"{error.filename}: cannot be read ({error.strerror})"]
+        raise RequirementError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    scenarios = load_all([root / folder for folder in SCENARIOS])
+    found = trace(read_page(text), scenarios, read_tests(tests), root)
     current = filled(text, found, root)
     if update_docs:
         (root / PAGE).write_text(current)
     elif current != text:
         found.problems.append(f"{PAGE}: its last column is out of date; run {UPDATE}")
-    return found.problems
+    return found
 
 
 def read_page(text: str) -> dict[str, Requirement]:
