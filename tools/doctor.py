@@ -24,7 +24,7 @@ def doctor(config_file: Path | None = None, *, as_json: bool = False) -> int:
     width = max(len(check.name) for check in found)
     for check in found:
         print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.evidence}")
-        if check.act:
+        if check.act and not check.ok:
             print(f"{'':{width + 6}}  → {check.act}")
     print(
         f"{len(found)} checks, {len(failed)} failed" if failed else f"{len(found)} checks, all ok"

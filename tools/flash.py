@@ -56,8 +56,9 @@ class Local:
         state = choice.state.value
         if self._path:
             running = state = "none" if self._path == NONE else "file"
-        found = listed(self._store, running=running, state=state, trust=self._trust)
-        return {**found, "notes": [*choice.notes]}
+        return listed(
+            self._store, running=running, state=state, trust=self._trust, notes=choice.notes
+        )
 
     def info(self) -> dict[str, Any]:
         """The model in use, and how good it is."""
@@ -114,7 +115,7 @@ class Local:
         """What is there: (what, what is wrong with it or "")."""
         state, disk = self._store.state(), Contents(self._store.folder, Bundle.from_bytes)
         yield "state", state.lost
-        yield "keyring", disk.keyring()[1] if any(state.slots.values()) else ""
+        yield "keyring", disk.keyring_fault()
         for name in SLOTS:
             if slot := state.slots[name]:
                 found = disk.bundle(name, slot, state.counter)

@@ -46,6 +46,8 @@ def _role(slot: str, listed: Mapping[str, Any]) -> str:
     trial = listed["trial"]
     if trial and trial["slot"] == slot:
         return f"on trial, start {trial['starts']} of {MAX_STARTS}"
+    if slot == "memory":
+        return "active until the monitor ends"
     if slot == listed["running"]:
         return "active"
     if slot == "embedded":

@@ -102,6 +102,12 @@ class Contents:
         except TrustError:
             return None, "keyring.json is damaged"
 
+    def keyring_fault(self) -> str:
+        """Why there is no keyring where there should be one; "" when all is well."""
+        trusted, why = self.keyring()
+        new = not files.is_there(self.keyring_path) and not any(self.state()[0].slots.values())
+        return "" if trusted or new else why
+
     def bundle(self, name: SlotName, slot: Slot, counter: int) -> Bundle | Fault:
         """What is in a slot, if it is what was installed there and may still run."""
         what = f"slot {name} ({slot.model})"

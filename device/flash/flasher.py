@@ -29,6 +29,7 @@ from device.processes import end_with_parent
 INSTALLER = "device.flash.install"
 READ_BYTES = 65_536  # at once
 MAX_LINE = 65_536
+MAX_NOTES, MAX_NOTE = 6, 300  # of them, and characters of one: a line of the serial line holds them
 END_S = 2.0  # for a killed process to be gone
 
 
@@ -67,15 +68,24 @@ class StoreFlasher:
         return self._child is not None
 
     def list(self) -> dict[str, Any]:
-        """What is installed."""
+        """What is installed, which one runs here, and what is wrong with the store."""
         model, found = self._model(), self._store.state()
-        in_slots = [
-            name for name in SLOTS if (slot := found.slots[name]) and slot.sha256 == model.sha256
-        ]
-        asked_store = model.state in ("trial", "confirmed")
-        running = in_slots[0] if asked_store and in_slots else model.state
+        choice = self._store.choose(self._utc(), starting=False)
+        notes = choice.notes  # of the next start
+        running, in_memory = model.state, None
+        if model.network and model.state in ("trial", "confirmed"):
+            in_slots = (n for n in SLOTS if (s := found.slots[n]) and s.sha256 == model.sha256)
+            running = next(in_slots, "memory")
+            in_memory = model.network.bundle if running == "memory" else None
+            if notes and choice.bundle.digest != model.sha256:
+                notes = (f"{model.id} goes on until the monitor ends; then:", *notes)
         return listed(
-            self._store, running=running, state=model.state, trust=self._config.model.trust
+            self._store,
+            running=running,
+            state=model.state,
+            trust=self._config.model.trust,
+            notes=[note[:MAX_NOTE] for note in notes[:MAX_NOTES]],
+            in_memory=in_memory,
         )
 
     def info(self) -> dict[str, Any]:

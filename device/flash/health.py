@@ -8,8 +8,10 @@ from pathlib import Path
 
 from device.config import Config
 from device.flash import audit
+from device.flash.contents import Contents
 from device.flash.keyring import Key, Keyring, Role
 from device.flash.store import MAX_STARTS, Choice, Store, store_folder
+from firmware.bundle import Bundle
 from hal.frontend import Check
 
 NAME = "model store"
@@ -25,15 +27,25 @@ def store_check(config: Config, now: datetime) -> Check:
     if config.model.path:
         return Check(NAME, True, "put aside by [model] path in the settings")
     store = Store(store_folder(config), confirm_after=config.model.confirm_windows)
+    if blocked := _blocked(store.folder):
+        return blocked
     choice = store.choose(now, starting=False)
     keyring = store.keyring()
     key = _newest_key(keyring, production=config.model.trust == "production")
     told = f"{_running(store, choice)}; {_signers(keyring, key, now)}"
     wrong, act = _wrong(store, choice, keyring, key, now)
-    evidence = f"{told}; {wrong}" if wrong else f"{told}; log of {store.state().log.n} entries"
-    if not act and key and key.expires - now < SOON:
-        act = "have a new signing key made (lead12 model keys rotate)"
-    return Check(NAME, not wrong, evidence, act)
+    entries = store.state().log.n
+    log = f"log of {entries} {'entry' if entries == 1 else 'entries'}"
+    return Check(NAME, not wrong, f"{told}; {wrong or log}", act)
+
+
+def _blocked(folder: Path) -> Check | None:
+    """What stands where the folder should be."""
+    there = _there(folder)
+    if there.is_dir():
+        return None
+    act = f"move {there} away, or name another folder in the settings, [model] store"
+    return Check(NAME, False, f"{there} is not a folder, so the store cannot be there", act)
 
 
 def _running(store: Store, choice: Choice) -> str:
@@ -48,8 +60,17 @@ def _signers(keyring: Keyring | None, key: Key | None, now: datetime) -> str:
         return "no keyring, so no model can be installed"
     if key is None:
         return f"keyring version {keyring.version} has no key that is valid here"
-    days = (key.expires - now).days
-    return f"keyring version {keyring.version}, its key is valid for {days} days"
+    told = f"keyring version {keyring.version}, its key"
+    if key.expires <= now:
+        return f"{told} expired {_days(now - key.expires)} ago"
+    left = f"{told} is valid for {_days(key.expires - now)}"
+    if key.expires - now < SOON:
+        return f"{left}: have a new one made (lead12 model keys rotate)"
+    return left
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.days} day{'' if span.days == 1 else 's'}"
 
 
 def _newest_key(keyring: Keyring | None, *, production: bool) -> Key | None:
@@ -73,9 +94,12 @@ def _wrong(
             f"{known:%Y-%m-%d %H:%M}",
             "set the clock",
         )
+    state = store.state()
+    if why := Contents(store.folder, Bundle.from_bytes).keyring_fault():
+        return why, "give the device its keyring again (lead12 model keys trust FILE)"
     if choice.notes:
         return "; ".join(choice.notes), "install a model anew (lead12 model install)"
-    if findings := audit.verify(store.log_path, store.state().log):
+    if findings := audit.verify(store.log_path, state.log):
         return (
             f"the log was tampered with or damaged: {findings[0]}",
             "find out who did it (lead12 model log --verify)",

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from device.bundles import read_bundle
 from device.flash.document import stamp
 from device.flash.state import SLOTS
 from device.flash.store import Store
+from firmware.bundle import Bundle
 
 
-def listed(store: Store, *, running: str, state: str, trust: str) -> dict[str, Any]:
+def listed(
+    store: Store,
+    *,
+    running: str,
+    state: str,
+    trust: str,
+    notes: Sequence[str],
+    in_memory: Bundle | None = None,
+) -> dict[str, Any]:
     """The slots and what the device goes by, as JSON.
 
     running : slot of the model in use, "embedded", "a" or "b"; "file" or "none" when the settings
-        say so; state : of that model; trust : whose keys are accepted
+        say so; "memory" when no slot holds it any more; state : of that model
+    trust : whose keys are accepted; notes : what is wrong with the store, one line each
+    in_memory : the model of that slot
     """
     found, keyring, embedded = store.state(), store.keyring(), read_bundle()
     names = {key.id: key.name for key in keyring.keys} if keyring else {}
-    models: list[dict[str, Any]] = [
-        {
-            "slot": "embedded",
-            "model": embedded.id,
-            "sha256": embedded.digest,
-            "counter": embedded.counter,
-            "key": "",
-            "since": "",
-        }
-    ]
+    models: list[dict[str, Any]] = [_own("embedded", embedded)]
     models += (
         {
             "slot": name,
@@ -40,6 +43,8 @@ def listed(store: Store, *, running: str, state: str, trust: str) -> dict[str, A
         for name in SLOTS
         if (slot := found.slots[name])
     )
+    if in_memory:
+        models.append(_own("memory", in_memory))
     trial, failed = found.trial, found.failed
     return {
         "running": running,
@@ -51,5 +56,17 @@ def listed(store: Store, *, running: str, state: str, trust: str) -> dict[str, A
         "keyring": keyring.version if keyring else None,
         "trial": trial and {"slot": trial.slot, "starts": trial.starts, "by": trial.by},
         "log": {"n": found.log.n, "hash": found.log.hash},
-        "notes": [found.lost] if found.lost else [],
+        "notes": [*notes],
+    }
+
+
+def _own(slot: str, bundle: Bundle) -> dict[str, Any]:
+    """One of which nobody says who installed it."""
+    return {
+        "slot": slot,
+        "model": bundle.id,
+        "sha256": bundle.digest,
+        "counter": bundle.counter,
+        "key": "",
+        "since": "",
     }

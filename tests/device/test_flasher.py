@@ -20,6 +20,8 @@ from device.link.protocol import decode, encode, pack
 from tests.device.bundle_kit import NOW, put, signed_bundle, unsigned_bundle
 from tests.device.host import VALIDATOR
 from tests.device.waiting import wait_for
+from tools.flash import Local
+from tools.installed import table
 
 OWN = read_bundle().id
 
@@ -131,3 +133,56 @@ def test_file_named_in_the_settings_is_not_put_aside_by_an_install(
     assert (flasher.list()["running"], flasher.list()["state"]) == ("none", "none")
     with pytest.raises(StoreError, match="no model is in use"):
         flasher.info()
+
+
+@pytest.mark.parametrize("gone", ["state.json", "b.l12", "both slots"])
+def test_a_model_that_goes_on_although_its_files_are_gone_is_listed(
+    store: Store, gone: str
+) -> None:
+    put(store, "3.0")
+    store.confirm("anna", NOW)
+    put(store, "3.1")
+    store.confirm("anna", NOW)
+    installed = Installed(store, lambda: NOW, lambda line: None)
+    installed.start()
+    if gone == "both slots":
+        put(store, "3.2")
+        put(store, "3.3")
+        store.confirm("anna", NOW)
+        put(store, "3.4")  # faster than the monitor looks
+    else:
+        (store.folder / gone).unlink()
+        if gone == "state.json":
+            installed.check()
+    config = Config().override({"model.store": str(store.folder)})
+    flasher = StoreFlasher(config, store, lambda: installed.model, lambda: NOW)
+    listed = flasher.list()
+    VALIDATOR.validate(said_on_the_line(listed))
+    running = [m["model"] for m in listed["models"] if m["slot"] == listed["running"]]
+    assert running == ["rhythm-3.1"]
+    assert listed["running"] == ("b" if gone == "b.l12" else "memory")
+    assert any("rhythm-3.1" in line and "active" in line for line in table(listed))
+    if gone == "b.l12":
+        assert listed["notes"] == [
+            "rhythm-3.1 goes on until the monitor ends; then:",
+            "slot b (rhythm-3.1) is missing; install it again",
+            "rhythm-3.0 runs, from slot a",
+        ]
+
+
+def said_on_the_line(listed: dict[str, Any]) -> dict[str, Any]:
+    body = {"command": "model", "action": "list", "re": 1, "installed": listed}
+    return decode(encode(0, "reply", pack(body))[:-1], crc_required=True)
+
+
+def test_the_line_tells_what_is_told_on_the_device(store: Store) -> None:
+    put(store, "3.0")
+    store.confirm("anna", NOW)
+    (store.folder / "keyring.json").unlink()
+    installed = Installed(store, lambda: NOW, lambda line: None)
+    installed.start()
+    config = Config().override({"model.store": str(store.folder)})
+    over_line = StoreFlasher(config, store, lambda: installed.model, lambda: NOW).list()
+    here = Local(config).list()
+    assert here["notes"]
+    assert over_line == here

@@ -234,11 +234,58 @@ def test_a_path_puts_the_store_aside(store: Store) -> None:
 
 def test_keys_that_expire_are_told_before_and_after(store: Store) -> None:
     soon = in_store(store, NOW + timedelta(days=160))
-    assert soon.ok
-    assert "lead12 model keys rotate" in soon.act
+    assert (soon.ok, soon.act) == (True, "")
+    told = "its key is valid for 22 days: have a new one made (lead12 model keys rotate)"
+    assert told in soon.evidence
+    assert "valid for 1 day:" in in_store(store, NOW + timedelta(days=181)).evidence
     late = in_store(store, NOW + timedelta(days=200))
     assert not late.ok
+    assert "its key expired 17 days ago; nothing signed by it is taken" in late.evidence
     assert "lead12 model keys" in late.act
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_lost_keyring_is_given_again(store: Store, how: str) -> None:
+    store.confirm("tester", NOW)
+    (store.folder / "keyring.json").unlink()
+    if how == "damaged":
+        (store.folder / "keyring.json").write_text("{")
+    check = in_store(store)
+    assert not check.ok
+    assert f"keyring.json is {how}" in check.evidence
+    assert check.act == "give the device its keyring again (lead12 model keys trust FILE)"
+
+
+def test_a_damaged_keyring_is_told_before_anything_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "keyring.json").write_text("{")
+    assert "keys trust FILE" in in_store(Store(tmp_path)).act
+
+
+@pytest.mark.parametrize("below", ["", "models"])
+def test_what_stands_in_the_folders_place_is_to_be_moved(tmp_path: Path, below: str) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("a file")
+    check = in_store(Store(wrong / below))
+    assert not check.ok
+    assert check.evidence.startswith(f"{wrong} is not a folder")
+    assert check.act.startswith(f"move {wrong} away")
+
+
+def test_what_is_in_order_needs_no_advice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    assert doctor() == 0
+    assert "→" not in capsys.readouterr().out
+
+
+def test_one_entry_is_one(tmp_path: Path) -> None:
+    store = Store(tmp_path / "models")
+    store.trust(KEYRING, "tester", NOW)
+    assert in_store(store).evidence.endswith("; log of 1 entry")
 
 
 def test_a_keyring_without_a_key_for_this_device_is_told(tmp_path: Path) -> None:
