@@ -2,8 +2,8 @@
 
 Recordings pass the simulated chip with their electrodes exchanged before it, as in
 ``hal.patient.electrodes``, and one window of ten seconds is judged, as in ``lead12 classify``. The
-network was fitted and its threshold chosen on PTB-XL's folds 1-8 (``models/swaps.py``): here are
-fold 9 and other sources. None of them is known to be free of true swaps.
+network was fitted on PTB-XL's folds 1-8 (``models/swaps.py``): here are fold 9 and other sources;
+the choice of the threshold has seen the latter. None of them is known to be free of true swaps.
 ``lead12 bench swaps [--data FOLDER] [--json]``.
 """
 

@@ -2,7 +2,7 @@
 
 Only ring, processes and the wall clock are left out. Second 0 is when the first sample is due;
 whatever a machine does, what leaves the monitor is the same to the byte. The line is served and the
-screen drawn five times a second. Health lines are not sent: processor, memory and latency are the
+screen drawn five times a second, in runs longer than ten minutes once. Health lines are not sent: processor, memory and latency are the
 machine's, not the scenario's.
 """
 
@@ -53,12 +53,12 @@ from tools.hil.wires import SIZE, Digest, Line, Screen
 
 PORT = "bench"  # the line's name in messages
 ORIGIN_NS = 10_000_000_000  # the clock at second 0
-TICK_NS = 200_000_000
+TICK_NS, LONG_TICK_NS = 200_000_000, 1_000_000_000  # between two looks at line and screen
 FRAMES = SAMPLE_RATE_HZ  # asked of the front end at once
 HISTORY = 12 * SAMPLE_RATE_HZ  # as the live monitor takes from the ring
 AFTER_NS = 7_000_000_000  # an action is looked at so long after it
 MOMENTS = 16  # pictures of one run, at most
-KEEP_ALL_S = 600.0  # of longer runs most results are not kept
+KEEP_ALL_S = 600.0  # of longer runs most results are not kept, and ticks are long
 
 
 def run(scenario: Scenario) -> Outcome:
@@ -127,7 +127,8 @@ class _Bench:
         self._scenario = scenario
         self._now_ns = ORIGIN_NS - _start_up_ns()
         self._end_ns = ORIGIN_NS + round(scenario.seconds * 1e9)
-        self._tick_ns = ORIGIN_NS - TICK_NS * (_start_up_ns() // TICK_NS)
+        self._every_ns = TICK_NS if scenario.seconds <= KEEP_ALL_S else LONG_TICK_NS
+        self._tick_ns = ORIGIN_NS - self._every_ns * (_start_up_ns() // self._every_ns)
         self._actions: deque[Action] = deque(
             action
             for action in scenario.timeline
@@ -245,7 +246,7 @@ class _Bench:
         if self._actions and _ns(self._actions[0]) == self._now_ns:
             self._do(self._actions.popleft())
         else:
-            self._tick_ns += TICK_NS
+            self._tick_ns += self._every_ns
             self._tick()
 
     def _tick(self) -> None:
@@ -282,7 +283,7 @@ class _Bench:
 
     def finish(self) -> None:
         """Let the time pass that is left, after the last sample or without any."""
-        self.heartbeat(self._end_ns + TICK_NS)
+        self.heartbeat(self._end_ns + self._every_ns)
         self._look("the end")
         if self._installed is not None:
             self._installed.stop()
