@@ -2,8 +2,8 @@
 
 Only ring, processes and the wall clock are left out. Second 0 is when the first sample is due;
 whatever a machine does, what leaves the monitor is the same to the byte. The line is served and the
-screen drawn five times a second, in runs longer than ten minutes once. Health lines are not sent: processor, memory and latency are the
-machine's, not the scenario's.
+screen drawn five times a second, in runs longer than ten minutes once. Health lines are not sent:
+processor, memory and latency are the machine's, not the scenario's.
 """
 
 from __future__ import annotations
