@@ -277,7 +277,7 @@ class Remote:
 
     def _ask(self, action: str, *, again: bool = False, **arguments: Any) -> dict[str, Any]:
         """The first reply; what may be repeated is asked again when that gets lost."""
-        gone = False
+        gone, began_s = False, self._clock()
         for _ in range(TRIES if action in _REPEATABLE else 1):
             try:
                 return self._answer(self._say(action, **arguments), action, again=again)
@@ -291,7 +291,7 @@ class Remote:
             raise RemoteError(
                 f"{self._port} was gone before the monitor answered; see lead12 model list"
             )
-        raise self._no_answer()
+        raise self._no_answer(began_s)
 
     def _answer(self, asked: int, action: str, *, again: bool = False) -> dict[str, Any]:
         """The next reply to what was asked; OSError when the port is gone."""
@@ -318,10 +318,11 @@ class Remote:
             raise OSError(errno.ENODEV, "closed")
         self._seq += 1
         body = pack({"command": "model", "action": action, **arguments})
+        began_s = self._clock()
         try:
             self._wire.write(encode(self._seq, "command", body))
         except serial.SerialTimeoutException:
-            raise self._no_answer() from None
+            raise self._no_answer(began_s) from None
         return self._seq
 
     def _hear(self) -> dict[str, Any] | None:
@@ -342,10 +343,10 @@ class Remote:
             except ProtocolError:  # noise, or half a line at the beginning
                 continue
 
-    def _no_answer(self) -> RemoteError:
+    def _no_answer(self, began_s: float) -> RemoteError:
         return RemoteError(
-            f"no answer from the monitor on {self._port} within {SILENCE_S:.0f} s: is it running, "
-            f"and is its line rate {self._baud}?"
+            f"no answer from the monitor on {self._port} within {self._clock() - began_s:.0f} s: "
+            f"is it running, and is its line rate {self._baud}?"
         )
 
     # -- the port

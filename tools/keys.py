@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,6 +46,7 @@ from tools.key_files import KeysError, create, plainly, public, read, sync
 ROOT, SIGNING, KEYRING = "root", "signing", "keyring.json"
 VALID = "valid"
 MAX_DAYS = 3650
+VERSION = r"[0-9]+(\.[0-9]+){1,3}(-[a-z0-9.]{1,16})?"  # as the manifest's schema has it
 
 
 def new(
@@ -205,6 +207,8 @@ def with_signature(
 
 def released(data: bytes, version: str | None, counter: int | None) -> bytes:
     """The bundle ``data`` as another version, with another security counter; None: as it is."""
+    if version is not None and not re.fullmatch(VERSION, version):
+        raise KeysError(f"{version!r} is no version; a version looks like 2.1.1")
     files = unpack(data)
     manifest = json.loads(files[MANIFEST])
     name, before = manifest["name"], manifest["version"]

@@ -14,7 +14,7 @@ from device.display.words import MARKS, percent
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode
 from tools.serial_port import open_serial
 
-OK, BAD_LINES, NO_PORT = 0, 1, 2
+OK, FAILED = 0, 1
 READ_S = 0.1
 RETRY_S = 0.5
 
@@ -121,8 +121,8 @@ def listen(
 ) -> int:
     """Print and check until Ctrl-C or for ``seconds``.
 
-    A port that vanishes is reported and opened again. Returns 0, 1 when any line was bad,
-    2 when the port was never there.
+    A port that vanishes is reported and opened again. Returns 0, or 1 when any line was bad or
+    the port was never there.
     """
     out = out or sys.stdout
     checker = Checker()
@@ -138,14 +138,14 @@ def listen(
             except OSError as error:  # SerialException is one
                 if not opened:
                     _complain(error.strerror or str(error))
-                    return NO_PORT
+                    return FAILED
                 _complain(f"{port} is gone; waiting for it")
                 checker.resync()
                 _wait_for(port, baud, end_s)
     except KeyboardInterrupt:
         pass
     _complain(f"{checker.lines} lines, {checker.bad} bad, {checker.missing} missing")
-    return BAD_LINES if checker.bad else OK
+    return FAILED if checker.bad else OK
 
 
 def _follow(line: Any, checker: Checker, end_s: float | None, as_json: bool, out: TextIO) -> None:

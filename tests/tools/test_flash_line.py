@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import threading
 import time
 import tty
@@ -23,7 +24,7 @@ from tests.device.cable import Line, Store, finish_installs
 from tests.device.test_link import RESULT, Stub
 from tests.device.waiting import wait_for
 from tools.flash_line import SILENCE_S, TRIES, Remote, RemoteError
-from tools.listen import NO_PORT, listen
+from tools.listen import FAILED, listen
 
 DATA = (Path(__file__).parents[2] / "firmware" / "embedded.l12").read_bytes()
 SMALL = DATA[:20_000]
@@ -133,11 +134,14 @@ def test_a_rollback_is_never_asked_for_twice(line: Line) -> None:
 
 def test_a_monitor_that_does_not_answer_is_told_in_one_sentence(line: Line) -> None:
     losing("down", b"", times=99)(line)
+    before_s = line.now_s
     with remote_of(line) as remote, pytest.raises(RemoteError) as caught:
         remote.list()
+    waited_s = line.now_s - before_s
+    assert waited_s > TRIES * SILENCE_S
     assert str(caught.value) == (
-        "no answer from the monitor on /dev/ttyUSB0 within 5 s: is it running, and is its line "
-        "rate 115200?"
+        f"no answer from the monitor on /dev/ttyUSB0 within {waited_s:.0f} s: is it running, and "
+        "is its line rate 115200?"
     )
     assert asked(line) == ["list"] * TRIES
 
@@ -303,15 +307,29 @@ def test_a_port_that_is_not_there_or_is_taken(
 ) -> None:
     with pytest.raises(RemoteError, match="cannot be opened: it is not there; plug the cable in"):
         Remote("/dev/ttyNONE")
-    with pytest.raises(RemoteError, match="cannot be opened"):
-        Remote("nonsense://")
+    for wrong in ("nonsense://x", "socket://", "socket://localhost"):
+        with pytest.raises(RemoteError) as caught:
+            Remote(wrong)
+        assert str(caught.value) == (
+            f"{wrong} is not a serial port; one on the network looks like socket://HOST:PORT"
+        )
+    for wrong in ("/dev/null", str(tmp_path)):
+        with pytest.raises(RemoteError, match=f"^{wrong} is not a serial port; lead12 doctor"):
+            Remote(wrong)
+    with pytest.raises(RemoteError, match=r"^no port was named; is the variable"):
+        Remote("")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"socket://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(RemoteError, match=f"^{url} cannot be opened: Connection refused; is"):
+            Remote(url)
     far, near = os.openpty()
     with serial.Serial(os.ttyname(near), exclusive=True):
         with pytest.raises(
             RemoteError, match=r"another program is using it .*; end that one first"
         ):
             Remote(os.ttyname(near))
-        assert listen(os.ttyname(near)) == NO_PORT
+        assert listen(os.ttyname(near)) == FAILED
         assert "another program is using it" in capsys.readouterr().err
     os.close(near)
     os.close(far)

@@ -169,9 +169,19 @@ def test_a_release_under_another_version(folder: Path) -> None:
     assert Bundle.from_bytes(keys.sign(EMBEDDED, folder, now=NOW, counter=1)).counter == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"version": "../x"}, {"version": ""}, {"counter": -1}, {"counter": 1 << 31}]
-)
+@pytest.mark.parametrize("version", ["banana", "../x", "", "2", "2.1.1\n"])
+def test_a_release_that_is_no_version(folder: Path, version: str) -> None:
+    with pytest.raises(KeysError) as caught:
+        keys.sign(EMBEDDED, folder, now=NOW, version=version)
+    assert str(caught.value) == f"{version!r} is no version; a version looks like 2.1.1"
+
+
+def test_versions_are_those_of_the_manifest() -> None:
+    schema = resources.files("firmware").joinpath("schema", "manifest-v2.json").read_text()
+    assert json.loads(schema)["properties"]["version"]["pattern"] == f"^{keys.VERSION}$"
+
+
+@pytest.mark.parametrize("wrong", [{"counter": -1}, {"counter": 1 << 31}])
 def test_a_release_that_fits_no_schema(folder: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="schema"):
         keys.sign(EMBEDDED, folder, now=NOW, **wrong)

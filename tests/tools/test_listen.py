@@ -14,7 +14,7 @@ import pytest
 from device.link.protocol import encode, pack
 from tests.device.test_link import RESULT, Stub
 from tests.device.waiting import wait_for
-from tools.listen import BAD_LINES, NO_PORT, OK, Checker, listen, readable
+from tools.listen import FAILED, OK, Checker, listen, readable
 
 HELLO = pack(Stub().hello())
 
@@ -129,10 +129,10 @@ def test_bad_line_shows_in_the_exit_code(name: Path, capfd: pytest.CaptureFixtur
     device.say(good + b"\n" + bad + b"\n")
     thread.join()
     device.unplug()
-    assert codes == [BAD_LINES]
+    assert codes == [FAILED]
     assert out.getvalue().encode() == good + b"\n" + bad + b"\n"
 
 
 def test_port_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert listen("/dev/ttyNONE") == NO_PORT
+    assert listen("/dev/ttyNONE") == FAILED
     assert capsys.readouterr().err.startswith("listen: /dev/ttyNONE cannot be opened")

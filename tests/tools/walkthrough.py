@@ -47,6 +47,7 @@ def plain(line: str) -> str:
     """A line without what differs from one run to the next."""
     line = re.sub(r"\b[0-9a-f]{16}(?:[0-9a-f]{48})?\b", "HASH", line)
     line = re.sub(r"\S+@\S+", "SOMEBODY", line)
+    line = re.sub(r"(?<!\S)/\S*(?=/device/)", "HOME", line)
     return " ".join(re.sub(r"\d+", "0", line).split())
 
 
