@@ -48,6 +48,7 @@ CHOSEN = (  # one of each folder
     "serial/unplugged-and-back",
     "settings/iec-names",
     "swaps/ra-la",
+    "traces/notch-50",
     "waves/rate-80-to-120",
 )
 
@@ -146,6 +147,12 @@ def _no_low_pass(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(profiles.PROFILES, "model", thin)
 
 
+def _no_high_pass(patch: pytest.MonkeyPatch) -> None:
+    through = (1 << 30, 0, 0, 0, 0)
+    sections = (through, *profiles.MONITOR.sections_q30[1:])
+    patch.setitem(profiles.PROFILES, "monitor", replace(profiles.MONITOR, sections_q30=sections))
+
+
 def _other_labels(patch: pytest.MonkeyPatch) -> None:
     right = Network.logits
     patch.setattr(Network, "logits", lambda self, tensor: np.roll(right(self, tensor), 1))
@@ -156,6 +163,11 @@ def _other_labels(patch: pytest.MonkeyPatch) -> None:
     [
         (_any_frame, "chip/one-torn-frame", "samples lost 1..1"),
         (_no_low_pass, "noise/mains-12-db", "call == SR for 100 % of windows from 10 s"),
+        (
+            _no_high_pass,
+            "traces/monitor-band-ends-wander",
+            "always from 23 s: height > 1240 and height < 1650",
+        ),
         (_other_labels, "rhythms/af-90", "call == AFIB for 100 % of windows from 10 s"),
     ],
 )

@@ -74,6 +74,7 @@ FIELDS: Mapping[str, Field] = {
         Kind.WORD, lambda: ("embedded", "confirmed", "trial", "file", "none"), False
     ),
     "lost": Field(Kind.NUMBER, None, False),
+    "height": Field(Kind.NUMBER, None, False),  # of lead II, in the last snapshot
     "flash": Field(Kind.WORD, lambda: ("installed", "verified", "refused"), False, True),
     "reason": Field(Kind.WORD, lambda: tuple(Refused), False, True),  # of a refused model
     "error": Field(Kind.WORD, lambda: tuple(Wrong), False, True),  # answer to a command

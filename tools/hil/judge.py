@@ -6,11 +6,16 @@ electrodes, faults, the model or losses are looked at also when an event says on
 
 from __future__ import annotations
 
+import base64
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
+from device.instrument import NO_SAMPLE
+from firmware.events import LEADS
 from tools.hil.fields import FIELDS, Kind, State
 from tools.hil.outcome import Message, Verdict
 from tools.hil.scenario import Expectation
@@ -81,7 +86,7 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
                 "electrodes_off": tuple(message["electrodes_off"]),
                 "model": message["model"] or None,
             }
-            return frozenset(name for name in state if not FIELDS[name].momentary)
+            return frozenset(name for name in FIELDS.keys() & state if not FIELDS[name].momentary)
         case "event", "electrodes":
             return _say(state, electrodes_off=tuple(message["off"]))
         case "event", "gap":
@@ -94,6 +99,8 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
             return _say(state, flash=message["outcome"], reason=message["reason"] or None)
         case "error", _:
             return _say(state, error=message["reason"])
+        case "reply", _ if message["command"] == "snapshot":
+            return _measure(message, state)
         case "event", "fault":
             parts = [part for part in state["fault"] if part != message["part"]]
             return _say(state, fault=(*parts, *[message["part"]] * bool(message["text"])))
@@ -113,6 +120,18 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
             )
         case _:
             return frozenset()
+
+
+def _measure(part: Message, state: dict[str, Any]) -> frozenset[str]:
+    """One line of a snapshot: the height of lead II when it is the last."""
+    rows = np.frombuffer(base64.b64decode(part["uv"]), "<i2").reshape(-1, len(LEADS))
+    uv = rows[:, LEADS.index("II")]
+    uv = uv[uv != NO_SAMPLE]
+    before = () if part["part"] == 0 else state["snapshot"]
+    state["snapshot"] = (*before, *([int(uv.min()), int(uv.max())] if len(uv) else []))
+    if part["part"] + 1 < part["parts"] or not state["snapshot"]:
+        return frozenset()
+    return _say(state, height=max(state["snapshot"]) - min(state["snapshot"]))
 
 
 def _say(state: dict[str, Any], **fields: Any) -> frozenset[str]:
