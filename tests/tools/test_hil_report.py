@@ -12,6 +12,7 @@ import pytest
 
 from device.instrument import NO_SAMPLE
 from firmware.events import LEADS
+from tools.hil import runner
 from tools.hil.ecg_svg import MARGIN, ROW, strip
 from tools.hil.junit import junit
 from tools.hil.outcome import Moment, Outcome, Verdict
@@ -101,6 +102,20 @@ def test_the_page_is_whole_and_shows_more_of_what_failed() -> None:
     assert bad.count("<figure>") == 3
     assert [good.count(">aVR</text>"), bad.count(">aVR</text>")] == [0, 3]
     assert "signature" in text
+
+
+def test_what_was_not_run_is_neither_passed_nor_failed() -> None:
+    out = outcome(skipped="serial: nobody is there to do it", verdicts=())
+    suite = ElementTree.fromstring(junit([out]))[0]
+    counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+    assert counts == ["1", "0", "0", "1"]
+    text = page([out, outcome(GOOD)])
+    assert "2 scenarios, 0 failed" in text
+    assert "not run" in text
+    assert runner.readable(out).endswith("not run: serial: nobody is there to do it")
+    assert "2 scenarios, 1 passed, 0 failed, 1 not run; 40 s" in runner.summary(
+        [out, outcome(GOOD)], 1.0
+    )
 
 
 def test_a_scenario_with_a_known_gap_says_so() -> None:

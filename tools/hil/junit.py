@@ -29,10 +29,10 @@ def _suite(root: ElementTree.Element, outcome: Outcome) -> None:
         root,
         "testsuite",
         name=_text(outcome.name),
-        tests=str(len(statuses) + bool(outcome.error)),
+        tests=str(len(statuses) + bool(outcome.error or outcome.skipped)),
         failures=str(statuses.count(Status.FAILED)),
         errors=str(int(bool(outcome.error))),
-        skipped=str(statuses.count(Status.KNOWN)),
+        skipped=str(statuses.count(Status.KNOWN) + bool(outcome.skipped)),
         time=f"{outcome.took_s:.3f}",
     )
     properties = ElementTree.SubElement(suite, "properties")
@@ -47,6 +47,9 @@ def _suite(root: ElementTree.Element, outcome: Outcome) -> None:
     where = ".".join(PurePath(outcome.file).with_suffix("").parts[-2:]) or outcome.name
     for verdict in outcome.verdicts:
         _case(suite, where, verdict)
+    if outcome.skipped:
+        case = ElementTree.SubElement(suite, "testcase", classname=_text(where), name="it runs")
+        ElementTree.SubElement(case, "skipped", message=_text(outcome.skipped))
     if outcome.error:
         case = ElementTree.SubElement(suite, "testcase", classname=_text(where), name="it runs")
         ElementTree.SubElement(case, "error", message=_text(outcome.error))

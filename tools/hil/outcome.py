@@ -78,6 +78,7 @@ class Outcome:
     log : lines of acquire and monitor, each with its time
     took_s : of the machine's time
     error : why there is no result; "" when the scenario ran to its end
+    skipped : why it was not run here at all; "" when it was
     """
 
     name: str
@@ -93,6 +94,7 @@ class Outcome:
     log: tuple[str, ...] = ()
     took_s: float = 0.0
     error: str = ""
+    skipped: str = ""
 
     @property
     def ok(self) -> bool:

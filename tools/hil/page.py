@@ -88,11 +88,16 @@ def _scenario(outcome: Outcome) -> Iterator[str]:
     gaps = any(verdict.status is Status.KNOWN for verdict in outcome.verdicts)
     status = Status.FAILED if not outcome.ok else Status.KNOWN if gaps else Status.PASSED
     word = "passed, known gaps" if status is Status.KNOWN else _WORDS[status]
+    if outcome.skipped:
+        status, word = Status.KNOWN, "not run"
     yield f"<details{'' if outcome.ok else ' open'}>"
     yield (
         f'<summary><b>{escape(outcome.name)}</b> <span class="{status}">{word}</span> '
         f"{escape(outcome.about)}</summary>"
     )
+    if outcome.skipped:
+        yield f"<p>{escape(outcome.skipped)}</p></details>"
+        return
     if outcome.error:
         yield f'<p class="failed">{escape(outcome.error)}</p>'
     rows = (

@@ -101,6 +101,8 @@ def readable(outcome: Outcome) -> str:
     """One line, and one for each expectation that did not simply hold."""
     verdict = "passed" if outcome.ok else "FAILED"
     lines = [f"{outcome.name:<40} {verdict}  {outcome.speed:7.1f} x real time"]
+    if outcome.skipped:
+        return f"{outcome.name:<40} not run: {outcome.skipped}"
     if outcome.error:
         lines.append(f"    {outcome.error}")
     for one in outcome.verdicts:
@@ -123,6 +125,7 @@ def as_json(outcome: Outcome) -> str:
         "target": outcome.target,
         "ok": outcome.ok,
         "error": outcome.error,
+        "skipped": outcome.skipped,
         "seconds": outcome.seconds,
         "took_s": round(outcome.took_s, 3),
         "digest": outcome.digest,
@@ -148,7 +151,11 @@ def summary(outcomes: Sequence[Outcome], took_s: float) -> str:
     bad = sum(not outcome.ok for outcome in outcomes)
     gaps = sum(v.status is Status.KNOWN for outcome in outcomes for v in outcome.verdicts)
     seconds = sum(outcome.seconds for outcome in outcomes)
-    parts = [f"{len(outcomes)} scenarios, {len(outcomes) - bad} passed, {bad} failed"]
+    out = sum(bool(outcome.skipped) for outcome in outcomes)
+    passed = len(outcomes) - bad - out
+    parts = [f"{len(outcomes)} scenarios, {passed} passed, {bad} failed"]
+    if out:
+        parts.append(f"{out} not run")
     if gaps:
         parts.append(f"{gaps} known gap{'s' * (gaps != 1)}")
     return f"{', '.join(parts)}; {seconds:.0f} s of signal in {took_s:.0f} s"

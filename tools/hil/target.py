@@ -36,6 +36,10 @@ ACCOUNT_S = 12.0  # a health line comes at least every 10 s
 BACKLOG_S = 1.0  # of frames that the line has not taken: it never will
 
 
+class NotOnTargetError(ValueError):
+    """A scenario asks for what cannot be done to a monitor from outside; one line."""
+
+
 class TargetError(RuntimeError):
     """The run cannot go on; the message is one line: what is wrong and what to do."""
 
@@ -48,7 +52,9 @@ def run_target(
     clock: Clock | None = None,
     opener: Callable[[str, int], Port] = open_line,
 ) -> Outcome:
-    """Run ``scenario`` on the monitor at ``port``; an ``Outcome`` with ``error`` if that cannot be.
+    """Run ``scenario`` on the monitor at ``port``.
+
+    What cannot be done to a monitor from outside is ``skipped``; other faults are its ``error``.
 
     clock, opener : the time and the line, for tests
     """
@@ -61,6 +67,8 @@ def run_target(
             run.run(line)
         finally:
             line.close()
+    except NotOnTargetError as error:
+        return run.outcome(skipped=str(error))
     except TargetError as error:
         return run.outcome(str(error))
     except OSError as error:
@@ -80,7 +88,7 @@ def _check(scenario: Scenario) -> None:
             case FaultAction(name=name) if name in NOT_IN_FRAMES:
                 why = NOT_IN_FRAMES[name]
         if why:
-            raise TargetError(
+            raise NotOnTargetError(
                 f"at {action.at_s:g} s, {action}: not on a target: {why}; "
                 "run this scenario in virtual time"
             )
@@ -90,7 +98,7 @@ def _check(scenario: Scenario) -> None:
             dotted = f"{section}.{key}"
             free = section in ("frontend", "patient") or dotted in SETTINGS.values()
             if value != usual[section][key] and not free:
-                raise TargetError(
+                raise NotOnTargetError(
                     f"settings: {dotted} cannot be set over the line; "
                     "run this scenario in virtual time"
                 )
@@ -328,10 +336,10 @@ class _Run:
             return ""
         return f" (at {(self._clock.now_ns() - self._t0_ns) * 1e-9:.1f} s)"
 
-    def outcome(self, error: str = "") -> Outcome:
+    def outcome(self, error: str = "", skipped: str = "") -> Outcome:
         """Of what there was."""
         scenario = self._scenario
-        verdicts = () if error else self._judge.close(scenario.seconds, self._account)
+        verdicts = () if error or skipped else self._judge.close(scenario.seconds, self._account)
         return Outcome(
             name=scenario.name,
             about=scenario.about,
@@ -345,4 +353,5 @@ class _Run:
             log=tuple(self._log),
             took_s=(self._clock.now_ns() - self._began_ns) * 1e-9,
             error=error,
+            skipped=skipped,
         )
