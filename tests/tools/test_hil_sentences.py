@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.instrument import NO_SAMPLE
+from firmware.events import LEADS
 from tools.hil.judge import Judge
 from tools.hil.outcome import Status, Verdict
 from tools.hil.scenario import Expectation
@@ -351,3 +355,36 @@ def test_what_fails_is_told_once_when_it_is_clear() -> None:
         6: ["within 5 s: call == AFIB"],
         8: ["always: call == SR"],
     }
+
+
+def snapshot(t_s: float, part: int, of: int, *lead_ii: int) -> dict[str, Any]:
+    """One line of a snapshot; NO_SAMPLE and other leads are as they may be."""
+    uv = np.full((len(lead_ii), len(LEADS)), 30_000, "<i2")
+    uv[:, LEADS.index("II")] = lead_ii
+    text = base64.b64encode(uv.tobytes()).decode()
+    reply = {"type": "reply", "command": "snapshot", "part": part, "parts": of, "uv": text}
+    return {**reply, "t_s": t_s}
+
+
+class TestHeight:
+    WHOLE = (
+        HELLO,
+        snapshot(5.0, 0, 3, 0, -200, NO_SAMPLE),
+        snapshot(5.2, 1, 3, NO_SAMPLE),
+        snapshot(5.4, 2, 3, 1100, 40),
+    )
+
+    def test_of_lead_ii_from_all_parts(self) -> None:
+        verdict = judged("within 1 s of 5 s: height == 1300", list(self.WHOLE))
+        assert verdict.evidence == "height was 1300 at 5.4 s, 0.6 s to spare"
+
+    def test_half_a_snapshot_says_nothing(self) -> None:
+        verdict = judged("within 9 s: height > 0", list(self.WHOLE[:-1]))
+        assert verdict.evidence == "nothing was said of height from 0 s to 9 s"
+
+    def test_the_next_one_begins_anew(self) -> None:
+        said = [*self.WHOLE, snapshot(8.0, 0, 1, 7, 9)]
+        assert judged("always from 9 s: height == 2", [*said, event(9.5, "gap", lost=1)]).ok
+
+    def test_without_a_sample_it_says_nothing(self) -> None:
+        assert not judged("within 9 s: height < 9", [HELLO, snapshot(5.0, 0, 1, NO_SAMPLE)]).ok
