@@ -19,6 +19,13 @@ patient: {{preset: sinus-70}}
 expect:
   - {{that: "no samples lost", shows: {shows}}}
 """
+IT = """def test_one(): ...
+
+def helper(): ...
+
+class TestMore:
+    def test_two(self): ...
+"""
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     page(tmp_path, "P-01", "T-01")
     (tmp_path / TESTS).write_text('T-01 = ["tests/test_it.py::test_one"]\n')
-    (tmp_path / "tests/test_it.py").write_text("def test_one():\n    pass\n\ndef helper(): ...\n")
+    (tmp_path / "tests/test_it.py").write_text(IT)
     scenario(tmp_path, "rhythms/one", "P-01")
     (tmp_path / "tests/hil-long/day.yaml").write_text(SCENARIO.format(name="day", shows="P-01"))
     requirements.check(tmp_path, update_docs=True)
@@ -112,6 +119,11 @@ def test_what_shows_no_requirement_is_told_where_it_stands(root: Path) -> None:
 def test_a_test_that_does_not_exist_is_told(root: Path, test: str) -> None:
     (root / TESTS).write_text(f'T-01 = ["tests/test_it.py::test_one", "{test}"]\n')
     assert f"tests/requirements.toml: T-01: there is no test {test}" in problems(root)
+
+
+def test_a_test_may_stand_in_a_class(root: Path) -> None:
+    (root / TESTS).write_text('T-01 = ["tests/test_it.py::TestMore::test_two"]\n')
+    assert requirements.check(root, update_docs=True).problems == []
 
 
 @pytest.mark.parametrize(

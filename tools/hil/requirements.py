@@ -187,12 +187,17 @@ def _exists(test: str, root: Path) -> bool:
 
 @cache
 def _tests(path: Path) -> frozenset[str]:
-    """The tests of a file, read and not run."""
-    return frozenset(
-        node.name
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    )
+    """The tests of a file as pytest names them there, read and not run."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        names |= {
+            prefix + function.name
+            for function in inside
+            if isinstance(function, ast.FunctionDef) and function.name.startswith("test_")
+        }
+    return frozenset(names)
 
 
 def _cells(line: str) -> list[str]:
