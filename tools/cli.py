@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -18,15 +20,26 @@ from tools.hil import cli as hil_cli
 
 
 class Commands(TyperGroup):
-    """All of them: Ctrl-C ends any with one line."""
+    """All of them: Ctrl-C ends any with one line, which may say what is left of it."""
 
-    def invoke(self, ctx: typer.Context) -> object:
-        """Run the one that was typed. What was stopped may have said what is left of it."""
-        try:
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """What was typed, understood."""
+        with _stopped_in_a_line():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        with _stopped_in_a_line():
             return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            complain(str(stop) or "stopped")
-            raise typer.Exit(STOPPED) from None
+
+
+@contextmanager
+def _stopped_in_a_line() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        complain(str(stop) or "stopped")
+        raise typer.Exit(STOPPED) from None
 
 
 app = typer.Typer(
