@@ -169,20 +169,22 @@ class Pipeline:
         """Samples with one electrode state."""
         if off != self._off:
             yield from self._analyse()
-            self._electrodes_changed(off)
+            self._electrodes_changed(index, off)
             yield ElectrodeChange(index, off)
         while len(counts):
             n = self._next_call(index) - index
             yield from self._run(index, counts[:n])
             index, counts = index + n, counts[n:]
 
-    def _electrodes_changed(self, off: int) -> None:
+    def _electrodes_changed(self, index: int, off: int) -> None:
         """Filters of channels whose electrodes are back must forget the rail they sat on."""
         back = np.flatnonzero(channels_lost(self._off) & ~channels_lost(off)).tolist()
         if back and self._trace_filter:
             self._trace_filter.reset(back)
         if back and self._window:
             self._window.reset(back)
+        if channels_lost(off).all():
+            self._rate.reset(index)  # silence without electrodes is no pause
         self._off = off
 
     def _limbs_since(self) -> int:
@@ -238,7 +240,8 @@ class Pipeline:
         scores: dict[str, dict[str, float]] = {}
         restless, strange = False, None
         if self._window and self._window.full:
-            lost = leads_lost(off)
+            railed = [faults.get(lead) is LeadFault.RAILED for lead in LEADS]
+            lost = leads_lost(off) | np.array(railed)  # the network knows leads without a signal
             scores = self._window.scores(lost)
             telling = ~lost & np.array([lead not in faults for lead in LEADS])
             rest = share_at_rest(self._window.leads(), telling, self._nv_per_count)

@@ -39,6 +39,7 @@ REFRACTORY = int(180 * _MS)  # the shortest RR, at 300 bpm, is 200 ms
 T_WAVE_WITHIN = int(360 * _MS)  # of the beat it belongs to (Pan and Tompkins)
 T_WAVE_BELOW_PERCENT = 70  # of the activity of that beat
 THRESHOLD_PERCENT = 20  # of the way from the noise level to the signal level
+NOISE_MOST_PERCENT = 12  # of the signal level: what is higher are the small beats of bigeminy
 SEARCH_BACK_RR_PERCENT = 160  # a beat is overdue after so much of the median RR
 SEARCH_BACK_THRESHOLD_PERCENT = 50  # of the threshold, when looking again
 SEARCH_BACK_WEIGHT = 3  # beats: the level follows faster to what the threshold missed
@@ -47,6 +48,11 @@ RELEARN = int(8000 * _MS)  # without a beat for so long, the levels no longer ho
 LEARN_SECOND_PERCENT = 40  # the second largest maximum is a QRS too if so high beside the first
 LEVELS = 8  # beats, RR intervals and rejected maxima remembered
 MIN_SLOPE_UV = 14  # least mean slope of a QRS over 80 ms: uV in 20 ms, mean of the channels
+# IEC 60601-2-27 wants a QRS of 0.5 mV counted and one of 0.15 mV not; P waves of standstill are
+# smaller. A beat is steep in one channel at least (the same slope; 0.5 mV has 120 and more, 0.15 mV
+# 53 and less, the least annotated QRS of LUDB 100), or as large as VT, whose slopes are low.
+MIN_STEEPEST_UV = 75
+MIN_EXTENT_UV = 300  # in 240 ms
 
 _LOSS_SMOOTHED = 4 * (SPIKE - 1) + sum(SMOOTH) - len(SMOOTH)
 _SPAN = _LOSS_SMOOTHED + TREND + INTEGRATE - 1  # samples of history behind one activity value
@@ -86,6 +92,8 @@ class QrsDetector:
     def __init__(self, nv_per_count: float) -> None:
         per_uv = 1000 / nv_per_count * SMOOTH[0] * SMOOTH[1] * INTEGRATE
         self._least = round(MIN_SLOPE_UV * per_uv)
+        self._least_steepest = round(MIN_STEEPEST_UV * per_uv)
+        self._least_extent = round(MIN_EXTENT_UV * per_uv / INTEGRATE)
         self.reset(0)
 
     def reset(self, index: int) -> None:
@@ -94,6 +102,7 @@ class QrsDetector:
         self._raw: NDArray[np.int32] | None = None
         self._usable_since = np.full(CHANNELS, index)
         self._activity = np.zeros(2 * APART, np.int64)
+        self._large = np.zeros(2 * APART, np.bool_)
         self._tip = np.zeros(_TIP_KEPT, np.int64)
         self._judge = _Judge(self._least, index)
 
@@ -118,7 +127,7 @@ class QrsDetector:
         raw = np.concatenate((old, new), axis=1)
         self._raw = raw[:, n:]
 
-        slope, curvature = _features(raw, n)
+        slope, curvature, extent = _features(raw, n)
         self._usable_since[~usable] = self._next
         settled = self._usable_since + _SPAN
         several = np.ones(n + INTEGRATE - 1, np.bool_)  # channels in use
@@ -126,18 +135,23 @@ class QrsDetector:
             seen = np.arange(first_index - INTEGRATE + 1, first_index + n) >= settled[:, None]
             slope *= seen
             curvature *= seen[:, INTEGRATE - 1 :]
+            extent *= seen[:, INTEGRATE - 1 :]
             several = np.count_nonzero(seen, axis=0) > 1
         activity = np.concatenate(
             (self._activity, moving(np.add, _mean(slope, several), INTEGRATE))
         )
+        steepest = moving(np.add, slope.max(axis=0).astype(np.int64), INTEGRATE)
+        is_large = (steepest >= self._least_steepest) | (extent.max(axis=0) >= self._least_extent)
+        large = np.concatenate((self._large, is_large))
         tip = np.concatenate((self._tip, _mean(curvature, several[INTEGRATE - 1 :])))
-        self._activity, self._tip = activity[n:], tip[n:]
+        self._activity, self._large, self._tip = activity[n:], large[n:], tip[n:]
 
         middle = activity[APART : APART + n]
         crest = moving(np.maximum, activity, APART)
         trough = moving(np.minimum, activity, APART)
         enough = 100 * middle >= PROMINENCE_PERCENT * np.maximum(trough[:n], trough[APART + 1 :])
         maxima = (middle > crest[:n]) & (middle >= crest[APART + 1 :]) & enough
+        maxima &= large[APART : APART + n]
         beats: list[int] = []
         for at in np.flatnonzero(maxima & (middle >= self._least)).tolist():
             offset = int(tip[at : at + 2 * TIP_SEARCH + 1].argmax())
@@ -147,19 +161,25 @@ class QrsDetector:
         return beats + self._judge.until(self._next)
 
 
-def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Absolute slope [8, n + INTEGRATE - 1] and curvature [8, n] of the smoothed channels."""
+def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], ...]:
+    """Absolute slope [8, n + INTEGRATE - 1], curvature and extent [8, n] of the smoothed channels.
+
+    The extent is that of the 240 ms which one value of the activity is made of.
+    """
     x = moving(np.minimum, raw, SPIKE)
     x = moving(np.maximum, x, 2 * SPIKE - 1)  # ends the opening and begins the closing
     x = moving(np.minimum, x, SPIKE)
     for length in SMOOTH:
         x = moving(np.add, x, length)
+    whole = TREND + INTEGRATE
+    extent = moving(np.maximum, x, whole) - moving(np.minimum, x, whole)
     side = (TREND - SLOPE) // 2
     slope = x[:, side + SLOPE : -side] - x[:, side : -side - SLOPE]
     slope = np.abs(slope - ((x[:, TREND:] - x[:, :-TREND]) >> 3))
     x = x[:, -(n + 2 * CURVATURE) :] >> 2  # room for the doubled middle
     middle = x[:, CURVATURE:-CURVATURE]
-    return slope, np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
+    curvature = np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
+    return slope, curvature, extent
 
 
 def _mean(channels: NDArray[np.int32], several: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -223,7 +243,7 @@ class _Judge:
     def _threshold(self) -> int:
         signal = sorted(self._signal)[(len(self._signal) - 1) // 2]
         noise = sorted(self._noise)[len(self._noise) // 2] if self._noise else 0
-        noise = min(noise, signal)
+        noise = min(noise, signal * NOISE_MOST_PERCENT // 100)
         return max(self._least, noise + (signal - noise) * THRESHOLD_PERCENT // 100)
 
     def _is_t_wave(self, index: int, height: int) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.events import LEADS, LeadFault, QualityGrade
+from firmware.qrs import SPIKE, moving
 from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
 
 SECONDS = 10  # the window of a call
@@ -26,6 +27,8 @@ RAILED_SAMPLES = 5  # in a second; a defibrillator's spike is no rail
 FLAT_UV = 15  # range in a second; the chip's own noise stays below it, a lost P wave does not
 MOTION_RANGE_UV = 10_000  # range in a second; the tallest QRS are 8 mV
 MOTION_STEP_UV = 2_000  # of the mean from one second to the next
+SPIKE_UV = 1_000  # above what is left without anything of 12 ms: pacing pulses, taken off
+SPIKE_SAMPLES = 25  # at most in a second, two pulses at 180 bpm; with more it is noise
 MUSCLE_UV = 80  # mean absolute second difference; 4-20 uV in clean leads
 MAINS_UV = 100  # amplitude: 2 mm peak to peak on paper, seen even after the notch settles
 MAINS_LOST_UV = 500  # amplitude beyond which notch residue rivals small QRS
@@ -37,6 +40,7 @@ READABLE_CHANNELS = 4  # fewest for a call, I or II among them
 ASYSTOLE_SECONDS = 4
 ASYSTOLE_UV = 200  # range in 200 ms: coarse VF is larger; P waves, wander and noise are smaller
 
+_AROUND = 2 * (SPIKE - 1)  # samples to either side that tell a spike from a step
 _PARTS = 5  # of a second, 200 ms each: about one wave of VF, and little wander
 _MAINS_MEAN = 10  # samples averaged first: nothing of 50 Hz and a fifth of 60 Hz is left
 _MAINS_SCALE = 1 << 14
@@ -78,6 +82,7 @@ class QualityMeter:
         """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
         self._next = index
         self._second = np.empty((CHANNELS, SAMPLE_RATE_HZ), np.int64)  # [8, 500]
+        self._before = np.empty((CHANNELS, 2 * _AROUND), np.int64)  # its last samples
         self._filled = 0
         self._usable = np.ones(CHANNELS, np.bool_)  # all through the second
         self._usable_now = np.ones(CHANNELS, np.bool_)
@@ -143,12 +148,26 @@ class QualityMeter:
         seconds = self._until(index)[-ASYSTOLE_SECONDS:]
         return silent and len(seconds) == ASYSTOLE_SECONDS and all(s.quiet for s in seconds)
 
+    def _without_spikes(self) -> NDArray[np.int64]:
+        """The second, 20 ms late so that its ends tell spikes as well, without pacing pulses."""
+        known = self._usable_before[:, None]
+        before = np.where(known, self._before, self._second[:, :1])
+        late = np.concatenate((before, self._second), axis=1)
+        self._before = late[:, SAMPLE_RATE_HZ:]
+        calm = moving(np.minimum, late, SPIKE)
+        calm = moving(np.maximum, calm, 2 * SPIKE - 1)
+        calm = moving(np.minimum, calm, SPIKE)
+        x = late[:, _AROUND:-_AROUND]
+        spikes = np.abs(x - calm) > SPIKE_UV * self._counts_per_uv
+        spikes &= np.count_nonzero(spikes, axis=1, keepdims=True) <= SPIKE_SAMPLES
+        return np.where(spikes, calm, x)
+
     def _until(self, index: int) -> list[_Second]:
         return [second for second in self._seconds if second.end <= index]
 
     def _measure(self, end: int) -> _Second:
-        x = self._second
-        in_range = (np.abs(x) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
+        in_range = (np.abs(self._second) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
+        x = self._without_spikes()
         extent = np.ptp(x, axis=1)
         mean = x.sum(axis=1) // SAMPLE_RATE_HZ
         step = np.abs(mean - self._mean) * self._usable_before

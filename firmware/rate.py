@@ -33,10 +33,12 @@ class RateMeter:
 
     def __init__(self) -> None:
         self._beats: deque[int] = deque()
+        self._since = 0
 
     def reset(self, index: int) -> None:
-        """Forget everything: there is a gap before sample ``index``."""
+        """Forget everything: there is a gap before ``index``, or no channel showed beats."""
         self._beats.clear()
+        self._since = index
 
     @property
     def last_beat(self) -> int | None:
@@ -49,7 +51,9 @@ class RateMeter:
         return tuple(self._beats)
 
     def beat(self, index: int) -> None:
-        """A beat at ``index``, later than the one before."""
+        """A beat at ``index``, later than the one before; one found late, before a gap, is gone."""
+        if index < self._since:
+            return
         self._beats.append(index)
         while index - self._beats[0] > IRREGULARITY_WINDOW:
             self._beats.popleft()

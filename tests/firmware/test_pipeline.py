@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,9 +24,11 @@ from firmware.events import (
 )
 from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
 from hal.clock import VirtualClock
-from hal.frontend import Electrode, FrameBlock, FrontendConfig, electrode_mask
+from hal.frontend import CHANNEL_LEADS, Electrode, FrameBlock, FrontendConfig, electrode_mask
 from hal.patient.electrodes import ElectrodeEvent, Fault, WithElectrodeFaults
+from hal.patient.generator import Rhythm, RhythmPatient
 from hal.patient.presets import preset
+from hal.patient.rhythm import atria
 from hal.simulated import simulated_frontend
 
 NV_PER_COUNT = 2.4e9 / 6 / (2**23 - 1)
@@ -222,3 +225,48 @@ def test_without_a_network_everything_else_goes_on(sinus: FrameBlock) -> None:
     assert call.scores == {}
     assert call.rate_bpm == pytest.approx(70, abs=2)
     assert call.quality >= QualityGrade.FAIR
+
+
+def test_without_any_lead_the_rate_is_blank_at_once_until_beats_are_known_again() -> None:
+    ra_off = ElectrodeEvent(Electrode.RA, 12.0, 16.0, Fault.OFF)
+    patient = WithElectrodeFaults(preset("sinus-70"), [ra_off])
+    rates = [e for e in pipeline().push(frames(patient, 25)) if isinstance(e, Rate)]
+    shown = {e.index // 500: e.bpm for e in rates if e.index % 500 == 0}
+    assert all(shown[second] == pytest.approx(70, abs=4) for second in range(6, 12))
+    assert {shown[second] for second in range(13, 18)} == {None}
+    assert all(shown[second] == pytest.approx(70, abs=4) for second in range(21, 26))
+
+
+def test_standing_ventricles_have_no_rate_and_are_told() -> None:
+    p_waves = RhythmPatient("standstill", Rhythm((atria(85),)), 1)
+    events = pipeline().push(frames(p_waves, 12))
+    assert not [e for e in events if isinstance(e, Beat)]
+    calls = [e for e in events if isinstance(e, Call)]
+    assert {call.text for call in calls[4:]} == {"ASYSTOLE?"}
+    assert {call.rate_bpm for call in calls} == {None}
+
+
+def test_a_railed_lead_is_given_to_the_network_as_lost(sinus: FrameBlock) -> None:
+    tensors = []
+    v3 = CHANNEL_LEADS.index("V3")
+    for rail in (8_388_607, -8_388_608):
+        counts = sinus.counts.copy()
+        counts[:, v3] = np.where(np.arange(len(counts)) // 3 % 2, rail, 0)
+        chain = pipeline()
+        chain.push(replace(sinus, counts=counts))
+        assert chain.tensor is not None
+        tensors.append(chain.tensor)
+    assert np.array_equal(*tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "bpm"),
+    [
+        pytest.param("b1-vt-half", 206, id="low and slow waves, no slope of them steep"),
+        pytest.param("a2-bigeminy-60", 60, id="every other beat a third as high"),
+        pytest.param("a3-bigeminy-120", 120, id="the same, rapid"),
+    ],
+)
+def test_small_waves_are_counted_all_the_same(name: str, bpm: float) -> None:
+    events = pipeline().push(frames(preset(name), 14))
+    assert [e.bpm for e in events if isinstance(e, Rate)][-1] == pytest.approx(bpm, abs=6)

@@ -180,6 +180,25 @@ def test_a_gap_has_to_be_told() -> None:
     assert detector.push(150, rest, ALL) == fresh.push(150, rest, ALL) != []
 
 
+def triangles_mv(peak_mv: float, ms: float, seconds: float) -> NDArray[np.float64]:
+    """IEC 60601-2-27's QRS at 80 bpm on every channel."""
+    since = (np.arange(round(seconds * 500)) - 200) % 375 * 2.0
+    shape = peak_mv * np.clip(1 - np.abs(since / (ms / 2) - 1), 0, None)
+    return np.repeat(shape[:, None], 8, axis=1)
+
+
+@pytest.mark.parametrize("ms", [40, 70, 100, 120])
+def test_half_a_millivolt_is_a_beat_and_015_is_none(ms: int) -> None:
+    assert len(detect(triangles_mv(0.5, ms, 12))) == 16
+    assert detect(triangles_mv(0.15, ms, 12)) == []
+
+
+def test_p_waves_of_ventricular_standstill_are_not_beats() -> None:
+    t = np.arange(6000) / 500 % (60 / 85)
+    p_mv = 0.1 * np.exp(-0.5 * ((t - 0.2) / 0.02) ** 2)
+    assert detect(np.repeat(p_mv[:, None], 8, axis=1) + noise_mv(12, 3, seed=6)) == []
+
+
 @pytest.mark.data
 def test_annotated_recordings(recordings: Path) -> None:
     """Se and +P of 99.5 % within 75 ms on every third annotated recording."""

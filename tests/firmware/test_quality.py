@@ -215,6 +215,33 @@ def test_asystole_is_not_taken_for_granted() -> None:
     assert not measured(np.full((6000, 8), 401.0)).asystole(6000, None)
 
 
+def pacing(rows: range, mv: float) -> Signal:
+    """Pulses of 2 ms on all channels."""
+    pulses = np.zeros((len(T), 8))
+    pulses[rows] = mv
+    return pulses
+
+
+@pytest.mark.parametrize("first", [100, 490, 499, 500])  # also where seconds meet
+@pytest.mark.parametrize("mv", [2.0, 20.0, -250.0])
+def test_pulses_without_beats_are_asystole(first: int, mv: float) -> None:
+    meter = measured(noise_mv(SECONDS, 5, seed=3) + pacing(range(first, 6000, 500), mv))
+    assert meter.asystole(6000, None)
+
+
+def test_pacing_pulses_are_no_movement() -> None:
+    meter = measured(clean() + pacing(range(140, 6000, 428), 100.0))
+    assert meter.at(6000) == (QualityGrade.GOOD, {})
+
+
+def test_many_spikes_are_noise() -> None:
+    mv = clean()
+    mv[::50, V3] += 3.0
+    mv[1::50, V3] += 3.0
+    mv[2::50, V3] += 3.0
+    assert measured(mv).at(6000)[1] == {"V3": LeadFault.NOISY}
+
+
 @pytest.mark.data
 def test_recordings_graded_by_people(recordings: Path) -> None:
     """Accuracy on the half of CinC 2011 not used for tuning, and calm on ordinary records."""

@@ -99,3 +99,12 @@ def test_the_number_falls_when_beats_stop() -> None:
     assert all(bpm is not None for bpm in shown)
     assert shown[-1] is not None
     assert shown[-1] < 100
+
+
+def test_a_beat_found_late_does_not_outlive_a_reset() -> None:
+    rate = meter(beats_of(0.75, n=12))
+    rate.reset(5000)
+    rate.beat(4990)
+    assert rate.last_beat is None
+    rate.beat(5000)
+    assert rate.last_beat == 5000
