@@ -150,7 +150,7 @@ def summary(outcomes: Sequence[Outcome], took_s: float) -> str:
     """The last line."""
     bad = sum(not outcome.ok for outcome in outcomes)
     gaps = sum(v.status is Status.KNOWN for outcome in outcomes for v in outcome.verdicts)
-    seconds = sum(outcome.seconds for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes if not outcome.skipped)
     out = sum(bool(outcome.skipped) for outcome in outcomes)
     passed = len(outcomes) - bad - out
     parts = [f"{len(outcomes)} scenarios, {passed} passed, {bad} failed"]
