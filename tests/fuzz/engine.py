@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import random
@@ -113,8 +114,12 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[None]:
-    """Within: no file is changed outside ``folder``, no process started, no more than HANG_S."""
+    """Within: no file is changed outside ``folder``, no process started, no more than HANG_S.
+
+    Nothing is collected meanwhile: what ends at the bottom of a deep recursion would fail there.
+    """
     global _watched, _hooked
+    gc.disable()
     if not _hooked:
         sys.addaudithook(_audit)
         _hooked = True
@@ -134,6 +139,7 @@ def watched(folder: Path) -> Iterator[None]:
         sys.dont_write_bytecode = bytecode
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.enable()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss
     if grown > GROWTH_KIB:
         raise FindingError(f"the process grew by {grown >> 10} MiB")
