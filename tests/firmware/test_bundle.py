@@ -24,6 +24,7 @@ from firmware.fusion import Fusion
 from firmware.profiles import PROFILES
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
+NEXT_FIRMWARE = ".".join(map(str, (*FIRMWARE[:-1], FIRMWARE[-1] + 1)))
 
 
 def rewritten(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -142,6 +143,7 @@ def test_a_model_that_is_no_network_is_refused() -> None:
         ),
         (lambda m: m["abstention"].update(version=2), "abstains by rule below_threshold version 2"),
         (lambda m: m.update(minimum_firmware="9.0"), "needs firmware 9.0"),
+        (lambda m: m.update(minimum_firmware=NEXT_FIRMWARE), "needs firmware "),
         (lambda m: m.update(minimum_firmware="soon"), "does not say the firmware"),
         (lambda m: m["input"]["filter"].update(version=99), "filter model version 99"),
         (lambda m: m["input"]["filter"].update(profile="moon"), "this firmware has none"),

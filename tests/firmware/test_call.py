@@ -67,6 +67,11 @@ def test_waves_that_may_be_fibrillation_alarm_and_hiss_does_not():
     assert decide(hiss, SURE, RULE).refusal is Refusal.NOT_ECG
 
 
+def test_asystole_is_not_kept_waiting_for_a_whole_window():
+    evidence = replace(GOOD, asystole=True, span=2000)
+    assert decide(evidence, SURE, RULE).text == "ASYSTOLE?"
+
+
 def test_flat_with_an_electrode_off_is_never_asystole():
     evidence = replace(off(Electrode.LL), asystole=True)
     assert decide(evidence, SURE, RULE).refusal is Refusal.ELECTRODE_OFF
@@ -80,6 +85,11 @@ def test_below_its_threshold_it_is_unsure():
     scores = {"mate4": {"AFIB": 0.41, "GSVT": 0.0, "SB": 0.0, "SR": 0.59}}
     call = decide(GOOD, scores, RULE)
     assert (call.label, call.refusal, call.probability) == (None, Refusal.UNSURE, 0.59)
+
+
+def test_at_its_threshold_it_is_called():
+    scores = {"mate4": {"AFIB": 0.4, "GSVT": 0.0, "SB": 0.0, "SR": RULE.thresholds["SR"]}}
+    assert decide(GOOD, scores, RULE).label == "SR"
 
 
 def test_without_rule_or_scores_there_is_no_model():

@@ -197,6 +197,13 @@ def test_refuses_what_is_not_counts(bad: NDArray[np.int32], words: str) -> None:
         FilterChain(MODEL, mains_hz=None).push(bad)
 
 
+def test_the_mains_setting_does_not_reach_the_network() -> None:
+    x = counts(3000)
+    expected = FilterChain(MODEL, mains_hz=None).push(x)
+    for mains_hz in (50, 60):
+        np.testing.assert_array_equal(FilterChain(MODEL, mains_hz=mains_hz).push(x), expected)
+
+
 def test_refuses_another_mains_frequency() -> None:
     with pytest.raises(ValueError, match="50, 60 or None"):
         FilterChain(MODEL, mains_hz=16)

@@ -12,6 +12,7 @@ import pytest
 from firmware import network as adapter
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError, Runtime, installed
+from firmware.tflite_file import inspect
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
 
@@ -66,6 +67,15 @@ def test_probabilities_follow_scale_zero_and_temperature(network: Network, bundl
     assert network.run(golden.tensor)["superclasses"] == pytest.approx(expected, abs=1e-6)
 
 
+def test_logits_stand_for_what_the_file_says(network: Network, bundle: Bundle) -> None:
+    (output,) = inspect(bundle.model).outputs
+    (scale,), (zero,) = output.scales, output.zero_points
+    assert zero != 0  # or this would show nothing
+    logits = np.array([zero, zero + 1, -128], np.int8)
+    expected = [0.0, scale, (-128 - zero) * scale]
+    assert network.dequantised(logits).tolist() == pytest.approx(expected)
+
+
 def test_the_rule_is_the_bundles(network: Network, bundle: Bundle) -> None:
     assert network.rule.model == bundle.id
     assert network.rule.texts["SB"] == "SINUS BRADYCARDIA"
@@ -82,6 +92,17 @@ def test_self_test_sees_a_wrong_filter_and_a_wrong_network(bundle: Bundle) -> No
     logits[5] ^= 0x20
     with pytest.raises(NetworkError, match="off by"):
         Network(replace(bundle, golden=(replace(golden, logits=logits),))).self_test()
+
+
+def test_self_test_sees_differences_beyond_eight_bits(bundle: Bundle) -> None:
+    golden = bundle.golden[0]
+    highest = int(golden.logits.argmax())
+    assert golden.logits[highest] > 0
+    logits = golden.logits.copy()
+    logits[highest] = -128
+    wrong = replace(golden, logits=logits)
+    with pytest.raises(NetworkError, match="128 are allowed"):
+        Network(replace(bundle, golden=(wrong,), tolerance=128)).self_test()
 
 
 @pytest.mark.parametrize(

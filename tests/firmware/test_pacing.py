@@ -107,6 +107,7 @@ def test_two_spikes_are_too_few_and_many_alone_outvote() -> None:
 def test_a_spike_whose_beat_is_not_reported_yet_does_not_count() -> None:
     assert paces([1000, 2000, 3000, 4900], [1040, 2040, 3040], WINDOW)
     assert paces([1000, 2000, 3000], [1040, 2040, 3040], WINDOW)
+    assert paces([1000, 2000, 3000, 4660, 4810, 4960], [1040, 2040, 3040], WINDOW)
     assert not paces([1000, 1400, 1700, 2000, 3000, 3400], [1040, 2040, 3040], WINDOW)
 
 

@@ -163,6 +163,12 @@ def test_a_gap_restarts_the_window_and_is_counted(sinus: FrameBlock) -> None:
     assert called.index + 1 == 6011 + WINDOW
 
 
+def test_a_jump_of_the_index_alone_is_a_gap(sinus: FrameBlock) -> None:
+    chain = pipeline()
+    chain.push(cut(sinus, 0, 6000))
+    assert chain.push(cut(sinus, 7000, 7500))[0] == Gap(7000, 1000, restarted=True)
+
+
 def test_a_short_gap_is_told_and_not_drawn_but_costs_no_call(sinus: FrameBlock) -> None:
     chain = pipeline()
     chain.push(cut(sinus, 0, 6000))
@@ -216,6 +222,19 @@ def test_a_returning_electrode_is_off_until_it_has_settled(v3_off: FrameBlock) -
     assert back == pytest.approx((25 + 0.5) * 500, abs=5)
     v3 = np.concatenate([t.uv[:, 8] for t in events if isinstance(t, Trace) and t.valid[8]])
     assert np.abs(v3).max() < 5000  # nothing of the rail is ever drawn
+
+
+def test_the_network_never_sees_the_rail_of_an_electrode_that_was_off() -> None:
+    off = ElectrodeEvent(Electrode.V3, 5.0, 8.0, Fault.OFF)
+    disturbed = frames(WithElectrodeFaults(preset("sinus-70"), [off]), 19)
+    shown = []
+    for block in (disturbed, frames(preset("sinus-70"), 19)):
+        chain = pipeline()
+        chain.push(block)
+        assert chain.tensor is not None
+        shown.append(chain.tensor[:, 8].astype(int))
+    assert np.abs(shown[1]).max() > 20
+    assert np.abs(shown[0] - shown[1]).max() <= 10  # of 20 uV
 
 
 def test_without_a_network_everything_else_goes_on(sinus: FrameBlock) -> None:

@@ -90,6 +90,7 @@ def test_each_doubt_is_told_by_name(name: str) -> None:
 
 def test_beats_must_be_there_and_be_of_some_size() -> None:
     assert doubt(heart(), beats=[]) is Implausible.BEATLESS
+    assert doubt(heart(), beats=R_PEAKS[1:2]) is Implausible.BEATLESS
     between = [peak + 45 for peak in R_PEAKS]
     assert doubt(heart(), beats=between) is Implausible.SMALL
 

@@ -43,6 +43,19 @@ def test_every_beat_at_its_peak(bpm: int, qrs_ms: int) -> None:
     assert_found(detect(mv), beats)
 
 
+@pytest.mark.parametrize("qrs_ms", [40, 80, 120])
+def test_the_place_of_a_beat_has_no_bias(qrs_ms: int) -> None:
+    beats = beats_at(bpm=75, seconds=20)
+    found = detect(ecg_mv(beats, 20, qrs_ms=qrs_ms))
+    assert abs(np.mean(np.subtract(found, beats))) <= 1.5
+
+
+def test_one_wild_channel_among_silent_ones_is_no_beat() -> None:
+    mv = noise_mv(20, 8, seed=5)
+    mv[:, 3] += ecg_mv(beats_at(bpm=75, seconds=20), 20)[:, 3]
+    assert detect(mv) == []
+
+
 @pytest.mark.parametrize("scale", [0.25, 1.0, 5.0])
 def test_amplitude_of_the_qrs(scale: float) -> None:
     beats = beats_at(bpm=75, seconds=10)

@@ -78,6 +78,8 @@ def test_a_flat_lead_is_named() -> None:
     mv = clean()
     mv[:, V3] = 20 + 0.001 * np.sin(T)
     assert measured(mv).at(6000) == (QualityGrade.POOR, {"V3": LeadFault.FLAT})
+    mv[:, V3] = 20 + noise_mv(SECONDS, 1, seed=4)[:, V3]  # what the chip adds itself
+    assert measured(mv).at(6000) == (QualityGrade.POOR, {"V3": LeadFault.FLAT})
 
 
 @pytest.mark.parametrize("mains_hz", [50, 60])
@@ -213,6 +215,13 @@ def test_asystole_is_not_taken_for_granted() -> None:
     silence = noise_mv(SECONDS, 5, seed=3)
     assert not measured(silence, few).asystole(6000, None)
     assert not measured(np.full((6000, 8), 401.0)).asystole(6000, None)
+
+
+def test_a_heart_in_one_limb_lead_is_no_asystole_and_one_chest_lead_is_not_believed() -> None:
+    for channel, expected in ((LIMB[0], False), (LIMB[1], False), (V3, True)):
+        mv = noise_mv(SECONDS, 5, seed=3)
+        mv[:, channel] = clean()[:, channel]
+        assert measured(mv).asystole(6000, None) is expected
 
 
 def pacing(rows: range, mv: float) -> Signal:

@@ -100,6 +100,8 @@ def levels(qrs_ms: float = 90, *, lvh: bool = False, **uv: float) -> StLevels:
         (levels(lvh=True, V1=300, V2=300, V3=300), ()),
         (levels(lvh=True, V2=300, V3=300, II=150, III=150, aVF=150), ("II", "III", "aVF")),
         (levels(V2=float("nan"), V3=400), ()),
+        (levels(V3=150, V4=150), ()),
+        (levels(V1=150, V2=250), ("V1", "V2")),
     ],
 )
 def test_two_contiguous_leads_above_their_limits(found: StLevels, leads: tuple[str, ...]) -> None:

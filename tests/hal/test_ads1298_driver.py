@@ -41,6 +41,32 @@ def test_power_up_waits_and_order():
     assert info.registers == bench.chip.registers
 
 
+def test_the_reset_pin_is_pulsed_and_its_wait_kept_before_anything_is_sent():
+    bench = Bench()
+    spi = ListeningSpi(bench)
+    pulse: list[int] = []
+    reset = bench.pins.reset
+
+    def listen(asserted: bool) -> None:
+        pulse.append(bench.clock.now_ns())
+        reset(asserted)
+
+    bench.pins.reset = listen
+    bench.driver.configure(FrontendConfig())
+    low, high = pulse[-2:]
+    assert high - low >= reg.tclk_ns(reg.RESET_PULSE_TCLK)
+    assert spi.log[0][0] - high >= reg.tclk_ns(reg.RESET_TCLK)
+
+
+def test_closed_the_chip_is_powered_down():
+    bench = Bench()
+    bench.run().close()
+    assert not bench.chip.converting
+    assert bench.spi.transfer(b"\x11") == b"\x00"
+    bench.pins.power_down(False)
+    assert bench.chip.registers["CONFIG1"] == reg.CONFIG1.reset
+
+
 def test_settings_on_the_chip():
     bench = Bench()
     bench.driver.configure(
@@ -53,6 +79,7 @@ def test_settings_on_the_chip():
     assert {registers[f"CH{n}SET"] for n in range(1, 9)} == {0x40}
     assert (registers["LOFF_SENSP"], registers["LOFF_SENSN"]) == (0xFF, 0x02)
     assert (registers["CONFIG4"], registers["WCT1"], registers["WCT2"]) == (0x02, 0x0B, 0xD4)
+    assert registers["GPIO"] == 0x00  # outputs, low: no pin floats
 
 
 def test_every_channel_in_millivolts():
@@ -144,6 +171,19 @@ def test_a_register_that_does_not_keep_its_value(stuck, reason, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "stuck", "written"), [("WCT2", 0x08, 0xD4), ("LOFF_FLIP", 0x01, 0x00)]
+)
+def test_a_register_with_a_bit_too_many(name, stuck, written):
+    bench = Bench()
+    read = bench.chip._read_register
+    address = reg.BY_NAME[name].address
+    bench.chip._read_register = lambda at, t: read(at, t) | (stuck if at == address else 0)
+    said = f"{name} reads 0x{written | stuck:02X}, 0x{written:02X} was written"
+    with pytest.raises(FrontendError, match=said):
+        bench.driver.configure(FrontendConfig())
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         (FrontendConfig(gain=5), "gain 5 is not 1, 2, 3, 4 or 6; use 6"),
@@ -221,6 +261,13 @@ def test_torn_frames_are_dropped_and_counted():
         (27, 37, 7),
     ]
     assert not set(joined(blocks, "index").tolist()) & torn
+
+
+def test_bad_frames_with_good_ones_between_them_are_not_in_a_row():
+    torn = frozenset({*range(46, 50), *range(100, 104)})
+    driver = Bench(faults=Faults(torn_frames=torn)).run()
+    seen = joined(read_all(driver, 142, 50), "index")
+    assert seen.tolist() == sorted(set(range(150)) - torn)
 
 
 def test_samples_lost_before_the_first_are_counted():

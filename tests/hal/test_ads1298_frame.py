@@ -104,3 +104,9 @@ def test_wiring_is_the_reference_boards():
         Electrode.LL,
     ]
     assert (wiring.WCT1_VALUE, wiring.WCT2_VALUE) == (0x0B, 0xD4)
+
+
+def test_the_right_leg_is_driven_by_each_limb_electrode_once():
+    felt = [e.positive for n, e in enumerate(wiring.INPUTS) if wiring.RLD_SENSP_VALUE >> n & 1]
+    felt += [e.negative for n, e in enumerate(wiring.INPUTS) if wiring.RLD_SENSN_VALUE >> n & 1]
+    assert sorted(felt) == [Electrode.RA, Electrode.LA, Electrode.LL]

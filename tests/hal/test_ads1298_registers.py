@@ -88,6 +88,10 @@ def test_scale_depends_on_the_gain(gain, nv):
     assert reg.volts_per_count(gain) * 1e9 == pytest.approx(nv, abs=5e-4)
 
 
+def test_full_scale_is_the_reference_exactly():
+    assert reg.volts_per_count(6) * 6 * 0x7FFFFF == pytest.approx(2.4, rel=1e-9)
+
+
 def test_waits():
     assert reg.tclk_ns(reg.POWER_ON_TCLK) == 128_000_000
     assert reg.tclk_ns(reg.RESET_TCLK) == 8_790

@@ -124,6 +124,11 @@ def test_unmade_edges_are_numbered_when_the_next_comes(unmade):
     assert numbered([n * SAMPLE_NS for n in made], list(range(100))) == made
 
 
+def test_edges_unmade_at_several_times_add_up():
+    made = [*range(50), *range(52, 100), *range(103, 150)]
+    assert numbered([n * SAMPLE_NS for n in made], list(range(len(made)))) == made
+
+
 def test_the_line_does_not_count_what_it_does_not_make():
     bench = faulty((0.1, {"drdy_stops": 0.02}), (0.5, {"missed_edge": 3}))
     bench.run()

@@ -1,0 +1,1 @@
+"""Defects put into a copy of the product one at a time, to see whether the tests notice."""
