@@ -86,7 +86,8 @@ Data = Annotated[Path | None, typer.Option(help="Folder of development recording
 @app.command()
 def run(
     frontend: Annotated[
-        str | None, typer.Option(help="simulated, ads1298, ads1298-rpigpio, linux-iio, replay.")
+        str | None,
+        typer.Option(help="simulated, ads1298[-rpigpio], linux-iio, injected, replay."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Simulated patient; 'list' lists.")] = None,
     record: Annotated[Path | None, typer.Option(help="A recording as the patient.")] = None,

@@ -21,6 +21,7 @@ from tools.hil.page import page
 GOOD = Verdict("no samples lost", ("Q-01",), True, "0 lost")
 BAD = Verdict('rate 70 ± 2 & "more" <b>', ("P-05", "P-06"), False, "rate was 73.4 at 18 s", at_s=18)
 GAP = Verdict("call == AFIB", ("P-03",), False, "call was SR", known="flutter is not learnt")
+MADE = {"made": "2026-11-21 10:00:00+00:00", "sources": "abc1234"}
 MENDED = replace(GAP, ok=True)
 UV = np.zeros((5000, 12), np.int16)
 UV[2500:2520, 1] = 1000
@@ -88,11 +89,11 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_shows_more_of_what_failed() -> None:
-    text = page([outcome(GOOD), outcome(GOOD, BAD, name="bad")])
+    text = page([outcome(GOOD), outcome(GOOD, BAD, name="bad")], MADE)
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
-    assert "2 scenarios, 1 failed" in text
+    assert "2 scenarios, 1 failed, 0 known gaps" in text
     assert "V3 &lt;falls&gt; off." in text
     assert "rate 70 ± 2 &amp; &quot;more&quot; &lt;b&gt;" in text
     assert "http" not in text.replace("http://www.w3.org", "")  # nothing comes from elsewhere
@@ -109,7 +110,7 @@ def test_what_was_not_run_is_neither_passed_nor_failed() -> None:
     suite = ElementTree.fromstring(junit([out]))[0]
     counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
     assert counts == ["1", "0", "0", "1"]
-    text = page([out, outcome(GOOD)])
+    text = page([out, outcome(GOOD)], MADE)
     assert "2 scenarios, 0 failed" in text
     assert "not run" in text
     assert runner.readable(out).endswith("not run: serial: nobody is there to do it")
@@ -119,7 +120,9 @@ def test_what_was_not_run_is_neither_passed_nor_failed() -> None:
 
 
 def test_a_scenario_with_a_known_gap_says_so() -> None:
-    text = page([outcome(GOOD, GAP)])
+    text = page([outcome(GOOD, GAP)], MADE)
+    assert "1 scenarios, 0 failed, 1 known gaps" in text
+    assert "<td>sources</td><td>abc1234</td>" in text
     assert "passed, known gaps" in text
     assert "call was SR (known: flutter is not learnt)" in text
 

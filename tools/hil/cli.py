@@ -35,7 +35,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run scenarios; exit code 1 when one fails."""
-    from tools.hil import runner
+    from tools.hil import requirements, runner
     from tools.hil.scenario import ScenarioError, load_all
 
     if target and not (target.startswith(runner.SERIAL) and target != runner.SERIAL):
@@ -44,9 +44,10 @@ def run(
         )
     try:
         loaded = load_all(scenarios)
+        requirements.refuse_unknown(loaded)
         for report in filter(None, (junit, html)):
             report.open("a").close()  # before minutes of work
-    except ScenarioError as error:
+    except (requirements.RequirementError, ScenarioError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(USAGE) from None
     except OSError as error:
@@ -72,8 +73,11 @@ def run(
     if html is not None:
         from tools.hil.page import page
 
-        html.write_text(page(outcomes), encoding="utf-8")
-    raise typer.Exit(OK if all(outcome.ok for outcome in outcomes) else FAILED)
+        html.write_text(page(outcomes, runner.made_by()), encoding="utf-8")
+    nothing = all(outcome.skipped for outcome in outcomes)
+    if nothing:
+        print("nothing was run", file=sys.stderr)
+    raise typer.Exit(FAILED if nothing or not all(outcome.ok for outcome in outcomes) else OK)
 
 
 @app.command()

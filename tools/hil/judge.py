@@ -220,6 +220,8 @@ class _Within(_Watch):
 
     def verdict(self, account: Mapping[str, int | float]) -> tuple[bool, str]:
         if self._held_s is not None:
+            if self._held_s <= self.sentence.start_s:  # carried over from before
+                return True, f"{self._last}, and before"
             spare = self.sentence.end_s - self._held_s
             return True, f"{self._last}, {spare:.1f} s to spare"
         return False, f"{self._last}, the last look" if self._looks else self._silence

@@ -63,7 +63,10 @@ def _case(suite: ElementTree.Element, where: str, verdict: Verdict) -> None:
     match verdict.status:
         case Status.FAILED:
             said = f"holds after all: {verdict.known}" if verdict.known else verdict.evidence
-            ElementTree.SubElement(case, "failure", message=_text(said))
+            failure = ElementTree.SubElement(
+                case, "failure", message=_text(said), type="expectation"
+            )
+            failure.text = _text(f"{verdict.sentence}\n{said}")
         case Status.KNOWN:
             ElementTree.SubElement(
                 case, "skipped", message=_text(f"{verdict.known}; {verdict.evidence}")

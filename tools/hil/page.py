@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.archive import sha256
 from hal.frontend import SAMPLE_RATE_HZ
 from tools.hil.ecg_svg import GRID, strip
 from tools.hil.outcome import Moment, Outcome, Status
@@ -26,19 +28,23 @@ text-align:left;vertical-align:top;font-size:90%}th{background:#eee}
 details{border-top:1px solid #ccc;padding:.3em 0}summary{cursor:pointer}
 figure{margin:.6em 0}figcaption{font-size:90%;color:#555}code{word-break:break-all;font-size:85%}
 svg{max-width:100%;height:auto}img{image-rendering:pixelated;width:512px;max-width:100%}
-.sign td{height:2.2em;min-width:14em}@media print{details:not([open]){display:none}}
+td:first-child{white-space:nowrap}.sign td{height:2.2em;min-width:14em}
 """
 
 
-def page(outcomes: Sequence[Outcome]) -> str:
-    """The page's text; it holds everything it shows."""
+def page(outcomes: Sequence[Outcome], made: Mapping[str, str]) -> str:
+    """The page's text; it holds everything it shows.
+
+    made : when, by what and from which sources, as ``runner.made_by`` tells
+    """
     bad = sum(not outcome.ok for outcome in outcomes)
-    title = f"Lead12: {len(outcomes)} scenarios, {bad} failed"
+    gaps = sum(v.status is Status.KNOWN for outcome in outcomes for v in outcome.verdicts)
+    title = f"Lead12: {len(outcomes)} scenarios, {bad} failed, {gaps} known gaps"
     parts = [
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>',
         f"<style>{_STYLE}</style>{GRID}",
         f"<h1>{title}</h1>",
-        *_about(outcomes),
+        *_about(outcomes, made),
         *_requirements(outcomes),
         "<h2>Scenarios</h2>",
         *(part for outcome in outcomes for part in _scenario(outcome)),
@@ -48,7 +54,7 @@ def page(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(parts)
 
 
-def _about(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _about(outcomes: Sequence[Outcome], made: Mapping[str, str]) -> Iterator[str]:
     """What was run: the device says it itself."""
     hellos = [m for outcome in outcomes for m in outcome.messages if m["type"] == "hello"]
     facts = {
@@ -59,7 +65,7 @@ def _about(outcomes: Sequence[Outcome]) -> Iterator[str]:
         "signal": {f"{sum(outcome.seconds for outcome in outcomes):.0f} s"},
     }
     rows = ((what, ", ".join(sorted(values)) or "never said") for what, values in facts.items())
-    yield _table(("", ""), rows)
+    yield _table(("", ""), (*made.items(), *rows))
     yield "<p>Not a medical device. The tests of one product by its makers, not a certificate.</p>"
 
 
@@ -106,7 +112,9 @@ def _scenario(outcome: Outcome) -> Iterator[str]:
     )
     yield _table(("expected", "shows", "", "seen"), rows)
     account = ", ".join(f"{name} {value:g}" for name, value in outcome.account.items())
-    yield f"<p>{escape(outcome.file)}; {outcome.seconds:g} s; {escape(account)}"
+    source = Path(outcome.file)
+    sha = f" (SHA-256 {sha256(source.read_bytes())[:16]})" if source.is_file() else ""
+    yield f"<p>{escape(outcome.file)}{sha}; {outcome.seconds:g} s; {escape(account)}"
     yield f"<br>digest <code>{outcome.digest}</code></p>" if outcome.digest else "</p>"
     shown = outcome.moments if not outcome.ok else outcome.moments[-SHOWN_MOMENTS:]
     for moment in shown:
@@ -143,7 +151,7 @@ def _sign() -> Iterator[str]:
     yield f'<table class="sign">{rows}</table>'
 
 
-def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+def _table(head: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
     classes: Mapping[str, str] = {word: status for status, word in _WORDS.items()}
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "\n".join(

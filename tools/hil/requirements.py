@@ -84,6 +84,24 @@ def check(root: Path = ROOT, *, update_docs: bool = False) -> Trace:
     return found
 
 
+def refuse_unknown(scenarios: Iterable[Scenario], root: Path = ROOT) -> None:
+    """Raises RequirementError for a scenario that shows what is not on the page.
+
+    Where there is no page (a wheel has no docs), every number will do.
+    """
+    if not (root / PAGE).is_file():
+        return
+    known = read_page((root / PAGE).read_text())
+    for scenario in scenarios:
+        for expectation in scenario.expect:
+            for name in expectation.shows:
+                if name not in known:
+                    raise RequirementError(
+                        f"{scenario.path}: shows {name}, which is not in {PAGE}; take one of its "
+                        "ids, or add a row"
+                    )
+
+
 def read_page(text: str) -> dict[str, Requirement]:
     """The requirements of the page. Raises RequirementError."""
     found: dict[str, Requirement] = {}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import platform
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tools.hil.outcome import Outcome, Status
@@ -144,6 +149,21 @@ def as_json(outcome: Outcome) -> str:
         "log": list(outcome.log),
     }
     return json.dumps(body)
+
+
+def made_by() -> dict[str, str]:
+    """When, by what and from which sources a run was made, for its page."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "not a checkout"
+    return {
+        "made": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
+        "command": " ".join(["lead12", *sys.argv[1:]]),
+        "sources": commit,
+        "on": f"Python {platform.python_version()}, {platform.platform()}",
+    }
 
 
 def summary(outcomes: Sequence[Outcome], took_s: float) -> str:
