@@ -134,7 +134,7 @@ def vcd(file: Path, out: Path, *, begin_s: float = 0.0, seconds: float | None = 
     reader = CaptureReader(file)
     with out.open("w", encoding="ascii") as dump:
         changes = write_vcd(reader, dump, begin_s=begin_s, seconds=seconds)
-    if not changes:
+    if not changes and not reader.damage:
         _say(f"nothing passes from {begin_s:g} s on in {file}; take an earlier --from")
         return FAILED
     print(f"{out}: {changes} changes of eight wires")
