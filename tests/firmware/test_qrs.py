@@ -69,6 +69,13 @@ def test_wide_ventricular_beats_among_narrow_ones() -> None:
     assert_found(detect(mv), beats, within=20)
 
 
+@pytest.mark.parametrize("scale", [0.3, 0.45])
+def test_small_beats_of_bigeminy_are_not_taken_for_noise(scale: float) -> None:
+    beats = beats_at(bpm=120, seconds=20)
+    small = ecg_mv(beats[1::2], 20, qrs_scale=scale, t_mv=0.1)
+    assert_found(detect(ecg_mv(beats[::2], 20) + small), beats)
+
+
 def test_tall_t_waves_are_not_beats() -> None:
     """IEC 60601-2-27: T of 1.2 mV and 180 ms, QT 350 ms, behind a QRS of 1 mV and 100 ms."""
     beats = beats_at(bpm=80, seconds=15)

@@ -263,6 +263,15 @@ def test_torn_frames_are_dropped_and_counted():
     assert not set(joined(blocks, "index").tolist()) & torn
 
 
+def test_a_new_start_begins_at_sample_0_again():
+    driver = Bench().run()
+    read_all(driver, 100)
+    driver.stop()
+    driver.start()
+    block = driver.read(10, 0.1)
+    assert (block.first_index, block.lost_before) == (0, 0)
+
+
 def test_bad_frames_with_good_ones_between_them_are_not_in_a_row():
     torn = frozenset({*range(46, 50), *range(100, 104)})
     driver = Bench(faults=Faults(torn_frames=torn)).run()

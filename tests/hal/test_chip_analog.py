@@ -162,6 +162,15 @@ def test_settings_of_a_channel(changed, expected):
     assert lead_i.mean() == pytest.approx(expected, abs=10)
 
 
+def test_the_terminal_is_the_mean_of_the_amplifiers_that_are_on():
+    bench = Bench(BenchPatient({E.RA: 1e-3, E.LA: 2e-3, E.LL: 6e-3}))
+    bench.driver.configure(FrontendConfig())
+    bench.driver.apply({"WCT1": 0x00})  # without RA's
+    bench.driver.start()
+    v2 = joined(read_all(bench.driver, 100), "counts")[:, 3] * COUNT_V
+    assert v2.mean() == pytest.approx(-4e-3, abs=1e-6)
+
+
 @pytest.mark.parametrize(("config2", "half"), [(0x10, 256), (0x11, 128)])
 def test_square_has_the_declared_frequency(config2, half):
     bench = Bench()

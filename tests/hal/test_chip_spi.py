@@ -209,6 +209,16 @@ def test_a_frame_is_given_once_and_zeros_follow(wire):
     assert wire.spi.transfer(bytes(27)) == bytes(27)
 
 
+def test_rdatac_begins_with_the_conversion_that_follows_it(wire):
+    wire.convert_at_500()
+    wire.to_edge(4)
+    wire.send(SDATAC)
+    wire.send(RDATAC)
+    assert wire.send(bytes(27)) == bytes(27)
+    wire.to_edge(5)
+    assert wire.send(bytes(27)) == wire.chip.frames(5, 1).tobytes()
+
+
 def test_a_read_that_lasts_into_the_next_edge_is_torn():
     wire = Wire(BenchPatient({Electrode.RA: 0.1}))
     wire.convert_at_500()
