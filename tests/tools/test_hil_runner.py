@@ -78,7 +78,7 @@ def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> 
     assert " passed " in first
     assert first.endswith(" x real time")
     assert last.startswith("1 scenarios, 1 passed, 0 failed; 2 s of signal in ")
-    xml, page = tmp_path / "hil.xml", tmp_path / "hil.html"
+    xml, page = tmp_path / "out" / "hil.xml", tmp_path / "hil.html"
     done = lead12(good, bad, "--json", "--junit", str(xml), "--html", str(page))
     assert "<testsuite" in xml.read_text(encoding="utf-8")
     assert "always: rate 5 ± 1" in page.read_text(encoding="utf-8")
@@ -92,9 +92,10 @@ def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> 
 def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     good = str(scenario(seconds=1).path)
     assert lead12(good, "--target", "usb").exit_code == 2
-    nowhere = lead12(good, "--junit", str(tmp_path / "no" / "hil.xml"))
+    (tmp_path / "file").touch()
+    nowhere = lead12(good, "--junit", str(tmp_path / "file" / "hil.xml"))
     assert nowhere.exit_code == 2
-    assert "hil.xml: cannot be written (No such file or directory)" in nowhere.stderr
+    assert "file: cannot be written (File exists)" in nowhere.stderr
     assert nowhere.stdout == ""  # told before anything was run
     absent = lead12(str(tmp_path / "absent.yaml"))
     assert absent.exit_code == 2

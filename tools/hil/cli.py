@@ -46,7 +46,8 @@ def run(
         loaded = load_all(scenarios)
         requirements.refuse_unknown(loaded)
         for report in filter(None, (junit, html)):
-            report.open("a").close()  # before minutes of work
+            report.parent.mkdir(parents=True, exist_ok=True)  # before minutes of work
+            report.open("a").close()
     except (requirements.RequirementError, ScenarioError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(USAGE) from None
