@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from device.bundles import Model, load_model
 from device.config import Config, ConfigError
+from device.controls import Action, Button, Page
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
@@ -27,8 +28,11 @@ from device.link.inject import Injection
 from device.link.link import Link
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import VERSION
+from device.records.interface import Recorder, Why
+from firmware.alarms import AlarmEvent, Alarms, AlarmState
 from firmware.call import READABLE
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
+from firmware.findings import Priority
 from firmware.pipeline import Pipeline
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
@@ -45,6 +49,7 @@ class Instrument:
     port : an open port for the link instead of the configured one
     opener : opens the configured port, when that is lost
     flasher, injection : what ``model`` and ``inject`` commands of the host act on
+    recorder : keeps samples and events on disk; None: nobody does
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
     """
@@ -59,10 +64,13 @@ class Instrument:
         opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
         injection: Injection | None = None,
+        recorder: Recorder | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._log = log
+        self._recorder = recorder
+        self.alarms = Alarms()
         self.config = config
         self.info: FrontendInfo | None = None
         self._history = history
@@ -168,8 +176,13 @@ class Instrument:
             return
         if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
             self.fault("analysis", "")
+        if self._recorder is not None:
+            self._recorder.block(block)
         for event in events:
             self._tell_screen(event)
+            self._tell_alarms(self.alarms.push(event))
+            if self._recorder is not None:
+                self._recorder.event(event)
             match event:
                 case Call():
                     self.judged += bool(event.model) and event.refusal in READABLE
@@ -178,6 +191,48 @@ class Instrument:
                     self.link.send("event", messages.electrode_event(event))
                 case Gap():
                     self.link.send("event", messages.gap_event(event))
+
+    def _tell_alarms(self, changes: Iterable[AlarmEvent]) -> None:
+        """Screen, host and record hear of alarms that began, latched or ended."""
+        for change in changes:
+            alarm = change.alarm
+            if alarm.state is AlarmState.ON and alarm.priority is Priority.HIGH:
+                self.screen.controls.show(Page.LIVE, self.index)
+            self.link.send("event", messages.alarm_event(change))
+            if self._recorder is not None:
+                self._recorder.event(change)
+        self.screen.alarms, self.screen.audio = self.alarms.active, self.alarms.audio
+        self.screen.audio_left_s = self.alarms.left_s(self.index)
+
+    # -- what the buttons, or the host in their place, ask for
+
+    def press(self, button: Button, *, held: bool) -> None:
+        """One press of a button has ended."""
+        controls = self.screen.controls
+        sounding = self.alarms.sounding is not None
+        match controls.press(button, held=held, index=self.index, sounding=sounding):
+            case Action.SNAPSHOT:
+                self.record(Why.BUTTON)
+            case Action.SILENCE:
+                self.silence()
+            case Action.PAUSE:
+                self.pause()
+            case Action.LEAD | Action.CHANGE | Action.NONE:
+                pass
+
+    def silence(self) -> None:
+        """Acknowledge the alarms."""
+        self._tell_alarms(self.alarms.silence(self.index))
+
+    def pause(self) -> None:
+        """Pause the alarm sound, or end the pause."""
+        self.alarms.pause(self.index)
+        self._tell_alarms(())
+
+    def record(self, why: Why) -> None:
+        """Keep the last seconds as a record of their own."""
+        if self._recorder is not None:
+            self._recorder.snapshot(why, self.index)
 
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:

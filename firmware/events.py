@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.findings import Finding, Priority
+from firmware.measurements import Measurements
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -156,4 +157,4 @@ class Call:
         return " + ".join(said)
 
 
-Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Call
+Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Measurements | Call

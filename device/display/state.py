@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from device.controls import Controls
 from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, TraceColumns
 from device.display.words import (
     ELECTRODES,
@@ -15,6 +17,7 @@ from device.display.words import (
     confidence,
     percent,
 )
+from firmware.alarms import Alarm, Audio
 from firmware.events import (
     Beat,
     Call,
@@ -28,7 +31,9 @@ from firmware.events import (
     Refusal,
     Trace,
 )
+from firmware.explain import Explanation
 from firmware.findings import Priority
+from firmware.measurements import Measurements
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
 STALE = 5 * SAMPLE_RATE_HZ  # a rate or call this old says nothing of now
@@ -69,7 +74,24 @@ class ScreenState:
     profile : filter profile as shown ("MONITOR", "DIAG")
     message : (title, text) of the start-up, self-test or fault screen; None = show the patient
     notes : kind -> text of what is not well with the instrument ("serial" -> "serial lost")
+    controls : which page is shown
+    alarms : gravest first; audio, audio_left_s : what is heard of them, and how long a pause lasts
+    why : what carried the newest call that was explained, and the index behind its window
+    settings : (name, value) of those the buttons can change; health : part -> "ok" or a sentence
+    night : dim, dark on the panel
+    tr : from English words to those of the screen's language
     """
+
+    controls: Controls = field(default_factory=Controls)
+    alarms: tuple[Alarm, ...] = ()
+    audio: Audio = Audio.QUIET
+    audio_left_s: int = 0
+    measurements: Measurements | None = None
+    why: tuple[Explanation, int] | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    health: Mapping[str, str] = field(default_factory=dict)
+    night: bool = False
+    tr: Callable[[str], str] = str
 
     model: str = ""
     on_trial: bool = False
@@ -130,12 +152,16 @@ class ScreenState:
             case Rate():
                 self._advance(event.index)
                 self._rate = event
+            case Measurements():
+                self._advance(event.index)
+                self.measurements = event
             case Call():
                 self._advance(event.index)
                 self._call = event
 
     def _advance(self, index: int) -> None:
         self.index = max(self.index, index)
+        self.controls.pass_time(self.index)
         oldest = self.index - WIDEST * SAMPLES_PER_COLUMN
         while self.beats and self.beats[0] < oldest:
             self.beats.popleft()

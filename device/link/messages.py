@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from device.bundles import Model
+from firmware.alarms import AlarmEvent
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 
@@ -59,6 +60,22 @@ def electrode_event(change: ElectrodeChange) -> dict[str, Any]:
 def gap_event(gap: Gap) -> dict[str, Any]:
     """``event``: samples are missing before ``index``."""
     return {"event": "gap", "index": gap.index, "lost": gap.lost}
+
+
+def alarm_event(change: AlarmEvent) -> dict[str, Any]:
+    """``event``: an alarm began, latched or ended."""
+    alarm = change.alarm
+    return {
+        "event": "alarm",
+        "index": change.index,
+        "code": alarm.code,
+        "text": alarm.text,
+        "act": alarm.act,
+        "priority": alarm.priority,
+        "technical": alarm.technical,
+        "state": alarm.state,
+        "since": alarm.since,
+    }
 
 
 def fault_event(index: int, part: str, text: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Samples and calls on disk."""

@@ -1,0 +1,40 @@
+"""What keeps records, as the instrument sees it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from firmware.alarms import AlarmEvent
+from firmware.events import Event
+from hal.frontend import FrameBlock
+
+
+class Why(StrEnum):
+    """What a snapshot was taken for."""
+
+    BUTTON = "button"
+    ALARM = "alarm"
+    CALL = "call"  # the call has changed
+    COMMAND = "command"
+
+
+class Recorder(Protocol):
+    """Keeps samples and events on disk; never waits for it and never raises."""
+
+    @property
+    def failure(self) -> str:
+        """What is wrong with the storage, in one sentence; "" while all is kept."""
+        ...
+
+    def block(self, block: FrameBlock) -> None:
+        """The next samples; what is on disk already is left out."""
+        ...
+
+    def event(self, event: Event | AlarmEvent) -> None:
+        """Beats, calls, electrodes and alarms become annotations."""
+        ...
+
+    def snapshot(self, why: Why, index: int) -> None:
+        """Keep the seconds around sample ``index`` as a record of its own."""
+        ...
