@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +25,13 @@ class Canvas:
         self.width, self.height = width, height
         self.dim = DIM if grey else FULL
         self.pixels: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
+
+    def above(self, rows: int) -> Canvas:
+        """The canvas without its last ``rows``; what is drawn there is drawn here."""
+        part = copy(self)
+        part.height -= rows
+        part.pixels = self.pixels[: part.height]
+        return part
 
     def fill(self, x: int, y: int, width: int, height: int, level: int = FULL) -> None:
         """A filled rectangle; what lies outside the canvas is left out."""

@@ -160,6 +160,18 @@ def _draw_progress(canvas: Canvas, x: int, y: int, width: int, part: float, leve
     canvas.fill(x + 2, y + 2, round((width - 4) * part), 2, level)
 
 
+def draw_foot(canvas: Canvas, state: ScreenState, line: Line, top: int) -> None:
+    """``line`` in one row, on any width: what is wrong while another page is shown."""
+    level = _begin_call(canvas, state, line, top)
+    room = canvas.width - 4
+    face, head = fit(line.head, room, (BOLD, TEXT))
+    if head != line.head and line.short:
+        face, head = fit(line.short, room, (BOLD, TEXT))
+    x = canvas.text(2, top + 1 + BOLD.ascent - face.ascent, head, face, level) + 6
+    if face.width(head) < room // 2:
+        canvas.text_in(x, top + 4, canvas.width - 2 - x, line.tail, (TEXT, TINY), level)
+
+
 def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     line = state.line
     level = _begin_call(canvas, state, line, top)

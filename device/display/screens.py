@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
@@ -9,8 +10,11 @@ from PIL import Image
 from device.display.canvas import Canvas
 from device.display.connect import draw_connect
 from device.display.faces import BOLD, TEXT, wrap
-from device.display.live import draw_live
+from device.display.live import draw_foot, draw_live
+from device.display.pages import PAGES
 from device.display.state import ScreenState
+
+FOOT = 12  # rows of a page that belong to an alarm while there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,28 @@ def render(state: ScreenState, size: tuple[int, int], *, grey: bool = True) -> F
     Widths from 128 and heights from 64 are served; every pixel is 0 or 255 unless ``grey``.
     """
     canvas = Canvas(*size, grey=grey)
-    if state.message is not None:
+    page = PAGES.get(state.controls.page)
+    if page is not None:
+        _draw_page(canvas, state, page)
+    elif state.message is not None:
         _draw_message(canvas, *state.message)
     elif state.connecting:
         draw_connect(canvas, state)
     else:
         draw_live(canvas, state)
     return Frame(canvas.image(), state.index, state.status_line)
+
+
+def _draw_page(
+    canvas: Canvas, state: ScreenState, page: Callable[[Canvas, ScreenState], None]
+) -> None:
+    """``page``, above a row for what is wrong meanwhile."""
+    line = state.foot
+    if line is None:
+        page(canvas, state)
+    else:
+        page(canvas.above(FOOT), state)
+        draw_foot(canvas, state, line, canvas.height - FOOT)
 
 
 def _draw_message(canvas: Canvas, title: str, text: str) -> None:

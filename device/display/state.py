@@ -298,6 +298,14 @@ class ScreenState:
         return Line(f"ANALYSING {seconds} s", f"of {WINDOW_S} s", progress=progress)
 
     @property
+    def foot(self) -> Line | None:
+        """The row below a page: an alarm, electrodes that are off or a fault; None when well."""
+        if self.message is not None:
+            return Line(*self.message, alarm=1)
+        line = self._electrode_line() if self.electrodes_off else self.line
+        return line if line.alarm else None
+
+    @property
     def status_line(self) -> str:
         """The screen in one line of plain text, for a log or a pipe."""
         if self.message is not None:
