@@ -8,27 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from device.bundles import load_network
 from device.display.words import MARKS
 from firmware.call import decide_recording
 from firmware.events import Call
 from firmware.network import Network
-from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
-from firmware.profiles import PROFILES
-from hal.clock import VirtualClock
-from hal.errors import FrontendError, HalError, Reason
-from hal.frontend import SAMPLE_RATE_HZ, Frontend, FrontendConfig, electrodes_in
-from hal.patient.recording import RecordedPatient, Recording, read_recording
-from hal.simulated import simulated_frontend
+from hal.errors import HalError
+from hal.frontend import electrodes_in
+from hal.patient.recording import Recording, read_recording
+from tools.chain import hear
 from tools.explained import Question, explained
 
-READ_FRAMES = 5000
 TOLD_LEADS = 3  # of an explanation, in the line for people
-_DELAY = PROFILES["model"].delay_samples
-_MARGIN = 5  # samples: lengths are rounded to the chip's and the analog grid
 
 
 def classify(
@@ -71,22 +62,12 @@ def classify_recording(
 ) -> dict[str, Any]:
     """One recording as the patient of a simulated chip; the JSON object of the contract.
 
-    The record mirrored about its start settles the filters before it, and its length makes a
-    window end on the record's last sample although the network's filter is late. A record of
-    less than 10 s is filled up with its mirror image for the scores, and never called.
+    A record of less than 10 s is filled up for the scores, and never called.
     """
-    samples = int(recording.duration_s * SAMPLE_RATE_HZ)
-    missing = max(0, WINDOW - samples)
-    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + _DELAY) % CALL_EVERY
-    patient = RecordedPatient(
-        recording,
-        lead_in_s=lead_in / SAMPLE_RATE_HZ,
-        tail_s=(_DELAY + _MARGIN) / SAMPLE_RATE_HZ,
-    )
-    frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
-    windows, tensor = _calls(frontend, network, first=lead_in - missing + WINDOW + _DELAY)
+    heard = hear(recording, network)
+    windows = [event for event in heard.events if isinstance(event, Call)]
     call = decide_recording(windows, network.rule if network else None)
-    short = missing > 0
+    short = heard.missing > 0
     said: dict[str, Any] = {
         "model": call.model,
         "call": None if short else call.label,
@@ -117,31 +98,9 @@ def classify_recording(
     if why is not None:
         shown = replace(call, label=said["call"])
         said["explanation"] = explained(
-            why, recording.name, shown, network, tensor, recording.duration_s
+            why, recording.name, shown, network, heard.tensor, recording.duration_s
         )
     return said
-
-
-def _calls(
-    frontend: Frontend, network: Network | None, first: int
-) -> tuple[list[Call], NDArray[np.int8] | None]:
-    """The calls, and what the network saw for the last of them."""
-    frontend.open()
-    # Nobody is there to lose the right leg: the look at it would only cut the reads short.
-    info = frontend.configure(FrontendConfig(rl_check_every=0))
-    pipeline = Pipeline(info.nv_per_count, profile=None, network=network, first_call=first)
-    frontend.start()
-    calls: list[Call] = []
-    try:
-        while True:
-            block = frontend.read(READ_FRAMES, timeout_s=1.0)
-            calls += [event for event in pipeline.push(block) if isinstance(event, Call)]
-    except FrontendError as error:
-        if error.reason is not Reason.END_OF_SIGNAL:
-            raise
-    finally:
-        frontend.close()
-    return calls, pipeline.tensor
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -17,7 +17,8 @@ from hal.frontend import SAMPLE_RATE_HZ, FrontendConfig
 from hal.patient.presets import preset
 from hal.patient.record import Recording
 from hal.simulated import simulated_frontend
-from tools.classify import READ_FRAMES, classify_recording
+from tools.chain import READ_FRAMES
+from tools.classify import classify_recording
 
 Progress = Callable[[str, int, int], None]
 Result = dict[str, Any]

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.events import Call
-from firmware.explain import Explanation
+from device.bundles import load_network
+from device.instrument import firmware_version
+from firmware.call import decide_recording
+from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal, Trace
+from firmware.explain import Explanation, explain
+from firmware.leads import leads_lost
 from firmware.measurements import Measurements
+from firmware.network import Network
+from firmware.pipeline import WINDOW
+from hal.frontend import SAMPLE_RATE_HZ
+from hal.patient.recording import Recording, read_recording
+from tools.chain import Heard, hear
+
+PROFILE = "diagnostic"
+OWN = "lead12:"  # begins the header comment of records that the monitor wrote; their time is UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +39,21 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Ten seconds of a recording (less if it is shorter), and what is said of them.
+    """The last ten seconds of a recording (less if it is shorter), and what is said of them.
 
+    began : time of the first row; without a zone where the recording does not tell it, None where
+        it tells no time and date
     uv : int32 [n, 12] microvolts at 500 Hz in the order of ``firmware.events.LEADS``, diagnostic
         band (0.05-150 Hz, notch at ``mains_hz``)
-    valid : bool [12], False where the lead cannot be read
-    began : time of the first row, with its zone; None where the recording does not say
-    beats : rows of the R peaks; explanation : None where nothing was called
-    call : as ``lead12 classify`` makes it; device : "Lead12 0.3.0"
+    valid : bool [12], False where the lead cannot be read: an electrode of it was off, or railed
+    beats : rows of the R peaks
+    call : as ``lead12 classify`` makes it, of the whole recording; refused as STARTING with the
+        text "TOO SHORT" below ten seconds
+    last : the call on these seconds alone; the same as ``call`` where they are the recording
+    measurements : None below ten seconds, and where nothing was measured
+    explanation : of ``last``'s label; None where nothing was called
+    seconds : length of the whole recording
+    device : "Lead12 0.3.0"
     """
 
     name: str
@@ -44,7 +64,105 @@ class Study:
     mains_hz: int | None
     beats: tuple[int, ...]
     call: Call
+    last: Call
     measurements: Measurements | None
     explanation: Explanation | None
     patient: Patient
+    seconds: float
     device: str
+
+
+def read_study(
+    path: str | Path,
+    *,
+    model: str = "",
+    mains_hz: int | None = 50,
+    patient: Patient = Patient(),
+) -> Study:
+    """Put a WFDB or CSV recording through the device chain.
+
+    model : path of a bundle, "" for the embedded one, "none" for no network
+    mains_hz : 50, 60, or None for no notch
+
+    Raises RecordingError for a file that cannot be read, BundleError for a model that cannot.
+    """
+    return study(Path(path), read_recording(path), load_network(model), mains_hz, patient)
+
+
+def study(
+    file: Path,
+    recording: Recording,
+    network: Network | None,
+    mains_hz: int | None,
+    patient: Patient,
+) -> Study:
+    """``read_study`` of what has been read."""
+    heard = hear(recording, network, profile=PROFILE, mains_hz=mains_hz)
+    rows = min(heard.samples, WINDOW)
+    start = heard.first + heard.samples - rows
+    calls = [event for event in heard.events if isinstance(event, Call)]
+    short = heard.missing > 0
+    call = decide_recording(calls, network.rule if network else None)
+    call, last = (_too_short(c) if short else c for c in (call, calls[-1]))
+    explanation = None
+    if last.label and network is not None and heard.tensor is not None:
+        explanation = explain(network, heard.tensor, network.rule.group, last.label)
+    measured = [event for event in heard.events if isinstance(event, Measurements)]
+    began = recording.began
+    if began is not None:
+        began += timedelta(seconds=(heard.samples - rows) / SAMPLE_RATE_HZ)
+        began = began.replace(tzinfo=UTC) if _own(recording.comments) else began
+    railed = [last.faults.get(lead) is LeadFault.RAILED for lead in LEADS]
+    beats = (event.index - start for event in heard.events if isinstance(event, Beat))
+    return Study(
+        name=recording.name,
+        file=file,
+        began=began,
+        uv=_trace(heard, start, rows),
+        valid=~(leads_lost(_electrodes_off(heard, start, start + rows)) | np.array(railed)),
+        mains_hz=mains_hz,
+        beats=tuple(row for row in beats if 0 <= row < rows),
+        call=call,
+        last=last,
+        measurements=measured[-1] if measured and not short else None,
+        explanation=explanation,
+        patient=patient,
+        seconds=recording.duration_s,
+        device=f"Lead12 {firmware_version()}",
+    )
+
+
+def _too_short(call: Call) -> Call:
+    """Half of the window was mirrored: its scores are no evidence."""
+    return replace(
+        call,
+        label=None,
+        text="TOO SHORT",
+        probability=None,
+        refusal=Refusal.STARTING,
+        act="record ten seconds",
+        findings=(),
+    )
+
+
+def _trace(heard: Heard, start: int, rows: int) -> NDArray[np.int32]:
+    """Rows ``start`` to ``start + rows`` of the traces."""
+    traces = [event for event in heard.events if isinstance(event, Trace)]
+    skipped = start - traces[0].first_index
+    uv = np.concatenate([trace.uv for trace in traces])
+    return np.ascontiguousarray(uv[skipped : skipped + rows])
+
+
+def _electrodes_off(heard: Heard, start: int, stop: int) -> int:
+    """Electrodes off at any time between two sample indices, as bits."""
+    before, within = 0, 0
+    for event in heard.events:
+        if isinstance(event, ElectrodeChange) and event.index <= start:
+            before = event.off
+        elif isinstance(event, ElectrodeChange) and event.index < stop:
+            within |= event.off
+    return before | within
+
+
+def _own(comments: Sequence[str]) -> bool:
+    return any(comment.startswith(OWN) for comment in comments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class Recording:
     labels : diagnoses as the source writes them (SNOMED-CT codes, SCP statements, words)
     comments : the source's comment lines
     notes : what is odd about it but no reason to refuse
+    began : date and time of the first sample as the source writes them, None where it does not
     """
 
     name: str
@@ -49,6 +51,7 @@ class Recording:
     labels: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    began: datetime | None = None
 
     @property
     def duration_s(self) -> float:
@@ -64,6 +67,7 @@ class Recording:
         *,
         labels: tuple[str, ...] = (),
         comments: tuple[str, ...] = (),
+        began: datetime | None = None,
     ) -> Recording:
         """Check ``leads`` (any order and case, [n] millivolts each) and keep the independent ones.
 
@@ -94,7 +98,8 @@ class Recording:
         _check_samples(name, rate_hz, mv)
         for lead, values in by_name.items():
             _check_finite(name, rate_hz, lead, values)
-        return cls(name, float(rate_hz), mv, labels, comments, _einthoven_notes(by_name))
+        notes = _einthoven_notes(by_name)
+        return cls(name, float(rate_hz), mv, labels, comments, notes, began)
 
 
 def lead_name(text: str) -> str | None:

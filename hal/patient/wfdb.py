@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -22,8 +23,9 @@ _BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 212: 12}  # per sample
 _MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
 _RECORD = re.compile(
     r"(?P<name>[^\s/]+)(?P<segments>/\d+)?\s+(?P<signals>\d+)"
-    r"(?:\s+(?P<rate>[-+.\deE]+)(?:/\S*)?(?:\s+(?P<samples>\d+).*)?)?$"
+    r"(?:\s+(?P<rate>[-+.\deE]+)(?:/\S*)?(?:\s+(?P<samples>\d+)(?P<began>.*))?)?$"
 )
+_BEGAN = re.compile(r"(\d+):(\d+):(\d+)(?:\.(\d+))?\s+(\d+)/(\d+)/(\d+)$")
 _SIGNAL = re.compile(
     r"(?P<file>\S+)\s+(?P<format>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
     r"(?:\s+(?P<gain>[-+.\deE]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?"
@@ -49,13 +51,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A parsed ``.hea`` file; ``samples`` is 0 where the header leaves it open."""
+    """A parsed ``.hea`` file; ``samples`` is 0 where the header leaves it open.
+
+    began : base time and date, without a zone as headers are; None unless both are there
+    """
 
     name: str
     rate_hz: float
     samples: int
     signals: tuple[Signal, ...]
     comments: tuple[str, ...]
+    began: datetime | None = None
 
 
 def read_wfdb(header_path: Path) -> Recording:
@@ -84,7 +90,12 @@ def read_wfdb(header_path: Path) -> Recording:
         for label in re.split(r"[|,]", match[1])
     ]
     return Recording.from_leads(
-        header.name, header.rate_hz, leads, labels=tuple(labels), comments=header.comments
+        header.name,
+        header.rate_hz,
+        leads,
+        labels=tuple(labels),
+        comments=header.comments,
+        began=header.began,
     )
 
 
@@ -111,7 +122,20 @@ def parse_header(path: Path) -> Header:
         samples=int(match["samples"] or 0),
         signals=tuple(_parse_signal(path, line) for line in lines[1 : count + 1]),
         comments=comments,
+        began=_began(match["began"] or ""),
     )
+
+
+def _began(text: str) -> datetime | None:
+    """Base time and date, "HH:MM:SS[.fraction] DD/MM/YYYY"; None for what is not written so."""
+    if (match := _BEGAN.match(text.strip())) is None:
+        return None
+    hour, minute, second, _, day, month, year = (int(part or 0) for part in match.groups())
+    us = int((match[4] or "").ljust(6, "0")[:6])
+    try:
+        return datetime(year, month, day, hour, minute, second, us)
+    except ValueError:
+        return None
 
 
 def _parse_signal(path: Path, line: str) -> Signal:
