@@ -52,7 +52,7 @@ def find_header_chip() -> str:
 
     Raises FrontendError NOT_FOUND (none of ``HEADER_CHIP_LABELS``) or PERMISSION.
     """
-    gpiod = _gpiod()
+    gpiod = import_gpiod()
     labels = []
     refused = None
     for path in sorted(DEV.glob("gpiochip*")):
@@ -86,8 +86,8 @@ class GpiodDataReady:
     """
 
     def __init__(self, chip: str, line: int) -> None:
-        gpiod = _gpiod()
-        self._request = _request(
+        gpiod = import_gpiod()
+        self._request = request_lines(
             chip,
             {
                 line: gpiod.LineSettings(
@@ -129,13 +129,13 @@ class GpiodPins:
     """PWDN and RESET (active low) and START (active high), released at first."""
 
     def __init__(self, chip: str, pins: Pins) -> None:
-        gpiod = _gpiod()
+        gpiod = import_gpiod()
         value = gpiod.line.Value
         self._value = {False: value.INACTIVE, True: value.ACTIVE}
         self._pins = pins
         self._request: LineRequest | None = None
         if pins.outputs():
-            self._request = _request(
+            self._request = request_lines(
                 chip,
                 {
                     line: gpiod.LineSettings(
@@ -166,7 +166,8 @@ class GpiodPins:
             self._request.set_value(line, self._value[asserted])
 
 
-def _gpiod() -> ModuleType:
+def import_gpiod() -> ModuleType:
+    """The package. Raises FrontendError NOT_FOUND."""
     try:
         import gpiod
     except ImportError as error:
@@ -178,10 +179,15 @@ def _gpiod() -> ModuleType:
     return gpiod
 
 
-def _request(chip: str, lines: dict[int, LineSettings]) -> LineRequest:
+def request_lines(
+    chip: str, lines: dict[int, LineSettings], *, event_buffer_size: int | None = None
+) -> LineRequest:
+    """Lines of ``chip`` for this program alone. Raises FrontendError PERMISSION or BUS."""
     names = ", ".join(f"GPIO {line}" for line in lines)
     try:
-        request: LineRequest = _gpiod().request_lines(chip, config=lines, consumer=CONSUMER)
+        request: LineRequest = import_gpiod().request_lines(
+            chip, config=lines, consumer=CONSUMER, event_buffer_size=event_buffer_size
+        )
         return request
     except PermissionError as error:
         raise FrontendError(

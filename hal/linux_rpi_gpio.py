@@ -23,14 +23,14 @@ class RpiGpioDataReady:
     """The DRDY line; edges are stamped when their callback runs."""
 
     def __init__(self, line: int, clock: Clock) -> None:
-        self._gpio = _rpi_gpio()
+        self._gpio = import_rpi_gpio()
         self._line = line
         self._closed = False
         self._clock = clock
         self._changed = Condition()
         self._edges = 0
         self._newest: Edge | None = None
-        with _refusals(line):
+        with refusals(line):
             self._gpio.setup(line, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
             self._gpio.add_event_detect(line, self._gpio.FALLING, callback=self._fell)
 
@@ -64,12 +64,12 @@ class RpiGpioPins:
     """PWDN and RESET (active low) and START (active high), released at first."""
 
     def __init__(self, pins: Pins) -> None:
-        self._gpio = _rpi_gpio()
+        self._gpio = import_rpi_gpio()
         self._pins = pins
         self._closed = False
         for line in pins.outputs():
             level = self._gpio.LOW if line == pins.start else self._gpio.HIGH
-            with _refusals(line):
+            with refusals(line):
                 self._gpio.setup(line, self._gpio.OUT, initial=level)
 
     def power_down(self, asserted: bool) -> None:
@@ -92,7 +92,7 @@ class RpiGpioPins:
             self._gpio.output(line, self._gpio.HIGH if high else self._gpio.LOW)
 
 
-def _rpi_gpio() -> ModuleType:
+def import_rpi_gpio() -> ModuleType:
     """``RPi.GPIO`` set to BCM numbers; away from a Pi its import, or setmode, fails."""
     try:
         from RPi import GPIO
@@ -108,7 +108,7 @@ def _rpi_gpio() -> ModuleType:
 
 
 @contextmanager
-def _refusals(line: int) -> Iterator[None]:
+def refusals(line: int) -> Iterator[None]:
     """Name the line, and what to do, in whatever the library raises."""
     try:
         yield

@@ -61,13 +61,16 @@ class Choice:
 
 
 def store_folder(config: Config) -> Path:
-    """Where the models are: as configured, else where systemd or the desktop keeps such things."""
-    if config.model.store:
-        return Path(config.model.store)
+    """Where the models are: as configured, else with all that is kept over a restart."""
+    return Path(config.model.store) if config.model.store else state_folder() / "models"
+
+
+def state_folder() -> Path:
+    """Where systemd or the desktop wants kept what is to outlast a restart."""
     if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0]) / "models"
+        return Path(given.split(":")[0])
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "lead12" / "models"
+    return Path(home) / "lead12"
 
 
 class Store:

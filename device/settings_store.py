@@ -1,0 +1,93 @@
+"""What was changed by buttons or over the line, kept over a restart.
+
+A small JSON file: ``{"naming": {"value": "IEC", "instead_of": "AHA"}}``. A change holds for as long
+as the settings file says what it said when the change was made; when a technician edits that
+setting there, the file counts again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from device.config import Config, ConfigError
+from device.flash import files
+
+FILE = "settings.json"
+MOST = 4096  # bytes
+
+
+class SettingsStore:
+    """The file in ``folder``, which need not be there; other processes do not write it.
+
+    names : of the settings that are kept -> their place in the configuration ("filters.mains_hz")
+    config : what the settings file says
+    log : takes one line for whatever cannot be used
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Mapping[str, str],
+        config: Config,
+        log: Callable[[str], None],
+    ) -> None:
+        self._path = folder / FILE
+        self._names, self._base, self._log = names, config, log
+        self._writer = ThreadPoolExecutor(1, "settings")  # nobody waits for the disk
+        self.failure = ""  # why the last change will be forgotten; "" when it is kept
+        self._kept: dict[str, dict[str, Any]] = {}
+        self.config = self._restore()
+
+    def save(self, name: str, value: Any) -> None:
+        """Setting ``name`` was changed to ``value``; returns at once."""
+        base = self._base.get(self._names[name])
+        self._kept.pop(name, None)
+        if value != base:
+            self._kept[name] = {"value": value, "instead_of": base}
+        text = json.dumps(self._kept, indent=1) + "\n"
+        self._writer.submit(self._write, text.encode())
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._writer.shutdown()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            files.make_folder(self._path.parent)
+            files.save(self._path, data)
+            self.failure = ""
+        except OSError as error:
+            self.failure = f"settings are not kept: {self._path}: {error.strerror}"
+
+    def _restore(self) -> Config:
+        """The settings file's settings with the changes over them."""
+        config = self._base
+        for name, entry in self._read().items():
+            try:
+                dotted = self._names[name]
+                if entry["instead_of"] != self._base.get(dotted):
+                    continue
+                config = config.override({dotted: entry["value"]}, str(self._path))
+            except (ConfigError, KeyError, TypeError) as error:
+                why = error if isinstance(error, ConfigError) else f"{self._path}: {name!r}"
+                self._log(f"{why}; this setting is as the settings file has it")
+            else:
+                self._kept[name] = entry
+        return config
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            tree = json.loads(files.read(self._path, MOST))
+            if not isinstance(tree, dict):
+                raise ValueError("not an object")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            said = error.strerror if isinstance(error, OSError) else "damaged"
+            self._log(f"{self._path}: {said}; settings are as the settings file has them")
+            return {}
+        return tree
