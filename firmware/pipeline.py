@@ -23,6 +23,7 @@ from firmware.events import (
 from firmware.filters import FilterChain
 from firmware.findings import Finding
 from firmware.fusion import fuse
+from firmware.intervals import measure
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.model_window import ModelWindow
 from firmware.network import Network
@@ -257,6 +258,9 @@ class Pipeline:
             scores = fuse(scores, bpm, irregularity, self._rule.fusion)
         yield Quality(end, grade, faults)
         yield Rate(end, bpm, irregularity)
+        by_pacemaker = paced(self._raw, end, faults)
+        if span == WINDOW:
+            yield measure(self._raw, end, faults, bpm, paced=by_pacemaker)
         evidence = Evidence(
             index=end - 1,
             span=span,
@@ -269,7 +273,7 @@ class Pipeline:
             restless=restless,
             implausible=strange,
             measured=st_warnings(self._raw, end, faults),
-            paced=paced(self._raw, end, faults),
+            paced=by_pacemaker,
             swap=self._swap(end, off, faults),
         )
         yield decide(evidence, scores, self._rule)

@@ -1,0 +1,78 @@
+"""Measurements of ten seconds: median beat, its waves, and the numbers that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.delineate import LEVEL, PR_END, Fiducials, delineate
+from firmware.events import LEADS, LeadFault
+from firmware.measurements import Measurements
+from firmware.median_beat import median_beat
+from firmware.raw_window import RawWindow
+from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
+
+_MS = SAMPLE_RATE_HZ / 1000
+ST_AFTER = int(60 * _MS)  # after J
+_ST_MEAN = int(20 * _MS)
+_BEARABLE = (None, LeadFault.WANDER, LeadFault.MAINS)
+_LEAST_CHANNELS = 3
+_AVF_LENGTH = 3**0.5 / 2  # of aVF against lead I in Einthoven's triangle
+_LEAST_NET = 0.1  # of the area of the QRS in I and aVF: with less it points nowhere
+
+
+def measure(
+    raw: RawWindow,
+    end: int,
+    faults: Mapping[str, LeadFault],
+    rate_bpm: float | None,
+    *,
+    paced: bool = False,
+) -> Measurements:
+    """What can be measured when the samples before ``end`` are in.
+
+    faults : of the leads; those with graver ones than wander and mains are not looked at
+    rate_bpm : of the rate meter; without a rate, as in VF, nothing else is measured
+    paced : spikes go with the beats, and stand where the waves would be told: nothing is measured
+    """
+    usable = np.array([faults.get(lead) in _BEARABLE for lead in CHANNEL_LEADS])
+    found = None
+    if raw.full and rate_bpm is not None and not paced and usable.sum() >= _LEAST_CHANNELS:
+        found = median_beat(raw.counts, raw.beats(end), usable, raw.nv_per_count)
+    waves = delineate(found, usable) if found else None
+    if found is None or waves is None:
+        beats = len(found.segments) if found else 0
+        return Measurements(
+            end - 1, beats, rate_bpm, None, None, None, None, None, None, (None,) * len(LEADS)
+        )
+    readable = [faults.get(lead) in _BEARABLE for lead in LEADS]
+    leads = found.leads
+    leads -= leads[waves.qrs_onset - PR_END - LEVEL : waves.qrs_onset - PR_END].mean(axis=0)
+    pr = None if waves.p_onset is None else (waves.qrs_onset - waves.p_onset) / _MS
+    qt = None if waves.t_end is None else (waves.t_end - waves.qrs_onset) / _MS
+    rr_s = found.rr / SAMPLE_RATE_HZ
+    at = waves.j + ST_AFTER - _ST_MEAN // 2
+    st = leads[at : at + _ST_MEAN].mean(axis=0)
+    return Measurements(
+        index=end - 1,
+        beats=len(found.segments),
+        rate_bpm=rate_bpm,
+        pr_ms=pr,
+        qrs_ms=(waves.j - waves.qrs_onset) / _MS,
+        qt_ms=qt,
+        qtcb_ms=None if qt is None else qt / rr_s ** (1 / 2),
+        qtcf_ms=None if qt is None else qt / rr_s ** (1 / 3),
+        axis_deg=_axis(leads, waves) if readable[0] and readable[1] else None,
+        st_uv=tuple(float(uv) if ok else None for uv, ok in zip(st, readable, strict=True)),
+    )
+
+
+def _axis(leads: NDArray[np.float64], waves: Fiducials) -> float | None:
+    """Of the areas of the QRS in I and aVF; None where they nearly cancel."""
+    qrs = leads[waves.qrs_onset : waves.j, [LEADS.index("I"), LEADS.index("aVF")]]
+    net = qrs.sum(axis=0) / [1, _AVF_LENGTH]
+    if np.hypot(*net) < _LEAST_NET * np.abs(qrs).sum():
+        return None
+    return float(np.degrees(np.arctan2(net[1], net[0])))
