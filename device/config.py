@@ -18,8 +18,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from firmware.alarm_conditions import Limits
+from firmware.alarms import DEFAULT_LIMITS, PAUSE_S
 from firmware.events import LEADS
 from hal.frontend import FrontendConfig
+from hal.linux_gpio import HEADER_PIN
 
 NO_MODEL = "none"  # as [model] path
 
@@ -106,6 +109,34 @@ class DisplaySection:
     device: str = "terminal"
     lead: str = _setting("II", one_of(*LEADS))
     frames_per_second: int = _setting(8, between(1, 10))
+    night: bool = False  # dim, dark on the panel
+    language: str = _setting("en", one_of("en", "de"))
+
+
+NO_LINE = -1
+
+
+def header_line(value: int) -> str | None:
+    """Accept the BCM number of a line on the 40-pin header, or ``NO_LINE``."""
+    ok = value == NO_LINE or value in HEADER_PIN
+    return None if ok else f"must be a BCM number of the header (2 to 27), or {NO_LINE} for none"
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonsSection:
+    """Push buttons from these lines (BCM numbers) to ground."""
+
+    page: int = _setting(NO_LINE, header_line)
+    ok: int = _setting(NO_LINE, header_line)
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorsSection:
+    """Alarm lights and buzzer, on while these lines (BCM numbers) are high."""
+
+    red: int = _setting(NO_LINE, header_line)
+    yellow: int = _setting(NO_LINE, header_line)
+    buzzer: int = _setting(NO_LINE, header_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +144,26 @@ class ElectrodesSection:
     """AHA (RA LA RL LL V1) or IEC (R L N F C1) names and colours."""
 
     naming: str = _setting("AHA", one_of("AHA", "IEC"))
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsSection:
+    """Limits of the heart rate, and how long a pause of the alarm sound lasts."""
+
+    extreme_brady_bpm: int = _setting(DEFAULT_LIMITS.extreme_brady_bpm, between(20, 60))
+    brady_bpm: int = _setting(DEFAULT_LIMITS.brady_bpm, between(20, 60))
+    tachy_bpm: int = _setting(DEFAULT_LIMITS.tachy_bpm, between(100, 250))
+    extreme_tachy_bpm: int = _setting(DEFAULT_LIMITS.extreme_tachy_bpm, between(100, 250))
+    pause_s: int = _setting(PAUSE_S, between(30, 120))
+
+    def limits(self) -> Limits:
+        """What ``firmware.alarms`` takes."""
+        return Limits(
+            extreme_brady_bpm=self.extreme_brady_bpm,
+            brady_bpm=self.brady_bpm,
+            tachy_bpm=self.tachy_bpm,
+            extreme_tachy_bpm=self.extreme_tachy_bpm,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +182,22 @@ class ModelSection:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsSection:
+    """What is kept on disk.
+
+    folder : where; empty: the system's place for it, and nothing of a simulated patient
+    continuous_hours : the newest so many of all samples; 0: none
+    snapshots : the newest so many; 0: none
+    min_free_mb : so much of the disk is left to others
+    """
+
+    folder: str = ""
+    continuous_hours: float = _setting(1.0, between(0.0, 720.0))
+    snapshots: int = _setting(200, between(0, 100_000))
+    min_free_mb: int = _setting(200, between(0, 1_000_000))
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that may be set, by section."""
 
@@ -140,8 +207,17 @@ class Config:
     filters: FiltersSection = FiltersSection()
     serial: SerialSection = SerialSection()
     display: DisplaySection = DisplaySection()
+    buttons: ButtonsSection = ButtonsSection()
+    indicators: IndicatorsSection = IndicatorsSection()
     electrodes: ElectrodesSection = ElectrodesSection()
+    alarms: AlarmsSection = AlarmsSection()
     model: ModelSection = ModelSection()
+    records: RecordsSection = RecordsSection()
+
+    def get(self, dotted: str) -> Any:
+        """The value of ``"section.key"``."""
+        section, _, key = dotted.partition(".")
+        return getattr(getattr(self, section), key)
 
     def override(self, changes: Mapping[str, Any], source: str = "command line") -> Config:
         """A copy with ``{"section.key": value}`` applied and checked; ``None`` values are skipped.
@@ -162,7 +238,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file; ``[model] path`` and ``store`` in it are relative to it.
+    """Read a TOML file; ``[model] path``, ``store`` and ``[records] folder`` are relative to it.
 
     Raises ConfigError: unreadable, not TOML, or a key or value refused.
     """
@@ -179,7 +255,11 @@ def load(path: Path) -> Config:
         path=str(folder / model.path) if model.path not in ("", NO_MODEL) else model.path,
         store=str(folder / model.store) if model.store else "",
     )
-    return dataclasses.replace(config, model=model)
+    records = config.records
+    records = dataclasses.replace(
+        records, folder=str(folder / records.folder) if records.folder else ""
+    )
+    return dataclasses.replace(config, model=model, records=records)
 
 
 def from_json(text: str) -> Config:
@@ -223,7 +303,22 @@ def from_tree(tree: Any, source: str) -> Config:
         raise ConfigError(f"{source}: must be tables of settings")
     sections = get_type_hints(Config)
     _refuse_unknown(tree, sections, source, "section")
-    return Config(**{name: _section(sections[name], tree[name], source, name) for name in tree})
+    built = {name: _section(sections[name], tree[name], source, name) for name in tree}
+    config = Config(**built)
+    _refuse_shared_lines(config, source)
+    return config
+
+
+def _refuse_shared_lines(config: Config, source: str) -> None:
+    taken: dict[int, str] = {}
+    for section in ("buttons", "indicators"):
+        for key, line in dataclasses.asdict(getattr(config, section)).items():
+            other = taken.setdefault(line, f"{section}.{key}")
+            if line != NO_LINE and other != f"{section}.{key}":
+                raise ConfigError(
+                    f"{source}: {section}.{key} must have a line of its own, not {line}, "
+                    f"which is {other}"
+                )
 
 
 def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:

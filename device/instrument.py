@@ -21,6 +21,7 @@ from device.controls import Action, Button, Page
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
+from device.faults import fault_alarm
 from device.link import messages
 from device.link.commands import SETTINGS
 from device.link.flashing import Flasher
@@ -28,8 +29,9 @@ from device.link.inject import Injection
 from device.link.link import Link
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import VERSION
+from device.records.changes import ChangedCall
 from device.records.interface import Recorder, Why
-from firmware.alarms import AlarmEvent, Alarms, AlarmState
+from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
 from firmware.findings import Priority
@@ -71,6 +73,8 @@ class Instrument:
         self._log = log
         self._recorder = recorder
         self.alarms = Alarms()
+        self._audio = self.alarms.audio  # as the host knows it
+        self._changed_call = ChangedCall()
         self.config = config
         self.info: FrontendInfo | None = None
         self._history = history
@@ -122,8 +126,11 @@ class Instrument:
 
     def _adopt_settings(self, config: Config) -> None:
         self.config = config
+        self.alarms.limits = config.alarms.limits()
+        self.alarms.pause_s = config.alarms.pause_s
         self.screen.profile = "DIAG" if config.filters.profile == "diagnostic" else "MONITOR"
-        self.screen.lead = config.display.lead
+        if self.screen.lead != config.display.lead:
+            self.screen.lead, self.screen.view = config.display.lead, 0
         self.screen.naming = Naming(config.electrodes.naming)
 
     def _restart_analysis(self, tell: Callable[[Event], None]) -> None:
@@ -186,23 +193,33 @@ class Instrument:
             match event:
                 case Call():
                     self.judged += bool(event.model) and event.refusal in READABLE
+                    if self._changed_call.push(event):
+                        self.record(Why.CALL)
                     self.link.send("result", messages.result(event))
                 case ElectrodeChange():
                     self.link.send("event", messages.electrode_event(event))
                 case Gap():
                     self.link.send("event", messages.gap_event(event))
+        self.alarms.pass_time(self.index)
+        self._tell_alarms(())
 
     def _tell_alarms(self, changes: Iterable[AlarmEvent]) -> None:
-        """Screen, host and record hear of alarms that began, latched or ended."""
+        """Screen, host and record hear of alarms that began, latched or ended, and of the sound."""
         for change in changes:
             alarm = change.alarm
-            if alarm.state is AlarmState.ON and alarm.priority is Priority.HIGH:
+            if change.new and alarm.priority is Priority.HIGH:
                 self.screen.controls.show(Page.LIVE, self.index)
+            if change.new and not alarm.technical and alarm.priority is not Priority.LOW:
+                self.record(Why.ALARM)
             self.link.send("event", messages.alarm_event(change))
             if self._recorder is not None:
                 self._recorder.event(change)
-        self.screen.alarms, self.screen.audio = self.alarms.active, self.alarms.audio
-        self.screen.audio_left_s = self.alarms.left_s(self.index)
+        alarms, left_s = self.alarms, self.alarms.left_s(self.index)
+        if alarms.audio is not self._audio:
+            self._audio = alarms.audio
+            self.link.send("event", messages.audio_event(self.index, alarms.audio, left_s))
+        self.screen.alarms, self.screen.audio = alarms.active, alarms.audio
+        self.screen.audio_left_s = left_s
 
     # -- what the buttons, or the host in their place, ask for
 
@@ -217,7 +234,9 @@ class Instrument:
                 self.silence()
             case Action.PAUSE:
                 self.pause()
-            case Action.LEAD | Action.CHANGE | Action.NONE:
+            case Action.LEAD:
+                self.screen.view += 1
+            case Action.CHANGE | Action.NONE:
                 pass
 
     def silence(self) -> None:
@@ -284,6 +303,7 @@ class Instrument:
             self._log(text)
         self.screen.note(part, text)
         self.link.send("event", messages.fault_event(self.index, part, text))
+        self._tell_alarms(fault_alarm(self.alarms, part, self._faults, self.index))
 
     def front_end(self, fault: str, *, samples: bool) -> None:
         """How the front end is: ``fault`` ("" : well), and whether a sample came of it yet.

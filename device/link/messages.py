@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from device.bundles import Model
-from firmware.alarms import AlarmEvent
+from firmware.alarms import AlarmEvent, Audio
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 
@@ -76,6 +76,11 @@ def alarm_event(change: AlarmEvent) -> dict[str, Any]:
         "state": alarm.state,
         "since": alarm.since,
     }
+
+
+def audio_event(index: int, audio: Audio, left_s: int) -> dict[str, Any]:
+    """``event``: what is heard of the alarms from here on; ``left_s`` of a pause."""
+    return {"event": "audio", "index": index, "audio": audio, "left_s": left_s}
 
 
 def fault_event(index: int, part: str, text: str) -> dict[str, Any]:

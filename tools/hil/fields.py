@@ -12,13 +12,15 @@ from typing import Any
 from device.bundles import read_bundle
 from device.flash.install import Refused
 from device.link.protocol import Wrong
+from firmware.alarms import CODES as ALARM_CODES
+from firmware.alarms import Audio
 from firmware.events import LEADS, QualityGrade, Refusal
 from hal.frontend import Electrode
 
 State = Mapping[str, Any]  # field -> value
 
 GRADES = tuple(grade.name.lower() for grade in sorted(QualityGrade))
-PARTS = ("frontend", "ring", "model", "analysis", "display", "serial")
+PARTS = ("frontend", "ring", "model", "analysis", "display", "serial", "storage")
 _MEASURED = ("st_elevation", "paced", "asystole", "vf_vt", "swap")  # findings that need no network
 
 
@@ -69,6 +71,9 @@ FIELDS: Mapping[str, Field] = {
     "faults": Field(Kind.LIST, lambda: LEADS, True),  # leads that cannot be read
     "electrodes_off": Field(Kind.LIST, lambda: tuple(Electrode.__members__), False),
     "fault": Field(Kind.LIST, lambda: PARTS, False),  # parts of the instrument
+    "alarms": Field(Kind.LIST, lambda: ALARM_CODES, False),  # the conditions are there now
+    "latched": Field(Kind.LIST, lambda: ALARM_CODES, False),  # over, and not acknowledged
+    "audio": Field(Kind.WORD, lambda: tuple(Audio), False),
     "model": Field(Kind.WORD, None, False),
     "model_state": Field(
         Kind.WORD, lambda: ("embedded", "confirmed", "trial", "file", "none"), False

@@ -29,7 +29,13 @@ class Judge:
 
     def __init__(self, expect: Iterable[Expectation]) -> None:
         self._watches = [(one, _WATCHES[one.sentence.form](one.sentence)) for one in expect]
-        self._state: dict[str, Any] = {"lost": 0, "fault": ()}
+        self._state: dict[str, Any] = {
+            "lost": 0,
+            "fault": (),
+            "alarms": (),
+            "latched": (),
+            "audio": "quiet",
+        }
         self._told: set[int] = set()
 
     def hear(self, message: Message) -> None:
@@ -91,6 +97,14 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
             return _say(state, electrodes_off=tuple(message["off"]))
         case "event", "gap":
             return _say(state, lost=state["lost"] + message["lost"])
+        case "event", "alarm":
+            code, state_of = message["code"], {"on": "alarms", "latched": "latched"}
+            now = {name: tuple(c for c in state[name] if c != code) for name in state_of.values()}
+            if (name := state_of.get(message["state"])) is not None:
+                now[name] = (*now[name], code)
+            return _say(state, **now)
+        case "event", "audio":
+            return _say(state, audio=message["audio"])
         case "event", "model":
             return _say(state, model=message["model"] or None, model_state=message["state"])
         case "event", "flash":
