@@ -14,12 +14,12 @@ from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
 from firmware.profiles import PROFILES
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
-from hal.frontend import SAMPLE_RATE_HZ, Frontend, FrontendConfig
+from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
 from hal.patient.recording import RecordedPatient, Recording
 from hal.simulated import simulated_frontend
 
 READ_FRAMES = 5000
-_DELAY = PROFILES["model"].delay_samples
+TAIL = PROFILES["model"].delay_samples  # mirrored behind the recording
 _MARGIN = 5  # samples: lengths are rounded to the chip's and the analog grid
 
 
@@ -29,6 +29,8 @@ class Heard:
 
     first : sample index at which the recording begins; before it is its mirror image
     samples : of the recording, at 500 Hz; missing : how many it lacks to a whole window
+    counts : int32 [n, 8], raw, of the last window (less if the recording is shorter) and
+        ``TAIL`` rows behind it
     tensor : what the network saw for the last call, int8 [samples, 12]; None without a network
     """
 
@@ -36,17 +38,13 @@ class Heard:
     first: int
     samples: int
     missing: int
+    counts: NDArray[np.int32]
+    nv_per_count: float
     tensor: NDArray[np.int8] | None
 
 
-def hear(
-    recording: Recording,
-    network: Network | None,
-    *,
-    profile: str | None = None,
-    mains_hz: int | None = 50,
-) -> Heard:
-    """The recording as the patient of a simulated chip; ``profile`` and ``mains_hz`` of Pipeline.
+def hear(recording: Recording, network: Network | None, *, mains_hz: int | None = 50) -> Heard:
+    """The recording as the patient of a simulated chip; ``mains_hz`` as in Pipeline.
 
     The record mirrored about its start settles the filters before it, and its length makes a
     window end on the record's last sample although the network's filter is late. A record of
@@ -54,11 +52,11 @@ def hear(
     """
     samples = int(recording.duration_s * SAMPLE_RATE_HZ)
     missing = max(0, WINDOW - samples)
-    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + _DELAY) % CALL_EVERY
+    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + TAIL) % CALL_EVERY
     patient = RecordedPatient(
         recording,
         lead_in_s=lead_in / SAMPLE_RATE_HZ,
-        tail_s=(_DELAY + _MARGIN) / SAMPLE_RATE_HZ,
+        tail_s=(TAIL + _MARGIN) / SAMPLE_RATE_HZ,
     )
     frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
     frontend.open()
@@ -66,20 +64,30 @@ def hear(
     info = frontend.configure(FrontendConfig(rl_check_every=0))
     pipeline = Pipeline(
         info.nv_per_count,
-        profile=profile,
+        profile=None,
         mains_hz=mains_hz,
         network=network,
-        first_call=lead_in - missing + WINDOW + _DELAY,
+        first_call=lead_in - missing + WINDOW + TAIL,
     )
-    events = tuple(_events(frontend, pipeline))
-    return Heard(events, lead_in, samples, missing, pipeline.tensor)
+    events: list[Event] = []
+    counts = np.zeros((0, CHANNELS), np.int32)
+    end = lead_in + samples + TAIL
+    keep = min(samples, WINDOW) + TAIL
+    for block in _blocks(frontend):
+        events += pipeline.push(block)
+        inside = block.counts[: max(0, end - block.first_index)]
+        counts = np.concatenate([counts, inside])[-keep:]
+    return Heard(
+        tuple(events), lead_in, samples, missing, counts, info.nv_per_count, pipeline.tensor
+    )
 
 
-def _events(frontend: Frontend, pipeline: Pipeline) -> Iterator[Event]:
+def _blocks(frontend: Frontend) -> Iterator[FrameBlock]:
+    """All there are."""
     frontend.start()
     try:
         while True:
-            yield from pipeline.push(frontend.read(READ_FRAMES, timeout_s=1.0))
+            yield frontend.read(READ_FRAMES, timeout_s=1.0)
     except FrontendError as error:
         if error.reason is not Reason.END_OF_SIGNAL:
             raise

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from device.bundles import load_network
 from device.instrument import firmware_version
 from firmware.call import decide_recording
-from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal, Trace
+from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal
 from firmware.explain import Explanation, explain
-from firmware.leads import leads_lost
+from firmware.filters import FilterChain
+from firmware.leads import leads_lost, twelve_leads
 from firmware.measurements import Measurements
 from firmware.network import Network
 from firmware.pipeline import WINDOW
+from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.recording import Recording, read_recording
-from tools.chain import Heard, hear
+from tools.chain import TAIL, Heard, hear
 
 PROFILE = "diagnostic"
 OWN = "lead12:"  # begins the header comment of records that the monitor wrote; their time is UTC
@@ -97,7 +99,7 @@ def study(
     patient: Patient,
 ) -> Study:
     """``read_study`` of what has been read."""
-    heard = hear(recording, network, profile=PROFILE, mains_hz=mains_hz)
+    heard = hear(recording, network, mains_hz=mains_hz)
     rows = min(heard.samples, WINDOW)
     start = heard.first + heard.samples - rows
     calls = [event for event in heard.events if isinstance(event, Call)]
@@ -118,7 +120,7 @@ def study(
         name=recording.name,
         file=file,
         began=began,
-        uv=_trace(heard, start, rows),
+        uv=_trace(heard, mains_hz),
         valid=~(leads_lost(_electrodes_off(heard, start, start + rows)) | np.array(railed)),
         mains_hz=mains_hz,
         beats=tuple(row for row in beats if 0 <= row < rows),
@@ -145,12 +147,18 @@ def _too_short(call: Call) -> Call:
     )
 
 
-def _trace(heard: Heard, start: int, rows: int) -> NDArray[np.int32]:
-    """Rows ``start`` to ``start + rows`` of the traces."""
-    traces = [event for event in heard.events if isinstance(event, Trace)]
-    skipped = start - traces[0].first_index
-    uv = np.concatenate([trace.uv for trace in traces])
-    return np.ascontiguousarray(uv[skipped : skipped + rows])
+def _trace(heard: Heard, mains_hz: int | None) -> NDArray[np.int32]:
+    """The kept window, filtered as if its median had been there for ever.
+
+    Not as the pipeline would have it: two mirrored seconds before a recording leave up to half a
+    millivolt of the filter's own drift in its first seconds.
+    """
+    chain = FilterChain(PROFILES[PROFILE], mains_hz=mains_hz)
+    before = np.rint(np.median(heard.counts, axis=0)).astype(np.int32)
+    counts = np.concatenate([before[None], heard.counts])
+    filtered = twelve_leads(chain.push(counts))[1 + chain.delay_samples :]
+    rows = filtered[: len(heard.counts) - TAIL]
+    return np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
 
 
 def _electrodes_off(heard: Heard, start: int, stop: int) -> int:
