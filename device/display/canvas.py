@@ -23,7 +23,7 @@ class Canvas:
 
     def __init__(self, width: int, height: int, grey: bool) -> None:
         self.width, self.height = width, height
-        self.dim = DIM if grey else FULL
+        self.grey, self.dim = grey, DIM if grey else FULL
         self.pixels: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
 
     def above(self, rows: int) -> Canvas:
@@ -74,6 +74,22 @@ class Canvas:
         self.text(x, y, text, face, level)
         return x
 
+    def text_in_right(
+        self,
+        right: int,
+        y: int,
+        width: int,
+        text: str,
+        faces: tuple[Face, ...] = (TEXT,),
+        level: int = FULL,
+    ) -> int:
+        """Draw ending before ``right`` in the first of ``faces`` that fits; the x of its begin.
+
+        All faces stand on the baseline of the first.
+        """
+        face, text = fit(text, width, faces)
+        return self.text_right(right, y + faces[0].ascent - face.ascent, text, face, level)
+
     def digits(self, right: int, y: int, text: str, size: tuple[int, int, int, int]) -> None:
         """Large digits ending before ``right``; ``size``: width, height, stroke, gap in pixels."""
         width, height, stroke, gap = size
@@ -84,6 +100,14 @@ class Canvas:
             right -= mask.shape[1]
             self.stamp(right, y, mask)
             right -= gap
+
+    def banner(self, y: int, height: int, *, solid: bool) -> int:
+        """Rows across the canvas, filled or framed; the level of what is written on them."""
+        if solid:
+            self.fill(0, y, self.width, height)
+        else:
+            self.frame(0, y, self.width, height)
+        return 0 if solid else FULL
 
     def line(self, x0: int, y0: int, x1: int, y1: int, level: int = FULL) -> None:
         """A line one pixel thick, both ends on the canvas."""
@@ -104,6 +128,11 @@ class Canvas:
             for cy in (top, top + size - 1):
                 for cx in (left, left + size - 1):
                     self.pixels[cy, cx] = 0
+
+    def darken(self) -> None:
+        """Grey pixels for the night: everything at half its level; one bit has no such thing."""
+        if self.grey:
+            self.pixels //= 2
 
     def image(self) -> Image.Image:
         """The pixels as a Pillow image, mode L."""

@@ -7,12 +7,15 @@ from itertools import pairwise
 import numpy as np
 
 from device.display.canvas import Canvas
-from device.display.faces import BOLD, TEXT, TINY, wrap
-from device.display.live import blink, draw_quality
+from device.display.faces import BOLD, TEXT, TINY, fit, wrap
+from device.display.header import draw_audio, draw_quality
+from device.display.live import blink
+from device.display.row import Line, alarm_row
 from device.display.state import ScreenState
-from device.display.words import ELECTRODES, PLACES
+from device.display.words import ELECTRODES, place
 from hal.frontend import Electrode, electrodes_in
 
+LEFT = 67  # of the words
 # The outline's left half on a 64 x 64 field, mirrored for the right: neck to arm, arm to hip.
 _OUTLINE = (
     ((27, 0), (27, 4), (24, 7), (10, 10), (5, 14), (2, 22), (0, 34)),
@@ -37,29 +40,59 @@ _SPOTS = {
 def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     """Torso at the left, words at the right; blinking follows the sample index."""
     _draw_torso(canvas, state, (canvas.height - 64) // 2)
-    left = 67
-    room = canvas.width - left
+    room = canvas.width - LEFT
     off = electrodes_in(state.electrodes_off)
-    wide = canvas.width >= 256
-    canvas.text(left, 0, "CONNECT ELECTRODES" if wide else "CONNECT")
+    wide, tr = canvas.width >= 256, state.tr
+    x = canvas.text_in(LEFT, 0, room - 24, tr("CONNECT ELECTRODES" if wide else "CONNECT")) + 5
+    draw_audio(canvas, state, x, 0)
     if off:
         name, colour = ELECTRODES[state.naming][off[0]]
-        head, words = f"{name} OFF", [colour, PLACES[off[0]]]
+        head = tr("{names} OFF").format(names=name)
+        words = [tr(colour), tr(place(off[0], state.naming))]
     else:
-        head, words = "ALL ON", ["checking signal"]
-    canvas.stamp(
-        left, 11, np.kron(BOLD.mask(head), np.ones((2, 2), np.bool_)) if wide else BOLD.mask(head)
-    )
-    lines = [line for text in words for line in wrap(text, room, TEXT)]
-    for k, line in enumerate(lines):
-        canvas.text(left, (35 if wide else 25) + 9 * k, line)
+        head, words = tr("ALL ON"), [tr("checking signal")]
+    if wide and 2 * BOLD.width(head) <= room:
+        canvas.stamp(LEFT, 11, np.kron(BOLD.mask(head), np.ones((2, 2), np.bool_)))
+    else:
+        canvas.text_in(LEFT, 11, room, head, (BOLD, TEXT))
     bottom = canvas.height - 8
-    x = canvas.text(left, bottom, f"{10 - len(off)}/10 on") + 6
+    top = 35 if wide else 25
+    lines = [line for text in words for line in wrap(text, room, TEXT)]
+    for k, line in enumerate(lines[: (bottom - top) // 9]):
+        canvas.text(LEFT, top + 9 * k, line)
+    alarm = alarm_row(state)
+    if alarm is not None:
+        _draw_alarm(canvas, state, alarm, bottom - 1)
+    else:
+        _draw_count(canvas, state, len(off), bottom)
+        if not wide:
+            draw_quality(canvas, canvas.width, bottom, state.quality, letter=False)
+    if wide:
+        draw_quality(canvas, canvas.width, 0, state.quality)
+
+
+def _draw_count(canvas: Canvas, state: ScreenState, off: int, y: int) -> None:
+    """How many are on, and on wide screens the names of the others."""
+    wide = canvas.width >= 256
+    said = state.tr("{on}/10 on").format(on=10 - off)
+    x = canvas.text_in(LEFT, y, canvas.width - LEFT - (0 if wide else 16), said, (TEXT, TINY)) + 6
     if wide and off:
-        canvas.text_in(
-            x, bottom, canvas.width - x, "off: " + " ".join(state.off_names), (TEXT, TINY)
-        )
-    draw_quality(canvas, canvas.width, 0 if wide else bottom, state.quality, letter=wide)
+        names = state.tr("off: {names}").format(names=" ".join(state.off_names))
+        canvas.text_in(x, y, canvas.width - x, names, (TEXT, TINY))
+
+
+def _draw_alarm(canvas: Canvas, state: ScreenState, line: Line, top: int) -> None:
+    """An alarm takes the place of the count: inverted as in the call row."""
+    lit = line.alarm == 1 or (line.alarm == 2 and blink(state.index))
+    level = 255
+    if lit and not (state.night and line.alarm == 1):
+        canvas.fill(LEFT - 1, top, canvas.width - LEFT + 1, canvas.height - top)
+        level = 0
+    room = canvas.width - LEFT - 2
+    face, head = fit(line.head, room, (TEXT, TINY))
+    x = canvas.text(LEFT + 1, top + 1 + TEXT.ascent - face.ascent, head, face, level) + 6
+    if canvas.width >= 256:
+        canvas.text_in(x, top + 1, canvas.width - 1 - x, line.tail, (TEXT,), level)
 
 
 def _draw_torso(canvas: Canvas, state: ScreenState, top: int) -> None:

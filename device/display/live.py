@@ -6,14 +6,18 @@ import numpy as np
 
 from device.display.canvas import HEART, Canvas
 from device.display.faces import BOLD, TEXT, TINY, fit
-from device.display.state import Line, ScreenState
+from device.display.header import draw_header
+from device.display.row import Line
+from device.display.state import ScreenState
 from device.display.trace import SAMPLES_PER_COLUMN, UV_PER_ROW
-from firmware.events import QualityGrade
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
 
 HEADER = 8  # rows
 ERASE = 8  # columns blanked ahead of the sweep
-TWO_TRACES = 88  # rows from which a second lead finds room
+TWO_TRACES = 88  # rows from which a second lead always finds room
+MIN_ROWS = 14  # of a trace among others
+TALL_ROWS = 30  # a trace this tall is drawn at 10 mm/mV, a lower one at 5
+RHYTHM_LEADS = ("II", "V1", "V5")  # the three rhythm strips of most twelve-lead print-outs
 BLINK = SAMPLE_RATE_HZ // 2  # half a period of the 1 Hz blink
 
 
@@ -22,19 +26,37 @@ def blink(index: int) -> bool:
     return index // BLINK % 2 == 0
 
 
+def views(lead: str, rows: int) -> tuple[tuple[str, ...], ...]:
+    """What the button steps through, ``lead`` first: single leads, then as many as ``rows`` hold.
+
+    On tall screens the first lead stands below each of the others.
+    """
+    first, second, third = (lead, *(other for other in RHYTHM_LEADS if other != lead))[:3]
+    most = min(rows // MIN_ROWS, 3)
+    together = tuple((first, second, third)[:n] for n in (2, 3) if n <= most)
+    if rows >= TWO_TRACES:
+        return ((first, second), (third, first), *together[1:])
+    return ((first,), (second,), (third,), *together)
+
+
 def draw_live(canvas: Canvas, state: ScreenState) -> None:
     """Lay the live screen out by the canvas: 128 or 256 wide, 64 rows or more."""
     wide = canvas.width >= 256
     row = 12 if wide else 20
     trace_width = 188 if wide else 96
     height = canvas.height - HEADER - row
-    _draw_header(canvas, state, wide)
-    leads = (state.lead, state.second_lead) if height >= TWO_TRACES else (state.lead,)
+    every = views(state.lead, height)
+    leads = every[state.view % len(every)]
     each = height // len(leads)
+    uv_per_row = UV_PER_ROW if each >= TALL_ROWS else 2 * UV_PER_ROW
+    gain = f"{1000 // uv_per_row}mm/mV"
+    draw_header(canvas, state, leads[0] if len(leads) == 1 else "", gain)
     for k, lead in enumerate(leads):
-        _draw_trace(canvas, state, lead, HEADER + k * each, trace_width, each)
-        if k:
-            canvas.text(0, HEADER + k * each, lead)
+        _draw_trace(canvas, state, lead, (HEADER + k * each, trace_width, each), uv_per_row)
+    if len(leads) > 1:
+        _draw_names(canvas, leads, each)
+    _draw_seconds(canvas, HEADER + height - 1, trace_width)
+    _draw_beats(canvas, state, trace_width)
     _draw_notes(canvas, state, canvas.height - row - 8, trace_width)
     canvas.pixels[HEADER : HEADER + height : 2, trace_width] = canvas.dim
     _draw_rate(canvas, state, trace_width + 1, height, wide)
@@ -45,68 +67,62 @@ def draw_live(canvas: Canvas, state: ScreenState) -> None:
         _draw_narrow_call(canvas, state, top)
 
 
-def _draw_header(canvas: Canvas, state: ScreenState, wide: bool) -> None:
-    left = canvas.text(0, 0, state.lead)
-    if wide:
-        left = canvas.text(left + 5, 2, "25mm/s 10mm/mV", TINY)
-        left = canvas.text(left + 5, 0, state.profile)
-    else:
-        left = canvas.text(left + 4, 2, state.profile[:4].rstrip("I"), TINY)
-        if state.on_trial:
-            canvas.text(left + 5, 2, "TEST", TINY)
-    right = canvas.text_right(canvas.width, 0, state.elapsed_text)
-    if wide and state.model:
-        shown = f"TEST {state.model}" if state.on_trial else state.model
-        face, model = fit(shown, 60, (TEXT, TINY))
-        right = canvas.text_right(right - 7, TEXT.ascent - face.ascent, model, face)
-    draw_quality(canvas, right - (7 if wide else 5), 0, state.quality)
-
-
-def draw_quality(
-    canvas: Canvas, right: int, top: int, grade: QualityGrade | None, *, letter: bool = True
-) -> None:
-    """Three bars ending before ``right``, as many filled as the grade says, after the letter Q."""
-    x = right - 3 * 5 + 1
-    for k in range(3):
-        if grade is not None and grade > k:
-            canvas.fill(x + 5 * k, top, 4, 7)
-        else:
-            canvas.frame(x + 5 * k, top, 4, 7)
-    if letter:
-        canvas.text_right(x - 2, top, "Q" if grade is not None else "Q?")
-
-
 def _draw_trace(
-    canvas: Canvas, state: ScreenState, lead: str, top: int, width: int, height: int
+    canvas: Canvas, state: ScreenState, lead: str, box: tuple[int, int, int], uv_per_row: int
 ) -> None:
-    canvas.pixels[top + height - 1, : width : SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN] = canvas.dim
-    head = state.trace.head
-    first = max(head - width + 1 + ERASE, 0)
+    """The sweep of ``lead`` in a ``box``: top, width, height."""
+    top, width, height = box
+    first, head = _swept(state, width)
     if head < 0:
         return
     low, high, drawable = state.trace.lead(lead, first, head)
     centre = state.trace.centre(lead, first, head, width)
     middle = top + height // 2
-    upper = np.clip(middle - (high - centre) // UV_PER_ROW, top, top + height - 1)
-    lower = np.clip(middle - (low - centre) // UV_PER_ROW, top, top + height - 1)
+    upper = np.clip(middle - (high - centre) // uv_per_row, top, top + height - 1)
+    lower = np.clip(middle - (low - centre) // uv_per_row, top, top + height - 1)
     x = np.arange(first, head + 1) % width
     rows = np.arange(top, top + height)[:, None]
     ink = (rows >= upper) & (rows <= lower) & drawable
     region = canvas.pixels[top : top + height]
     region[:, x] = np.where(ink, 255, region[:, x])
+
+
+def _swept(state: ScreenState, width: int) -> tuple[int, int]:
+    """First and last column of the sweep; what is ahead of it is erased."""
+    return max(state.trace.head - width + 1 + ERASE, 0), state.trace.head
+
+
+def _draw_names(canvas: Canvas, leads: tuple[str, ...], each: int) -> None:
+    """Each at the left of its trace, on ground of its own."""
+    for k, lead in enumerate(leads):
+        y = HEADER + k * each
+        canvas.fill(0, y, TINY.width(lead.upper()) + 1, 6, 0)
+        canvas.text(0, y, lead.upper(), TINY)
+
+
+def _draw_seconds(canvas: Canvas, y: int, width: int) -> None:
+    ticks = canvas.pixels[y, : width : SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN]
+    ticks[ticks == 0] = canvas.dim
+
+
+def _draw_beats(canvas: Canvas, state: ScreenState, width: int) -> None:
+    """A mark above each beat."""
+    first, head = _swept(state, width)
     for beat in state.beats:
         column = beat // SAMPLES_PER_COLUMN
         if first <= column <= head:
             place = column % width
-            canvas.fill(place - 1, top, 3 if place < width - 1 else 2, 1)
-            canvas.fill(place, top + 1, 1, 1)
+            canvas.fill(place - 1, HEADER, 3 if place < width - 1 else 2, 1)
+            canvas.fill(place, HEADER + 1, 1, 1)
 
 
 def _draw_notes(canvas: Canvas, state: ScreenState, top: int, width: int) -> None:
     """What is not well with the instrument, the newest in words, over the foot of the trace."""
-    if not state.notes:
+    alarms = {alarm.code for alarm in state.alarms}  # told in the row below
+    notes = [text for kind, text in state.notes.items() if kind not in alarms]
+    if not notes:
         return
-    *others, text = state.notes.values()
+    *others, text = notes
     more = f" +{len(others)}" if others else ""
     face, text = fit(text + more, width - 3, (TEXT, TINY))
     canvas.fill(0, top - 1, face.width(text) + 3, 9, 0)
@@ -148,11 +164,15 @@ def _draw_recording(canvas: Canvas, state: ScreenState, right: int, y: int, leve
 
 
 def _begin_call(canvas: Canvas, state: ScreenState, line: Line, top: int) -> int:
-    """Fill the row of an alarm; return the level in which its text is to be drawn."""
-    inverted = line.alarm == 1 or (line.alarm == 2 and blink(state.index))
-    if inverted:
-        canvas.fill(0, top, canvas.width, canvas.height - top)
-    return 0 if inverted else 255
+    """Fill the row of an alarm; return the level in which its text is to be drawn.
+
+    In the dark only an alarm of high priority lights a whole row; a medium one is framed.
+    """
+    if line.alarm == 1:
+        return canvas.banner(top, canvas.height - top, solid=not state.night)
+    if line.alarm == 2 and blink(state.index):
+        return canvas.banner(top, canvas.height - top, solid=True)
+    return 255
 
 
 def _draw_progress(canvas: Canvas, x: int, y: int, width: int, part: float, level: int) -> None:

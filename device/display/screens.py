@@ -9,8 +9,8 @@ from PIL import Image
 
 from device.display.canvas import Canvas
 from device.display.connect import draw_connect
-from device.display.faces import BOLD, TEXT, wrap
 from device.display.live import draw_foot, draw_live
+from device.display.message import draw_message, draw_selftest
 from device.display.pages import PAGES
 from device.display.state import ScreenState
 
@@ -24,6 +24,7 @@ class Frame:
     image: Image.Image
     index: int
     status: str
+    night: bool = False  # panels turn their contrast down
 
 
 def render(state: ScreenState, size: tuple[int, int], *, grey: bool = True) -> Frame:
@@ -35,13 +36,17 @@ def render(state: ScreenState, size: tuple[int, int], *, grey: bool = True) -> F
     page = PAGES.get(state.controls.page)
     if page is not None:
         _draw_page(canvas, state, page)
+    elif state.starting:
+        draw_selftest(canvas, state)
     elif state.message is not None:
-        _draw_message(canvas, *state.message)
+        draw_message(canvas, state, *state.message)
     elif state.connecting:
         draw_connect(canvas, state)
     else:
         draw_live(canvas, state)
-    return Frame(canvas.image(), state.index, state.status_line)
+    if state.night:
+        canvas.darken()
+    return Frame(canvas.image(), state.index, state.status_line, state.night)
 
 
 def _draw_page(
@@ -54,14 +59,3 @@ def _draw_page(
     else:
         page(canvas.above(FOOT), state)
         draw_foot(canvas, state, line, canvas.height - FOOT)
-
-
-def _draw_message(canvas: Canvas, title: str, text: str) -> None:
-    lines = wrap(title, canvas.width - 8, BOLD)[:2]
-    canvas.fill(0, 0, canvas.width, 4 + 12 * len(lines))
-    for k, line in enumerate(lines):
-        canvas.text(4, 3 + 12 * k, line, BOLD, level=0)
-    top = 8 + 12 * len(lines)
-    room = (canvas.height - top) // 9
-    for k, line in enumerate(wrap(text, canvas.width - 8, TEXT)[:room]):
-        canvas.text(4, top + 9 * k, line)

@@ -6,18 +6,20 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from device.controls import Controls
-from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, TraceColumns
-from device.display.words import (
-    ELECTRODES,
-    LIMBS,
-    MARKS,
-    PRESS_ON,
-    Naming,
-    confidence,
-    percent,
+from device.controls import Controls, Page
+from device.display.history import History
+from device.display.reasons import Reasons
+from device.display.row import (
+    MANY_OFF,
+    STALE,
+    WINDOW_S,
+    Line,
+    call_row,
+    electrode_row,
 )
-from firmware.alarms import Alarm, Audio
+from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, Strip, TraceColumns
+from device.display.words import ELECTRODES, LIMBS, Naming
+from firmware.alarms import Alarm, Audio, Logged
 from firmware.events import (
     Beat,
     Call,
@@ -28,41 +30,34 @@ from firmware.events import (
     Quality,
     QualityGrade,
     Rate,
-    Refusal,
     Trace,
 )
-from firmware.explain import Explanation
 from firmware.findings import Priority
 from firmware.measurements import Measurements
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
-STALE = 5 * SAMPLE_RATE_HZ  # a rate or call this old says nothing of now
-WINDOW_S = 10  # the evidence of the first call
+WINDOW_COLUMNS = WINDOW_S * SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
-MANY_OFF = 3
-ALARMS = (Refusal.NO_SIGNAL, Refusal.VENTRICULAR)
-TURN = 2 * SAMPLE_RATE_HZ  # how long each of several tails is shown
+# Steps of the self-test: part, as in ``health``, and kind of the note that says what is wrong.
+SELFTEST = {
+    "front end": "frontend",
+    "filters": "analysis",
+    "model": "model",
+    "storage": "storage",
+}
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The call row in words: ``head`` large, ``tail`` beside or below it.
+class Frozen:
+    """The window before ``since`` and its measurements; ``whole``: all its samples have come."""
 
-    short : a shorter head for narrow screens, same meaning
-    alarm : 0 plain, 1 inverted, 2 inverted and blinking
-    progress : 0..1 while the first window fills, else None
-    electrodes : it is about them; no need to name them beside it
-    """
-
-    head: str
-    tail: str = ""
-    short: str = ""
-    alarm: int = 0
-    progress: float | None = None
-    electrodes: bool = False
+    since: int
+    strip: Strip
+    measurements: Measurements | None
+    whole: bool
 
 
 @dataclass
@@ -70,13 +65,15 @@ class ScreenState:
     """Plain data behind every screen; memory is bounded by what the trace shows.
 
     on_trial : the model has yet to prove itself here
-    lead : the lead in the (first) trace; second_lead : below it on tall screens
+    lead : the first on the live page; view : how often the button asked for others
     profile : filter profile as shown ("MONITOR", "DIAG")
     message : (title, text) of the start-up, self-test or fault screen; None = show the patient
     notes : kind -> text of what is not well with the instrument ("serial" -> "serial lost")
     controls : which page is shown
     alarms : gravest first; audio, audio_left_s : what is heard of them, and how long a pause lasts
-    why : what carried the newest call that was explained, and the index behind its window
+    why : what carried the call that was explained; None: nothing was called, or nobody asked
+    saved_at : index of the newest snapshot that went to the recorder
+    history : of rate and calls; alarm_log : the last alarms, the newest first
     settings : (name, value) of those the buttons can change; health : part -> "ok" or a sentence
     night : dim, dark on the panel
     tr : from English words to those of the screen's language
@@ -87,7 +84,10 @@ class ScreenState:
     audio: Audio = Audio.QUIET
     audio_left_s: int = 0
     measurements: Measurements | None = None
-    why: tuple[Explanation, int] | None = None
+    why: Reasons | None = None
+    saved_at: int | None = None
+    history: History = field(default_factory=History)
+    alarm_log: tuple[Logged, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     health: Mapping[str, str] = field(default_factory=dict)
     night: bool = False
@@ -98,7 +98,7 @@ class ScreenState:
     profile: str = "MONITOR"
     naming: Naming = Naming.AHA
     lead: str = "II"
-    second_lead: str = "V2"
+    view: int = 0
     recording: bool = False
     message: tuple[str, str] | None = None
     notes: dict[str, str] = field(default_factory=dict)
@@ -117,6 +117,7 @@ class ScreenState:
     _readable_since: int | None = None  # all on and quality at least fair
     _faults: dict[str, LeadFault] = field(default_factory=dict)
     _connected: bool = False  # all ten were on once, or patience ran out
+    _frozen: Frozen | None = None
 
     def note(self, kind: str, text: str) -> None:
         """Set what is wrong with ``kind`` ("serial", "display", ...); an empty text clears it."""
@@ -132,6 +133,8 @@ class ScreenState:
                 if self._filling_since is None:
                     self._filling_since = event.first_index
                 self.trace.push(event)
+                if self.controls.page is Page.LEADS:
+                    self._freeze()
             case Gap():
                 self._advance(event.index)
                 self.samples_lost += event.lost
@@ -152,12 +155,14 @@ class ScreenState:
             case Rate():
                 self._advance(event.index)
                 self._rate = event
+                self.history.rate(event.index, event.bpm)
             case Measurements():
                 self._advance(event.index)
                 self.measurements = event
             case Call():
                 self._advance(event.index)
                 self._call = event
+                self.history.call(event.index, event.label)
 
     def _advance(self, index: int) -> None:
         self.index = max(self.index, index)
@@ -180,6 +185,29 @@ class ScreenState:
             self._readable_since = quality.index
         elif quality.index - self._readable_since >= SETTLED:
             self._connected = True
+
+    @property
+    def frozen(self) -> Frozen:
+        """The ten seconds before the page of the twelve leads was chosen."""
+        self._freeze()
+        assert self._frozen is not None
+        return self._frozen
+
+    def _freeze(self) -> None:
+        """Keep them as soon as they are whole: the trace itself forgets."""
+        since = self.controls.since
+        if self._frozen and self._frozen.since == since and self._frozen.whole:
+            return
+        end = since // SAMPLES_PER_COLUMN
+        strip = self.trace.strip(end - WINDOW_COLUMNS, end - 1)
+        kept = self._frozen.measurements if self._frozen and self._frozen.since == since else None
+        whole = self.trace.head >= end
+        self._frozen = Frozen(since, strip, kept or self.measurements, whole)
+
+    @property
+    def call(self) -> Call | None:
+        """The newest call; None before the first, and when it says nothing of now."""
+        return None if self._call and self.index - self._call.index > STALE else self._call
 
     @property
     def connecting(self) -> bool:
@@ -240,70 +268,34 @@ class ScreenState:
     @property
     def line(self) -> Line:
         """What the call row says: the call, or why there is none and what to do."""
-        call, off = self._call, self.electrodes_off
-        seen = call.electrodes_off if call else 0
-        refused = call.refusal if call else Refusal.STARTING
-        if off & ~seen or (off and refused is Refusal.ELECTRODE_OFF):
-            return self._electrode_line()
-        if call is None:
-            since = self._filling_since
-            return self._filling_line(0 if since is None else self.index - since)
-        if self.index - call.index > STALE:
-            seconds = (self.index - call.index) // SAMPLE_RATE_HZ
-            return Line("NO RESULT", f"for {seconds} s")
-        # Electrodes that are on again leave the window to fill anew.
-        if refused in (Refusal.STARTING, Refusal.ELECTRODE_OFF):
-            return self._filling_line(call.span)
-        return self._call_line(call)
-
-    def _call_line(self, call: Call) -> Line:
-        """The call, or a high finding in its place; the other findings take turns beside it.
-
-        Never the call alone where there is a high or medium finding; low ones wait for that.
-        """
-        sure = percent(call.probability) if call.label and call.probability is not None else ""
-        others = [finding for finding in call.findings if finding.text != call.text]
-        grave = [finding for finding in others if finding.priority is not Priority.LOW]
-        told = [MARKS[finding.priority] + finding.text for finding in grave or others]
-        head, short = call.text, call.label or ""
-        if grave and grave[0].priority is Priority.HIGH:
-            head = short = told[0]
-            tails = [f"{call.text} {sure}", grave[0].act, *told[1:]]
-        elif grave:
-            tails = [f"{sure} {finding}" for finding in told]
-        elif call.probability is not None and call.label:
-            tails = [f"{confidence(call.probability)} {sure}", *told]
-        else:
-            tails = [call.act, *told]
-        tails = [tail.strip() for tail in tails if tail.strip()]
-        tail = tails[self.index // TURN % len(tails)] if tails else ""
-        return Line(head, tail, short, alarm=self._alarm(call))
-
-    @staticmethod
-    def _alarm(call: Call) -> int:
-        gravest = call.findings[0].priority if call.findings else Priority.LOW
-        if call.refusal in ALARMS or gravest is Priority.HIGH:
-            return 2
-        return 1 if gravest is Priority.MEDIUM else 0
-
-    def _electrode_line(self) -> Line:
-        names = self.off_names
-        many = f"{len(names)} ELECTRODES OFF"
-        head = many if len(names) > MANY_OFF else " ".join(names) + " OFF"
-        return Line(head, PRESS_ON, short=f"{len(names)} OFF", alarm=1, electrodes=True)
-
-    def _filling_line(self, filled: int) -> Line:
-        seconds = min(filled // SAMPLE_RATE_HZ, WINDOW_S)
-        progress = min(filled / (WINDOW_S * SAMPLE_RATE_HZ), 1.0)
-        return Line(f"ANALYSING {seconds} s", f"of {WINDOW_S} s", progress=progress)
+        since = self._filling_since
+        return call_row(self, self._call, 0 if since is None else self.index - since)
 
     @property
     def foot(self) -> Line | None:
         """The row below a page: an alarm, electrodes that are off or a fault; None when well."""
         if self.message is not None:
             return Line(*self.message, alarm=1)
-        line = self._electrode_line() if self.electrodes_off else self.line
-        return line if line.alarm else None
+        if self.controls.page is Page.ALARMS:
+            return None  # lists them
+        line = self.line
+        grave = any(alarm.priority is not Priority.LOW for alarm in self.alarms)
+        if line.alarm == 2 or (grave and line.alarm):
+            return line
+        return electrode_row(self) if self.electrodes_off else None
+
+    @property
+    def starting(self) -> bool:
+        """Whether no sample has come yet: the self-test is shown."""
+        return self.message is not None and self.trace.head < 0
+
+    @property
+    def selftest(self) -> tuple[tuple[str, str], ...]:
+        """Each step with "ok", what is wrong, or "" while nothing is known."""
+        return tuple(
+            (part, self.notes.get(kind) or self.health.get(part, ""))
+            for part, kind in SELFTEST.items()
+        )
 
     @property
     def status_line(self) -> str:

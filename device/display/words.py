@@ -59,6 +59,15 @@ PLACES: dict[Electrode, str] = {
     Electrode.V6: "below armpit",
 }
 
+
+def place(electrode: Electrode, naming: Naming) -> str:
+    """Where it goes, in the naming of the cable: "between V2 and V4" or "between C2 and C4"."""
+    where = PLACES[electrode]
+    if naming is Naming.IEC and electrode is Electrode.V3:
+        return "between C2 and C4"
+    return where
+
+
 LIMBS = (Electrode.RA, Electrode.LA, Electrode.LL, Electrode.RL)
 
 # Before a finding: its priority without grey, colour or blinking.

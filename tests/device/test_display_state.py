@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from device.display.gallery import make_call, patient
-from device.display.state import STALE, TURN, ScreenState
+from device.display.row import STALE, TURN
+from device.display.state import ScreenState
 from device.display.trace import WIDEST
 from device.display.words import ELECTRODES, PLACES, Naming, confidence, percent
 from firmware.events import (
@@ -111,7 +112,7 @@ def test_a_finding_that_is_the_call_is_said_once() -> None:
     assert turns(**said, findings=(paced,)) == ({"PACED RHYTHM"}, ["look"] * 4, 1)
     vf = Finding("vf_vt", "VF OR VT?", "check", Priority.HIGH, None)
     said = {"label": None, "refusal": Refusal.VENTRICULAR, "text": "VF OR VT?", "act": "check"}
-    assert turns(**said, findings=(vf,)) == ({"VF OR VT?"}, ["check"] * 4, 2)
+    assert turns(**said, findings=(vf,)) == ({"!! VF OR VT?"}, ["check"] * 4, 2)
 
 
 def test_an_unsure_call_does_not_hide_a_high_finding() -> None:
