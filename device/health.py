@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from device.parts import Board
+
 _ROLLUP = Path("/proc/self/smaps_rollup")
 _THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+_SUPPLIES = Path("/sys/class/power_supply")
 
 
 class Health:
@@ -32,6 +35,11 @@ class Health:
             "temperature_c": temperature_c(),
         }
 
+    def board(self) -> Board:
+        """For the health page."""
+        uptime_s = time.monotonic() - self._started_s
+        return Board(uptime_s, temperature_c(), battery_percent())
+
 
 def memory_mb() -> float:
     """Share of memory of this process; the peak where the system tells no more."""
@@ -51,3 +59,14 @@ def temperature_c() -> float | None:
         return int(_THERMAL.read_text()) / 1000
     except (OSError, ValueError):
         return None
+
+
+def battery_percent(supplies: Path = _SUPPLIES) -> int | None:
+    """Charge of the first battery that the system knows, None without one."""
+    for capacity in sorted(supplies.glob("*/capacity")):
+        try:
+            if (capacity.parent / "type").read_text().strip() == "Battery":
+                return int(capacity.read_text())
+        except (OSError, ValueError):
+            continue
+    return None

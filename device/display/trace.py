@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,16 @@ SAMPLES_PER_COLUMN = 20  # 25 mm/s at 500 Hz, one pixel per millimetre
 UV_PER_ROW = 100  # 10 mm/mV, one pixel per millimetre
 WIDEST = 256
 COLUMNS = 3 * WIDEST  # the sweep on screen, the one it overwrites, and the one that centred that
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Columns ``first``.. of twelve leads, kept: low and high int32, drawable bool [n, 12]."""
+
+    first: int
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    drawable: NDArray[np.bool_]
 
 
 class TraceColumns:
@@ -89,6 +101,13 @@ class TraceColumns:
         slots, k = columns % COLUMNS, LEADS.index(lead)
         drawable = (self._column[slots] == columns) & self._drawable[slots, k]
         return self._low[slots, k], self._high[slots, k], drawable
+
+    def strip(self, first: int, last: int) -> Strip:
+        """A copy of columns first..last of all leads."""
+        columns = np.arange(first, last + 1)
+        slots = columns % COLUMNS
+        drawable = (self._column[slots] == columns)[:, None] & self._drawable[slots]
+        return Strip(first, self._low[slots], self._high[slots], drawable)
 
     def centre(self, lead: str, first: int, last: int, width: int) -> NDArray[np.int32]:
         """Microvolts at mid-height for columns first..last of a sweep ``width`` columns wide.

@@ -11,6 +11,19 @@ from collections.abc import Callable, Mapping
 
 from device.controls import Page
 from device.display.canvas import Canvas
+from device.display.pages.alarms import draw_alarms
+from device.display.pages.health import draw_health
+from device.display.pages.leads import draw_leads
+from device.display.pages.settings import draw_settings
+from device.display.pages.trend import draw_trend
+from device.display.pages.why import draw_why
 from device.display.state import ScreenState
 
-PAGES: Mapping[Page, Callable[[Canvas, ScreenState], None]] = {}
+PAGES: Mapping[Page, Callable[[Canvas, ScreenState], None]] = {
+    Page.LEADS: draw_leads,
+    Page.WHY: draw_why,
+    Page.TREND: draw_trend,
+    Page.ALARMS: draw_alarms,
+    Page.SETTINGS: draw_settings,
+    Page.HEALTH: draw_health,
+}

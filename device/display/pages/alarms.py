@@ -1,0 +1,86 @@
+"""Alarms: what is wrong and what to do about it, whether it is heard, and what there was."""
+
+from __future__ import annotations
+
+from device.display.canvas import Canvas
+from device.display.faces import TEXT, TINY, fit
+from device.display.pages.words import TITLE, clock, draw_title, lasted
+from device.display.state import ScreenState
+from device.display.words import MARKS
+from firmware.alarms import Alarm, AlarmState, Audio, Logged
+
+ROW = 9
+
+
+def draw_alarms(canvas: Canvas, state: ScreenState) -> None:
+    """The alarms of now stay at the top; OK moves the list of the past below them."""
+    draw_title(canvas, state.tr("ALARMS"), _audio(state))
+    wide = canvas.width >= 256
+    each = ROW if wide else 2 * ROW
+    y = TITLE + 1
+    shown = state.alarms[: (canvas.height - y) // each]
+    for alarm in shown:
+        _draw_active(canvas, state, alarm, y, each)
+        y += each
+    rows = (canvas.height - y) // ROW
+    past = [entry for entry in state.alarm_log if entry.alarm.state is AlarmState.OFF]
+    if not state.alarms:
+        canvas.text(2, y, state.tr("no alarm"))
+        y, rows = y + ROW, rows - 1
+    if not past or rows < 1:
+        return
+    pages = -(-len(past) // rows)
+    first = state.controls.step % pages * rows
+    for entry in past[first : first + rows]:
+        _draw_past(canvas, state, entry, y)
+        y += ROW
+
+
+def _audio(state: ScreenState) -> str:
+    tr = state.tr
+    match state.audio:
+        case Audio.PAUSED:
+            left = state.audio_left_s
+            return f"{tr('sound paused')} {left // 60}:{left % 60:02d}"
+        case Audio.SILENCED:
+            return tr("silenced")
+        case Audio.SOUNDING:
+            return tr("OK: silence")
+    return tr("sound on")
+
+
+def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int, height: int) -> None:
+    """What is there on white; what is over and was not acknowledged in a frame."""
+    there = alarm.state is AlarmState.ON
+    level = 0 if there else 255
+    if there:
+        canvas.fill(0, y - 1, canvas.width, height)
+    else:
+        canvas.frame(0, y - 1, canvas.width, height)
+    since = lasted(state.index - alarm.since) if there else state.tr("is over")
+    right = canvas.text_right(canvas.width - 2, y, since, TEXT, level)
+    head = MARKS[alarm.priority] + state.tr(alarm.text)
+    act = state.tr(alarm.act)
+    if height == ROW:
+        face, text = fit(head, right - 8, (TEXT, TINY))
+        x = canvas.text(2, y + TEXT.ascent - face.ascent, text, face, level) + 8
+        _draw_low(canvas, x, y, right - 6 - x, act, level)
+    else:
+        _draw_low(canvas, 2, y, right - 6, head, level)
+        _draw_low(canvas, 2, y + ROW - 1, canvas.width - 4, act, level)
+
+
+def _draw_low(canvas: Canvas, x: int, y: int, room: int, text: str, level: int) -> None:
+    """On the baseline of the larger face, whichever fits."""
+    if room > 0:
+        face, text = fit(text, room, (TEXT, TINY))
+        canvas.text(x, y + TEXT.ascent - face.ascent, text, face, level)
+
+
+def _draw_past(canvas: Canvas, state: ScreenState, entry: Logged, y: int) -> None:
+    """When it began, what it was, how long it lasted."""
+    x = canvas.text(0, y, clock(entry.begin)) + 5
+    end = state.index if entry.end is None else entry.end
+    right = canvas.text_right(canvas.width, y, lasted(end - entry.begin))
+    text = MARKS[entry.alarm.priority] + state.tr(entry.alarm.text)
+    _draw_low(canvas, x, y, right - 4 - x, text, 255)

@@ -1,0 +1,41 @@
+"""Model and health: every part of the instrument, well or in a sentence what is not."""
+
+from __future__ import annotations
+
+from device.display.canvas import Canvas
+from device.display.faces import TEXT, TINY, fit, wrap
+from device.display.pages.words import TITLE, draw_title
+from device.display.state import ScreenState
+
+ROW = 9
+
+
+def well(text: str) -> bool:
+    """Whether nothing is to be done: "ok" or "off", and what is worth knowing beside it."""
+    return text.split(" ")[0].rstrip(",") in ("ok", "off")
+
+
+def draw_health(canvas: Canvas, state: ScreenState) -> None:
+    """What is not well first, each in a box of its own; OK turns the page."""
+    parts = sorted(state.health.items(), key=lambda item: well(item[1]))
+    lines: list[tuple[str, str, bool]] = []  # of name, text, whether it is well
+    wide = canvas.width >= 256
+    column = 84 if wide else 52
+    for name, text in parts:
+        fine = well(text)
+        told = wrap(text, canvas.width - column, TEXT)[:3]
+        for k, line in enumerate(told):
+            lines.append((state.tr(name) if k == 0 else "", line, fine))
+    rows = (canvas.height - TITLE) // ROW
+    pages = max(1, -(-len(lines) // rows))
+    page = state.controls.step % pages
+    wrong = sum(not well(text) for text in state.health.values())
+    said = f"{wrong} {state.tr('not well')}" if wrong else state.tr("all well")
+    draw_title(canvas, state.tr("HEALTH"), f"{said}  {page + 1}/{pages}")
+    for k, (name, text, fine) in enumerate(lines[page * rows : (page + 1) * rows]):
+        y = TITLE + 1 + k * ROW
+        if not fine:
+            canvas.fill(0, y - 1, column - 3, ROW)
+        face, shown = fit(name, column - 6, (TEXT, TINY))
+        canvas.text(2, y + TEXT.ascent - face.ascent, shown, face, 255 if fine else 0)
+        canvas.text_in(column, y, canvas.width - column, text, (TEXT, TINY))

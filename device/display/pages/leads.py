@@ -1,0 +1,131 @@
+"""Twelve leads: the ten seconds before the page was chosen, three leads at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from device.display.canvas import Canvas
+from device.display.faces import TINY
+from device.display.pages.strips import (
+    PULSE,
+    SCALES,
+    bands,
+    draw_name,
+    draw_pulse,
+    draw_strip,
+)
+from device.display.pages.words import TITLE, clock, draw_right, draw_title
+from device.display.state import WINDOW_COLUMNS, Frozen, ScreenState
+from device.display.trace import Strip
+from firmware.events import LEADS
+from firmware.measurements import Measurements
+
+GROUPS = tuple(LEADS[k : k + 3] for k in range(0, len(LEADS), 3))
+HALF = WINDOW_COLUMNS // 2  # what 128 columns hold of it
+SCALE_ROWS = 12  # of the narrow title: two lines of small capitals, or 1 mV
+
+
+def draw_leads(canvas: Canvas, state: ScreenState) -> None:
+    """Four steps of ten seconds, or eight of five where the panel is narrow; then the numbers."""
+    frozen = state.frozen
+    wide = canvas.width >= 256
+    parts = 1 if wide else 2
+    traces = parts * len(GROUPS)
+    steps = traces + parts
+    step = state.controls.step % steps
+    of = f"{step + 1}/{steps}"
+    if step >= traces:
+        _draw_measurements(canvas, state, frozen.measurements, of, step - traces)
+        return
+    group, part = GROUPS[step // parts], step % parts
+    if wide:
+        top, left, shown = TITLE, PULSE + 1, frozen.strip
+    else:
+        top, left, shown = SCALE_ROWS, canvas.width - HALF, _part(frozen.strip, part)
+    uv_per_row, rows = bands(shown, group, canvas.height - top)
+    if wide:
+        _draw_wide_title(canvas, state, frozen, SCALES[uv_per_row], of)
+    else:
+        scale = f"{SCALES[uv_per_row]} {5 * part}-{5 * part + 5}s"
+        _draw_narrow_title(canvas, state, frozen, scale, of)
+        draw_pulse(canvas, 0, 10, uv_per_row)
+    for lead, height in zip(group, rows, strict=True):
+        if wide:
+            pulse = 1000 // uv_per_row
+            draw_pulse(canvas, 0, top + (height + pulse) // 2, uv_per_row)
+        draw_strip(canvas, shown, lead, (left, top, height), uv_per_row)
+        draw_name(canvas, lead, (left, top, height))
+        top += height
+
+
+def _part(strip: Strip, part: int) -> Strip:
+    rows = slice(part * HALF, (part + 1) * HALF)
+    first = strip.first + part * HALF
+    return Strip(first, strip.low[rows], strip.high[rows], strip.drawable[rows])
+
+
+def _kept(state: ScreenState, frozen: Frozen) -> str:
+    """When it was, and whether it is on the disk."""
+    said = state.tr("saved") if state.saved_at == frozen.since else state.tr("not saved")
+    return f"{clock(frozen.since)} {said}"
+
+
+def _draw_wide_title(
+    canvas: Canvas, state: ScreenState, frozen: Frozen, scale: str, of: str
+) -> None:
+    x = canvas.text(0, 0, f"{state.tr('12 LEADS')} {of}") + 6
+    x = canvas.text(x, 2, f"25mm/s {scale} {state.profile}", TINY) + 6
+    draw_right(canvas, 0, canvas.width - x, _kept(state, frozen))
+
+
+def _draw_narrow_title(
+    canvas: Canvas, state: ScreenState, frozen: Frozen, scale: str, of: str
+) -> None:
+    left = PULSE + 3
+    canvas.text(left, 0, f"{of} {_kept(state, frozen)}".upper(), TINY)
+    canvas.text_in(left, 6, canvas.width - left, f"25mm/s {scale}", (TINY,))
+
+
+def _draw_measurements(
+    canvas: Canvas, state: ScreenState, found: Measurements | None, of: str, part: int
+) -> None:
+    """Intervals and ST; on a narrow panel one after the other. Blank where not measurable."""
+    tr, wide = state.tr, canvas.width >= 256
+    title = tr("MEASURED") if found else tr("NOT MEASURED YET")
+    draw_title(canvas, title, of)
+    if wide or part == 0:
+        _draw_intervals(canvas, tr("Rate"), tr("Axis"), found, 50 if wide else 64)
+    if wide or part == 1:
+        _draw_st(canvas, tr("ST mm"), found, 112 if wide else 0)
+
+
+def _draw_intervals(
+    canvas: Canvas, rate: str, axis: str, found: Measurements | None, column: int
+) -> None:
+    names = (rate, "PR", "QRS", "QT", axis, "QTcB", "QTcF")
+    values: tuple[float | None, ...] = (None,) * len(names)
+    if found is not None:
+        values = (
+            found.rate_bpm, found.pr_ms, found.qrs_ms, found.qt_ms,
+            found.axis_deg, found.qtcb_ms, found.qtcf_ms,
+        )  # fmt: skip
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        x, y = k // 4 * column, TITLE + 2 + k % 4 * 10
+        canvas.text(x, y + 2, name.upper(), TINY)
+        said = "--" if value is None else str(round(value))
+        canvas.text_right(x + column - 8, y, said)
+
+
+def _draw_st(canvas: Canvas, title: str, found: Measurements | None, left: int) -> None:
+    """Three leads below each other as on the pages of traces; 1 mm is 0.1 mV, at J + 60 ms."""
+    st_uv: Sequence[float | None] = found.st_uv if found else [None] * len(LEADS)
+    column = (canvas.width - left) // len(GROUPS)
+    canvas.text(left, TITLE + 2, title)
+    for k, (lead, uv) in enumerate(zip(LEADS, st_uv, strict=True)):
+        x, y = left + k // 3 * column, TITLE + 12 + k % 3 * 10
+        canvas.text(x, y + 2, lead.upper(), TINY)
+        canvas.text_right(x + column - 3, y, "--" if uv is None else _signed(round(uv / 100, 1)))
+
+
+def _signed(mm: float) -> str:
+    return f"{mm:+.1f}" if mm else "0.0"
