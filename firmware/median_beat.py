@@ -1,22 +1,22 @@
 """The beat that most beats of ten seconds look like: what intervals, axis and ST are read from.
 
-Raw counts, so that no filter has moved or bent a wave. What is taken off first is known to be none
-of the heart's: mains, estimated between the QRS complexes, and the drift through the PR segments
-(a cubic through these knots, as Meyer and Keiser, Comput Biomed Res 1977;10:459). Beats are set one
-over the other where their slopes agree best; of those that look alike the largest class counts,
-early beats and beats behind a pause do not, and the median over the rest is the beat.
+Of raw counts, so that no filter has moved or bent a wave. Taken off are the mains and the drift, a
+cubic through the levels before the beats (Meyer and Keiser, Comput Biomed Res 1977;10:459). Beats
+are set one over the other where their slopes agree best. The largest class that looks alike counts,
+of it the beats that come when they should: not early, nor behind a pause. The median over them is
+the beat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.leads import twelve_leads
+from firmware.mains import without_mains
 from hal.frontend import SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -25,18 +25,14 @@ _UNIT = 64  # parts of a microvolt in which the leads are derived
 BEFORE, AFTER = int(440 * _MS), int(640 * _MS)  # of a beat, from its R peak
 LEAST_BEATS = 3
 
-MAINS_HZ = (50, 60)
-MAINS_UV = 2  # amplitude below which nothing is taken off
-_BLANK = int(100 * _MS)  # to either side of R: no mains is measured there
-_MAINS_MEAN = SAMPLE_RATE_HZ  # samples over which amplitude and phase of mains are taken as one
+_LEVEL_AT, _LEVEL = int(90 * _MS), int(20 * _MS)  # before R: the knots of the drift
 
-_LEVEL_AT, _LEVEL = -int(90 * _MS), int(20 * _MS)  # before R: the knots of the drift
-
-_SLOPE = int(8 * _MS)
+_SMOOTH, _SLOPE = 5, 4  # samples
 _MATCH = int(60 * _MS)  # of R to either side: compared for alignment and class
 _SHIFT = int(16 * _MS)  # farthest that a beat is moved to match
-_ALIKE = 0.9  # correlation of slopes within a class
-_STEADY = 0.12  # of the median RR: nearer intervals are of the same rhythm
+_SIMILAR, _ALIKE = 0.8, 0.9  # correlation of slopes as they come, and when aligned
+_IN_TIME = 0.12  # of the median RR: what is nearer is the same rhythm
+_STEADY = 0.6  # of the intervals are: it is a rhythm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,139 +60,116 @@ def median_beat(
     usable: NDArray[np.bool_],
     nv_per_count: float,
 ) -> MedianBeat | None:
-    """Of raw counts, int32 [n, 8]; None where fewer than ``LEAST_BEATS`` look alike.
+    """Of ten seconds of raw counts, int32 [5000, 8]; None where fewer than ``LEAST_BEATS`` count.
 
     beats : rows of ``counts`` that hold the R peaks; usable : bool [8], channels that can be read
     """
-    peaks = np.array(beats, dtype=np.int64)
-    if len(peaks) < LEAST_BEATS + 1 or not usable.any():
+    peaks = np.array([beat for beat in beats if 0 <= beat < len(counts)], dtype=np.int64)
+    if len(peaks) <= LEAST_BEATS or not usable.any():
         return None
     x = (counts - counts[0]) * (nv_per_count / 1000)
-    x = _without_mains(x, peaks)
-    x = _without_drift(x, peaks)
-    rows, classed = _aligned(x, peaks, usable)
-    kept, rr = _dominant(rows, classed)
+    x = without_mains(x, peaks.tolist())
+    rows, alike = _aligned(x[:, usable], peaks)
+    kept, rr = _in_time(rows, alike)
     inside = (rows >= BEFORE) & (rows < len(x) - AFTER)
     if (kept & inside).sum() >= LEAST_BEATS:
         kept &= inside
     if kept.sum() < LEAST_BEATS:
         return None
-    segments = _segments(x, rows[kept])
-    return MedianBeat(np.median(segments, axis=0), segments, rr)
+    at = rows[kept][:, None] + np.arange(-BEFORE, AFTER)
+    segments = x[np.clip(at, 0, len(x) - 1)] - _drift(x, peaks, at)
+    return MedianBeat(median(segments), segments, rr)
 
 
-def _segments(x: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[beats, time, 8]; the first and the last sample go on beyond the ends."""
-    padded = np.pad(x, ((BEFORE, AFTER), (0, 0)), mode="edge")
-    found: NDArray[np.float64] = padded[rows[:, None] + np.arange(BEFORE + AFTER)]
-    return found
+def median(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Along the first axis, of few: five times as fast as NumPy's."""
+    ranked = np.sort(x, axis=0)
+    return np.asarray((ranked[(len(x) - 1) // 2] + ranked[len(x) // 2]) / 2)
 
 
-def _without_mains(x: NDArray[np.float64], peaks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``x`` [n, 8] less the sines of 50 and 60 Hz that go on between the QRS complexes."""
-    quiet = np.ones(len(x))
-    for peak in peaks:
-        quiet[max(0, peak - _BLANK) : peak + _BLANK] = 0
-    t = np.arange(len(x))
-    for hz in MAINS_HZ:
-        turn = np.exp(-2j * np.pi * hz / SAMPLE_RATE_HZ * t)[:, None]
-        calm = x - moving_mean(x, 25)
-        weight = moving_mean(quiet[:, None], _MAINS_MEAN)
-        part = 2 * moving_mean(calm * turn * quiet[:, None], _MAINS_MEAN) / np.maximum(weight, 0.05)
-        if np.median(np.abs(part)) > MAINS_UV:
-            x = x - (part * turn.conj()).real
-    return x
-
-
-def moving_mean(x: NDArray[Any], n: int) -> NDArray[Any]:
-    """Mean over ``n`` samples about each; towards the ends over those that are there."""
-    half = n // 2
-    total = np.concatenate((np.zeros((1, x.shape[1]), x.dtype), np.cumsum(x, axis=0)))
+def moving_mean(x: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Mean over ``n`` samples about each of [time, channels]; at the ends of those there are."""
+    total = np.concatenate((np.zeros((1, *x.shape[1:])), np.cumsum(x, axis=0)))
     at = np.arange(len(x))
-    low, high = np.maximum(at - half, 0), np.minimum(at + (n - half), len(x))
-    mean: NDArray[Any] = (total[high] - total[low]) / (high - low)[:, None]
-    return mean
+    low, high = np.maximum(at - n // 2, 0), np.minimum(at + (n - n // 2), len(x))
+    return np.asarray((total[high] - total[low]) / (high - low)[:, None])
 
 
-def _without_drift(x: NDArray[np.float64], peaks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``x`` less a smooth line through the levels before the beats."""
-    at = peaks + _LEVEL_AT
-    at = at[(at >= 0) & (at + _LEVEL <= len(x))]
-    if len(at) < 2:
-        return np.asarray(x - x.mean(axis=0))
-    total = np.concatenate((np.zeros((1, x.shape[1])), np.cumsum(x, axis=0)))
-    level = (total[at + _LEVEL] - total[at]) / _LEVEL
-    knots = at + (_LEVEL - 1) / 2
+def _drift(
+    x: NDArray[np.float64], peaks: NDArray[np.int64], at: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """A smooth line through the levels before the beats, at the rows ``at`` [...]: [..., 8]."""
+    first = peaks - _LEVEL_AT
+    first = first[(first >= 0) & (first + _LEVEL <= len(x))]
+    level = x[first[:, None] + np.arange(_LEVEL)].mean(axis=1)
+    if len(first) < 2:
+        return np.asarray(level.mean(axis=0))
+    knots = first + (_LEVEL - 1) / 2
     step = np.diff(knots)[:, None]
     slope = np.diff(level, axis=0) / step
-    tangent = np.concatenate((slope[:1], slope))
+    tangent = np.zeros_like(level)  # level at both ends
     tangent[1:-1] = (slope[:-1] * step[1:] + slope[1:] * step[:-1]) / (step[1:] + step[:-1])
-    tangent[0], tangent[-1] = 0, 0
-    t = np.clip(np.arange(len(x)), knots[0], knots[-1])
+    t = np.clip(at, knots[0], knots[-1])
     k = np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(knots) - 2)
-    h = step[k]
-    u = ((t - knots[k]) / step[k, 0])[:, None]
-    line = (
-        level[k] * (1 + 2 * u) * (1 - u) ** 2
-        + level[k + 1] * u * u * (3 - 2 * u)
-        + h * tangent[k] * u * (1 - u) ** 2
-        - h * tangent[k + 1] * u * u * (1 - u)
-    )
-    return np.asarray(x - line)
+    h = step[k, 0]
+    u = (t - knots[k]) / h
+    v = 1 - u
+    weights = np.zeros((*at.shape, 2 * len(knots)))  # of levels, then of tangents
+    parts = ((1 + 2 * u) * v * v, u * u * (3 - 2 * u), h * u * v * v, -h * u * u * v)
+    for column, part in zip((k, k + 1, k + len(knots), k + len(knots) + 1), parts, strict=True):
+        np.put_along_axis(weights, column[..., None], part[..., None], axis=-1)
+    return np.asarray(weights @ np.concatenate((level, tangent)))
 
 
 def _aligned(
-    x: NDArray[np.float64], peaks: NDArray[np.int64], usable: NDArray[np.bool_]
+    x: NDArray[np.float64], peaks: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """R peaks, moved to where the slopes agree best, and which are of the largest class."""
-    smooth = moving_mean(x[:, usable], 5)
-    slope = np.zeros_like(smooth)
-    slope[_SLOPE // 2 : -_SLOPE // 2] = smooth[_SLOPE:] - smooth[:-_SLOPE]
     reach = _MATCH + _SHIFT
-    padded = np.pad(slope, ((reach, reach), (0, 0)))
-    wide = padded[peaks[:, None] + np.arange(2 * reach + 1)]  # [beats, time, channels]
-    narrow = wide[:, _SHIFT : wide.shape[1] - _SHIFT].reshape(len(peaks), -1)
+    around = np.arange(-reach - _SMOOTH, reach + _SLOPE + 1)
+    near = np.cumsum(x[np.clip(peaks[:, None] + around, 0, len(x) - 1)], axis=1)
+    smooth = near[:, _SMOOTH:] - near[:, :-_SMOOTH]
+    wide = smooth[:, _SLOPE:] - smooth[:, :-_SLOPE]  # [beats, 2 reach + 1, channels]
+    narrow = wide[:, _SHIFT:-_SHIFT].reshape(len(peaks), -1)
     length = np.linalg.norm(narrow, axis=1) + 1e-9
-    alike = (narrow @ narrow.T) / np.outer(length, length) > 0.8
-    model = int(np.argmax(alike.sum(axis=1)))
-    template = np.median(narrow[alike[model]], axis=0)
+    similar = (narrow @ narrow.T) / np.outer(length, length) > _SIMILAR
+    template = median(narrow[similar[int(np.argmax(similar.sum(axis=1)))]])
+    shift = np.zeros(len(peaks), np.int64)
+    alike = np.zeros(len(peaks), np.bool_)
     for _ in range(2):
         best, shift = _match(wide, template)
-        same = best > _ALIKE
-        if not same.any():
-            return peaks, same
-        moved = [wide[i, s : s + 2 * _MATCH + 1].ravel() for i, s in enumerate(shift) if same[i]]
-        template = np.median(moved, axis=0)
-    return peaks + shift - _SHIFT, same
+        alike = best > _ALIKE
+        if not alike.any():
+            break
+        which = np.flatnonzero(alike)
+        rows = shift[which][:, None] + np.arange(2 * _MATCH + 1)
+        template = median(wide[which[:, None], rows].reshape(len(which), -1))
+    return peaks + shift - _SHIFT, alike
 
 
 def _match(
     wide: NDArray[np.float64], template: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Best correlation of each beat with ``template``, and where it begins."""
-    shifts = range(2 * _SHIFT + 1)
+    """Best correlation of each beat with ``template``, and at which shift."""
     n = 2 * _MATCH + 1
-    found = np.empty((len(shifts), len(wide)))
-    for shift in shifts:
-        part = wide[:, shift : shift + n].reshape(len(wide), -1)
-        found[shift] = part @ template / (np.linalg.norm(part, axis=1) + 1e-9)
-    found /= np.linalg.norm(template) + 1e-9
-    return found.max(axis=0), np.argmax(found, axis=0)
+    energy = np.cumsum(np.square(wide).sum(axis=2), axis=1)
+    energy = np.concatenate((np.zeros((len(wide), 1)), energy), axis=1)
+    length = np.sqrt(energy[:, n:] - energy[:, :-n] + 1e-9)
+    shifts = range(2 * _SHIFT + 1)
+    products = [wide[:, s : s + n].reshape(len(wide), -1) @ template for s in shifts]
+    found = np.stack(products, axis=1) / (length * (np.linalg.norm(template) + 1e-9))
+    return found.max(axis=1), np.argmax(found, axis=1)
 
 
-def _dominant(
-    rows: NDArray[np.int64], classed: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], float]:
+def _in_time(rows: NDArray[np.int64], alike: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
     """Which beats count, and the mean RR before them."""
-    rr = np.diff(rows, prepend=rows[0])
-    after_same = classed & np.roll(classed, 1)
-    after_same[0] = False
-    if not after_same.any():
-        return classed, float(np.median(rr[1:]))
-    middle = float(np.median(rr[after_same]))
-    near = np.abs(rr - middle) <= _STEADY * middle
-    near[0] = True
-    steady = bool((near & after_same).sum() >= 0.6 * after_same.sum())
-    kept = classed & near if steady else classed
-    kept_rr = rr[kept & after_same]
-    return kept, float(kept_rr.mean()) if len(kept_rr) else middle
+    rr = np.diff(rows)
+    pairs = alike[1:] & alike[:-1]
+    if not pairs.any():
+        return alike, float(rr.mean())
+    middle = float(np.median(rr[pairs]))
+    in_time = np.abs(rr - middle) <= _IN_TIME * middle
+    if (in_time & pairs).sum() < _STEADY * pairs.sum():  # atrial fibrillation: none is early
+        return alike, float(rr[pairs].mean())
+    kept = alike & np.concatenate(([True], in_time))
+    return kept, float(rr[in_time & pairs].mean())
