@@ -8,6 +8,7 @@ an alarm of high priority begins. Time is the sample index.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hal.frontend import SAMPLE_RATE_HZ
@@ -48,6 +49,7 @@ class Action(StrEnum):
 _PAGES = tuple(Page)
 
 
+@dataclass
 class Controls:
     """Which page is shown, and which step of it; both change by presses and by time.
 
@@ -55,11 +57,10 @@ class Controls:
     since : index of the sample at which the page was chosen; what is frozen, freezes there
     """
 
-    def __init__(self) -> None:
-        self.page = Page.LIVE
-        self.step = 0
-        self.since = 0
-        self._pressed_at = 0
+    page: Page = Page.LIVE
+    step: int = 0
+    since: int = 0
+    _pressed_at: int = 0
 
     def press(self, button: Button, *, held: bool, index: int, sounding: bool) -> Action:
         """One press, at its end. ``sounding``: an alarm is heard now."""

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.bundles import Model, load_model
+from device.choices import following, listed
 from device.config import Config, ConfigError
 from device.controls import Action, Button, Page
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
+from device.explaining import AtOnce, Explainer, Explaining
 from device.faults import fault_alarm
 from device.link import messages
 from device.link.commands import SETTINGS
@@ -29,6 +31,8 @@ from device.link.inject import Injection
 from device.link.link import Link
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import VERSION
+from device.parts import Board, Facts, parts
+from device.patient import Patient
 from device.records.changes import ChangedCall
 from device.records.interface import Recorder, Why
 from firmware.alarms import AlarmEvent, Alarms
@@ -52,6 +56,8 @@ class Instrument:
     opener : opens the configured port, when that is lost
     flasher, injection : what ``model`` and ``inject`` commands of the host act on
     recorder : keeps samples and events on disk; None: nobody does
+    save : takes a setting that was changed, and its value, to keep them over a restart
+    explainer : works out why a call was made; None: while the monitor waits
     history : gives the latest blocks processed, to settle new filters on
     log : takes each fault as it begins, one line
     """
@@ -67,11 +73,14 @@ class Instrument:
         flasher: Flasher | None = None,
         injection: Injection | None = None,
         recorder: Recorder | None = None,
+        save: Callable[[str, Any], None] = lambda setting, value: None,
+        explainer: Explainer | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._log = log
         self._recorder = recorder
+        self._save = save
         self.alarms = Alarms()
         self._audio = self.alarms.audio  # as the host knows it
         self._changed_call = ChangedCall()
@@ -81,6 +90,9 @@ class Instrument:
         self.index = 0  # of the next sample
         self.utc: str | None = None  # wall-clock time of ``index``; the edge that has one sets it
         self.screen = ScreenState()
+        self.board = Board()  # the edge that can read it sets it
+        self._explaining = Explaining(self.screen, explainer or AtOnce())
+        self._page = self.screen.controls.page  # as the host knows it
         self._faults: dict[str, str] = {}
         self._instead = instead
         self.judged = 0  # windows of which a network has said something
@@ -132,6 +144,8 @@ class Instrument:
         if self.screen.lead != config.display.lead:
             self.screen.lead, self.screen.view = config.display.lead, 0
         self.screen.naming = Naming(config.electrodes.naming)
+        self.screen.night = config.display.night
+        self.screen.settings = listed(config)
 
     def _restart_analysis(self, tell: Callable[[Event], None]) -> None:
         """A new pipeline, settled on the latest seconds; the host has heard of them already."""
@@ -195,6 +209,9 @@ class Instrument:
                     self.judged += bool(event.model) and event.refusal in READABLE
                     if self._changed_call.push(event):
                         self.record(Why.CALL)
+                    if self._pipeline is not None:
+                        tensor = self._pipeline.tensor
+                        self._explaining.judged(event, self.model.network, tensor)
                     self.link.send("result", messages.result(event))
                 case ElectrodeChange():
                     self.link.send("event", messages.electrode_event(event))
@@ -202,6 +219,7 @@ class Instrument:
                     self.link.send("event", messages.gap_event(event))
         self.alarms.pass_time(self.index)
         self._tell_alarms(())
+        self._tell_page()
 
     def _tell_alarms(self, changes: Iterable[AlarmEvent]) -> None:
         """Screen, host and record hear of alarms that began, latched or ended, and of the sound."""
@@ -236,8 +254,11 @@ class Instrument:
                 self.pause()
             case Action.LEAD:
                 self.screen.view += 1
-            case Action.CHANGE | Action.NONE:
+            case Action.CHANGE:
+                self.set(*following(self.config, controls.step))
+            case Action.NONE:
                 pass
+        self._tell_page()
 
     def silence(self) -> None:
         """Acknowledge the alarms."""
@@ -248,10 +269,25 @@ class Instrument:
         self.alarms.pause(self.index)
         self._tell_alarms(())
 
-    def record(self, why: Why) -> None:
-        """Keep the last seconds as a record of their own."""
+    def record(self, why: Why) -> str:
+        """Keep the last seconds as a record of their own; "" or why that is not possible."""
+        if self._recorder is None:
+            return "this monitor keeps no records"
+        self._recorder.snapshot(why, self.index)
+        if not self._recorder.failure:
+            self.screen.saved_at = self.index
+        return self._recorder.failure
+
+    def set_patient(self, patient: Patient) -> None:
+        """Whom the records are of from now on; ``Patient()``: another, of whom nothing is known."""
         if self._recorder is not None:
-            self._recorder.snapshot(why, self.index)
+            self._recorder.set_patient(patient)
+
+    def _tell_page(self) -> None:
+        page = self.screen.controls.page
+        if page is not self._page:
+            self._page = page
+            self.link.send("event", messages.page_event(self.index, page))
 
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:
@@ -285,7 +321,25 @@ class Instrument:
     def frame(self, size: tuple[int, int], *, grey: bool) -> Frame:
         """The screen as it is now, for a display of ``size``."""
         self._draw_traces()
+        self._explaining.poll()
+        self.screen.alarm_log = self.alarms.log
+        if self.screen.controls.page is Page.HEALTH:
+            self.screen.health = self._health()
         return render(self.screen, size, grey=grey)
+
+    def _health(self) -> dict[str, str]:
+        return parts(
+            Facts(
+                faults=self._faults,
+                info=self.info,
+                index=self.index,
+                lost=self.screen.samples_lost,
+                model=self.model,
+                serial=self.link.enabled,
+                recording=self._recorder is not None,
+                board=self.board,
+            )
+        )
 
     def _keep(self, trace: Trace) -> None:
         self._traces.append(trace)
@@ -341,25 +395,24 @@ class Instrument:
             },
             "sample_rate_hz": SAMPLE_RATE_HZ,
             "leads": list(LEADS),
-            "settings": {name: self._setting(dotted) for name, dotted in SETTINGS.items()},
+            "settings": {name: self.config.get(dotted) for name, dotted in SETTINGS.items()},
             "faults": self._faults,
             "index": self.index,
             "utc": self.utc,
         }
 
-    def _setting(self, dotted: str) -> Any:
-        section, _, key = dotted.partition(".")
-        return getattr(getattr(self.config, section), key)
-
-    def set(self, setting: str, value: Any) -> Any:
-        """Apply one of ``SETTINGS``; in force until the monitor ends. Raises ConfigError."""
+    def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:
+        """Apply one of ``SETTINGS``, and have it kept over a restart. Raises ConfigError."""
         if value is None:
             raise ConfigError(f"set: {setting} needs a value")
         before = self.config.filters
         self._adopt_settings(self.config.override({SETTINGS[setting]: value}, "set"))
         if self.config.filters != before:
             self._restart_analysis(lambda event: None)  # the screen has these seconds already
-        return self._setting(SETTINGS[setting])
+        applied = self.config.get(SETTINGS[setting])
+        if keep:
+            self._save(setting, applied)
+        return applied
 
     def snapshot(self) -> tuple[int, NDArray[np.int16]]:
         """Index of the first sample, and the last 10 s of the filtered leads, int16 [n, 12] µV."""

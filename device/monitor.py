@@ -24,19 +24,24 @@ from device import config as settings
 from device.bundles import Model
 from device.config import Config
 from device.display.outputs import DisplayError, open_display
+from device.explaining import Beside
 from device.flash.flasher import StoreFlasher
-from device.flash.store import Store, store_folder
+from device.flash.store import Store, state_folder, store_folder
+from device.front_panel import FrontPanel
 from device.health import Health
 from device.inject_pipe import FrameSender
 from device.installed import Installed
 from device.instrument import Instrument
+from device.keyboard import CAPTION, Keys, inherited
 from device.link import messages
+from device.link.commands import SETTINGS
 from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
+from device.settings_store import SettingsStore
 from device.source import INJECTED
 from hal.clock import Clock, RealClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock
@@ -59,21 +64,28 @@ class Monitor:
         clock: Clock,
         notify: Callable[[str], None],
         log: Callable[[str], None] = lambda line: None,
+        keys: Keys | None = None,
     ) -> None:
         self._config = config
+        self._keys = keys
         self._clock = clock
         self._notify = notify
         self._ring: RingReader | None = None
         store = Store(store_folder(config), config.model.confirm_windows, wait_s=STORE_WAIT_S)
         self._installed = None if config.model.path else Installed(store, _utc, log)
         self._injection = _injection(config)
+        self._settings = SettingsStore(state_folder(), SETTINGS, config, log)
+        self._front_panel = FrontPanel(config, keys)
         self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
+        self._explainer = Beside()
         self._instrument = Instrument(
-            config,
+            self._settings.config,
             model=self._installed.start() if self._installed else None,
             instead=self._instead,
             flasher=self._flasher,
             injection=self._injection,
+            save=self._settings.save,
+            explainer=self._explainer,
             history=self._history,
             log=log,
         )
@@ -91,7 +103,8 @@ class Monitor:
         try:
             display = open_display(self._config.display.device)
             line = host_end(self._config.serial.port)
-            display.caption = f"serial line: lead12 listen {line}    " if line else ""
+            display.caption = f"{CAPTION}    " if self._keys else ""
+            display.caption += f"serial line: lead12 listen {line}    " if line else ""
             display.caption += "Not a medical device.  Ctrl-C ends."
             return Panel(display)
         except DisplayError as error:  # the name makes no sense; the rest of the instrument does
@@ -125,6 +138,7 @@ class Monitor:
             event = messages.flash_event(self._instrument.index, said)
             self._instrument.link.send("event", event)
         self._instrument.link.poll(now_ns)
+        self._attend(now_ns)
         if now_ns >= self._next_frame_ns and self._panel.ready:
             self._next_frame_ns = max(self._next_frame_ns + self._frame_ns, now_ns)
             self._panel.show(self._instrument.frame(self._panel.size, grey=self._panel.grey))
@@ -134,6 +148,15 @@ class Monitor:
         elif self._injection is not None and self._injection.report_due(now_ns):
             self._instrument.link.send("health", self._health_body(now_ns))
         return ended
+
+    def _attend(self, now_ns: int) -> None:
+        """Buttons, lights and buzzer."""
+        instrument = self._instrument
+        for press in self._front_panel.presses(now_ns):
+            instrument.press(press.button, held=press.held)
+        alarms = instrument.alarms
+        gravest = alarms.active[0].priority if alarms.active else None
+        self._front_panel.show(now_ns, lit=gravest, heard=alarms.sounding)
 
     # -- samples
 
@@ -193,9 +216,13 @@ class Monitor:
         age = timedelta(microseconds=(now_ns - self._newest_ns) // 1000)
         instrument.utc = (_utc() - age).isoformat(timespec="milliseconds")
         instrument.front_end(self._frontend_fault(status, silent), samples=status.samples > 0)
+        instrument.board = self._health.board()
         instrument.fault("display", self._panel.failure or self._bad_display)
         if instrument.link.enabled:
             instrument.fault("serial", instrument.link.failure)
+        for part, fault in self._front_panel.faults.items():
+            instrument.fault(part, fault)
+        instrument.fault("settings", self._settings.failure)
         return status.state is WriterState.ENDED and ring.lag == 0
 
     @staticmethod
@@ -265,6 +292,9 @@ class Monitor:
         with contextlib.suppress(RingError):
             self._read()
         self._flasher.close()
+        self._explainer.close()
+        self._settings.close()
+        self._front_panel.close()
         if self._installed is not None:
             self._installed.stop()
         link = self._instrument.link
@@ -307,7 +337,7 @@ def main(arguments: list[str]) -> int:
     def log(line: str) -> None:
         print(f"monitor: {line}", file=sys.stderr, flush=True)
 
-    monitor = Monitor(config, RealClock(), notifier(), log)
+    monitor = Monitor(config, RealClock(), notifier(), log, inherited())
     gc.freeze()
     monitor.run(lambda: asked_to_stop)
     return 0

@@ -16,17 +16,17 @@ from dataclasses import dataclass
 class Process:
     """How one process is started and what is done when it dies.
 
-    gives_serial : inherits the supervisor's end of the pseudo-terminal
+    at_bedside : inherits the supervisor's ends of the pseudo-terminal and of the keyboard
     """
 
     name: str
     module: str
-    gives_serial: bool = False
+    at_bedside: bool = False
 
 
 PROCESSES = (
     Process("acquire", "device.acquire"),
-    Process("monitor", "device.monitor", gives_serial=True),
+    Process("monitor", "device.monitor", at_bedside=True),
 )
 
 RESTARTS, WITHIN_S = 5, 60.0  # more deaths of one process than that: give up and say so

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from device.config import Config, ring_path
+from device.keyboard import VARIABLE, Keyboard, keyboard
 from device.link.port import FD_PREFIX, PTY
 from device.processes import (
     ENVIRONMENT,
@@ -43,15 +44,22 @@ class Supervisor:
 
     config : ``serial.port = "pty"`` makes a pseudo-terminal and reports its name
     report : takes lines for the user: what the processes say, and what becomes of them
+    keyboard : its keys are the monitor's buttons
     watchdog_s : a process that is ready and says nothing for so long is killed and started again
     """
 
     def __init__(
-        self, config: Config, report: Callable[[str], None], *, watchdog_s: float = WATCHDOG_S
+        self,
+        config: Config,
+        report: Callable[[str], None],
+        *,
+        watchdog_s: float = WATCHDOG_S,
+        keyboard: Keyboard | None = None,
     ) -> None:
         self._config = config
         self._report = report
         self._watchdog_s = watchdog_s
+        self._keyboard = keyboard
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._deaths: dict[str, deque[float]] = {p.name: deque() for p in PROCESSES}
         self._readers: list[threading.Thread] = []
@@ -93,6 +101,8 @@ class Supervisor:
     def _watch(self, duration_s: float | None, watchdog: Watchdog) -> int:
         end_s = None if duration_s is None else time.monotonic() + duration_s
         while not self._stop.wait(_POLL_S):
+            if self._keyboard is not None:
+                self._keyboard.poll()
             if end_s is not None and time.monotonic() >= end_s:
                 return 0
             for process in PROCESSES:
@@ -131,14 +141,19 @@ class Supervisor:
 
     def _start(self, process: Process, watchdog: Watchdog) -> None:
         watchdog.started(process.name)
+        fds = self._serial_fds if process.at_bedside else ()
+        more = {}
+        if process.at_bedside and self._keyboard is not None:
+            fds = (*fds, self._keyboard.pipe)
+            more[VARIABLE] = str(self._keyboard.pipe)
         child = subprocess.Popen(
             [sys.executable, "-m", process.module, self._config.to_json()],
-            env={**os.environ, **ENVIRONMENT, **watchdog.environment(process.name)},
+            env={**os.environ, **ENVIRONMENT, **more, **watchdog.environment(process.name)},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            pass_fds=self._serial_fds if process.gives_serial else (),
+            pass_fds=fds,
             preexec_fn=end_with_parent,
             process_group=0,  # Ctrl-C reaches them through ``_end_all``, in order
         )
@@ -230,7 +245,9 @@ def run_live(config: Config, duration_s: float | None, report: Callable[[str], N
         held.append(line)
         del held[:-100]
 
-    code = Supervisor(config, hold if drawn else report).run(duration_s)
+    keys = keyboard() if drawn else None
+    with contextlib.closing(keys) if keys is not None else contextlib.nullcontext():
+        code = Supervisor(config, hold if drawn else report, keyboard=keys).run(duration_s)
     for line in held:
         report(line)
     return code

@@ -33,3 +33,10 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.delenv("STATE_DIRECTORY", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_file(_state_home: None) -> Iterator[None]:
+    """What one test changes on its monitor is not kept for the next."""
+    yield
+    (Path(os.environ["XDG_STATE_HOME"]) / "lead12" / "settings.json").unlink(missing_ok=True)

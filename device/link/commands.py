@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +30,8 @@ SETTINGS = {
     "profile": "filters.profile",
     "naming": "electrodes.naming",
     "lead": "display.lead",
+    "night": "display.night",
+    "language": "display.language",
 }
 
 
@@ -40,6 +43,10 @@ class Name(StrEnum):
     STOP = "stop"
     SNAPSHOT = "snapshot"
     SET = "set"
+    PRESS = "press"
+    ALARM = "alarm"
+    RECORD = "record"
+    PATIENT = "patient"
     MODEL = "model"
     INJECT = "inject"
 
@@ -62,7 +69,7 @@ class Action(StrEnum):
 class Command:
     """One valid command; ``seq`` is repeated in the reply as ``re``.
 
-    setting, value : of ``set``; action, arguments : of ``model`` and ``inject``
+    setting, value : of ``set``; action : of ``model`` and ``inject``; arguments : of the others
     """
 
     name: Name
@@ -105,22 +112,23 @@ def parse(line: bytes) -> Command:
             raise ProtocolError(Wrong.BAD_CRC, f"{name} commands must end with a CRC", seq)
         return _with_action(name, message, seq)
     if name is not Name.SET:
-        if message:
-            raise ProtocolError(Wrong.BAD_COMMAND, f"{name} takes no arguments", seq)
-        return Command(name, seq)
+        _check_arguments(name, _PLAIN.get(name, {}), message, seq)
+        return Command(name, seq, arguments=message)
     setting = message.pop("setting", None)
     if not isinstance(setting, str) or setting not in SETTINGS:
         raise ProtocolError(Wrong.BAD_VALUE, f"settings: {', '.join(SETTINGS)}", seq)
-    if list(message) != ["value"]:
-        raise ProtocolError(Wrong.BAD_COMMAND, "set takes a setting and a value", seq)
-    return Command(name, seq, setting, message["value"])
+    if "value" not in message or set(message) - {"value", "keep"}:
+        raise ProtocolError(Wrong.BAD_COMMAND, "set takes a setting, a value and keep", seq)
+    value = message.pop("value")
+    _check_arguments(name, {"keep": _TRUTH}, message, seq)
+    return Command(name, seq, setting, value, arguments=message)
 
 
 def _too_long(seq: int | None) -> ProtocolError:
     return ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command", seq)
 
 
-# -- the arguments of ``model`` and ``inject``
+# -- the arguments of the others
 
 
 def _number(least: int, most: int) -> tuple[Callable[[Any], bool], str]:
@@ -132,10 +140,52 @@ def _text(pattern: str, said: str) -> tuple[Callable[[Any], bool], str]:
     return lambda value: isinstance(value, str) and whole.fullmatch(value) is not None, said
 
 
+def _word(*allowed: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: isinstance(value, str) and value in allowed, " or ".join(allowed)
+
+
+def _printable(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_WHO and value.isprintable()
+
+
+def _day(value: Any) -> bool:
+    try:
+        return value == "" or bool(date.fromisoformat(value).isoformat() == value)
+    except (TypeError, ValueError):
+        return False
+
+
 _TRUTH = (lambda value: type(value) is bool, "true or false")
 _DIGEST = _text("[0-9a-f]{64}", "64 lower-case hexadecimal digits")
 _WHO = _text(f"[ -~]{{1,{MAX_WHO}}}", f"1 to {MAX_WHO} printable ASCII characters")
 _Arguments = Mapping[str, tuple[Callable[[Any], bool], str]]
+_NAME = (_printable, f"at most {MAX_WHO} printable characters")
+# What is left out is false or "".
+_PLAIN: Mapping[Name, _Arguments] = {
+    Name.PRESS: {"button": _word("page", "ok"), "held": _TRUTH},
+    Name.ALARM: {"action": _word("silence", "pause")},
+    Name.PATIENT: {
+        "id": _NAME,
+        "name": _NAME,
+        "born": (_day, "a day as 1948-02-29"),
+        "sex": _word("M", "F", ""),
+    },
+}
+_NEEDED: Mapping[Name, str] = {Name.PRESS: "button", Name.ALARM: "action"}
+
+
+def _check_arguments(
+    name: Name, known: _Arguments, message: Mapping[str, Any], seq: int | None
+) -> None:
+    if set(message) - set(known) or (name in _NEEDED and _NEEDED[name] not in message):
+        takes = ", ".join(known) or "no arguments"
+        raise ProtocolError(Wrong.BAD_COMMAND, f"{name} takes {takes}", seq)
+    for argument, value in message.items():
+        fits, said = known[argument]
+        if not fits(value):
+            raise ProtocolError(Wrong.BAD_VALUE, f"{name}: {argument} must be {said}", seq)
+
+
 _MODEL: Mapping[Action, _Arguments] = {
     Action.LIST: {},
     Action.INFO: {},

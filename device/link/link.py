@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from device.controls import Button
 from device.link.commands import (
     MAX_CHUNK_LINE,
     MAX_COMMAND,
@@ -27,6 +28,8 @@ from device.link.inject import InjectAction, Injection
 from device.link.outbox import Outbox
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import AROUND, MAX_LINE, LineSplitter, ProtocolError, Wrong, encode, pack
+from device.patient import Patient
+from device.records.interface import Why
 
 READ_BYTES = 4096  # per poll: four times what 921 600 baud bring in 10 ms; bounds a flood's work
 WRITE_BYTES = 8192  # per poll
@@ -45,8 +48,31 @@ class Instrument(Protocol):
         """Members of the hello message."""
         ...
 
-    def set(self, setting: str, value: Any) -> Any:
-        """Apply a setting; return it as applied. Raises ValueError with one line."""
+    def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:
+        """Apply a setting, also after a restart if it is to be kept; return it as applied.
+
+        Raises ValueError with one line.
+        """
+        ...
+
+    def press(self, button: Button, *, held: bool) -> None:
+        """One press of a button."""
+        ...
+
+    def silence(self) -> None:
+        """Acknowledge the alarms."""
+        ...
+
+    def pause(self) -> None:
+        """Pause the alarm sound, or end the pause."""
+        ...
+
+    def record(self, why: Why) -> str:
+        """Keep the last seconds on disk; "" or why that is not possible."""
+        ...
+
+    def set_patient(self, patient: Patient) -> None:
+        """Whom the records are of from now on."""
         ...
 
     def snapshot(self) -> tuple[int, NDArray[np.int16]]:
@@ -262,10 +288,24 @@ class Link:
                 self._streaming = command.name is Name.START
             case Name.SET:
                 try:
-                    value = self._instrument.set(command.setting, command.value)
+                    value = self._instrument.set(
+                        command.setting, command.value, **command.arguments
+                    )
                 except ValueError as error:
                     raise ProtocolError(Wrong.BAD_VALUE, str(error), command.seq) from None
                 reply |= {"setting": command.setting, "value": value}
+            case Name.PRESS:
+                button = Button(command.arguments["button"])
+                self._instrument.press(button, held=command.arguments.get("held", False))
+            case Name.ALARM if command.arguments["action"] == "silence":
+                self._instrument.silence()
+            case Name.ALARM:
+                self._instrument.pause()
+            case Name.RECORD:
+                if said := self._instrument.record(Why.COMMAND):
+                    raise ProtocolError(Wrong.FAILED, said, command.seq)
+            case Name.PATIENT:
+                self._instrument.set_patient(Patient(**command.arguments))
             case Name.SNAPSHOT:
                 index, uv = self._instrument.snapshot()
                 self._answer_long(_snapshot_parts(reply, index, uv), command)

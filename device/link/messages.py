@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from device.bundles import Model
+from device.controls import Page
 from firmware.alarms import AlarmEvent, Audio
 from firmware.events import Call, ElectrodeChange, Gap
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
@@ -81,6 +82,11 @@ def alarm_event(change: AlarmEvent) -> dict[str, Any]:
 def audio_event(index: int, audio: Audio, left_s: int) -> dict[str, Any]:
     """``event``: what is heard of the alarms from here on; ``left_s`` of a pause."""
     return {"event": "audio", "index": index, "audio": audio, "left_s": left_s}
+
+
+def page_event(index: int, page: Page) -> dict[str, Any]:
+    """``event``: the page that is shown from here on."""
+    return {"event": "page", "index": index, "page": page}
 
 
 def fault_event(index: int, part: str, text: str) -> dict[str, Any]:

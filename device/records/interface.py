@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from firmware.alarms import AlarmEvent
 from firmware.events import Event
-from hal.frontend import FrameBlock
+from hal.frontend import FrameBlock, FrontendInfo
 
 
 class Why(StrEnum):
@@ -27,6 +28,23 @@ class Recorder(Protocol):
         """What is wrong with the storage, in one sentence; "" while all is kept."""
         ...
 
+    @property
+    def recording(self) -> bool:
+        """Whether samples reach the disk now."""
+        ...
+
+    def session(self, key: str) -> None:
+        """The samples that follow are counted as ``key`` says; a restart goes on under it."""
+        ...
+
+    def source(self, info: FrontendInfo, model: str) -> None:
+        """What the samples that follow come from, and who makes the calls."""
+        ...
+
+    def patient(self, data: Mapping[str, str]) -> None:
+        """Whom the snapshots that follow are of; {}: nobody said."""
+        ...
+
     def block(self, block: FrameBlock) -> None:
         """The next samples; what is on disk already is left out."""
         ...
@@ -37,4 +55,8 @@ class Recorder(Protocol):
 
     def snapshot(self, why: Why, index: int) -> None:
         """Keep the seconds around sample ``index`` as a record of its own."""
+        ...
+
+    def close(self) -> None:
+        """No more will come."""
         ...

@@ -18,13 +18,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device.config import ConfigError
-from device.display.gallery import make_call
+from device.controls import Button
+from device.display.example import make_call
 from device.link import messages
 from device.link.commands import MAX_COMMAND, SETTINGS
 from device.link.link import COMMAND_BURST, ERROR_BURST, READ_BYTES, Link
 from device.link.outbox import MAX_BYTES, Outbox
 from device.link.port import open_port
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from device.patient import Patient
+from device.records.interface import Why
 from firmware.events import Refusal
 from firmware.findings import Finding, Priority
 from tests.device.host import VALIDATOR, Host, Wire
@@ -43,23 +46,43 @@ class Stub:
 
     def __init__(self, samples: int = 5000) -> None:
         self.applied: list[tuple[str, Any]] = []
+        self.kept = True
+        self.storage = ""
         rows = np.arange(samples, dtype=np.int16)[:, None]
         self.uv: NDArray[np.int16] = rows - 1000 * np.arange(12, dtype=np.int16)
 
     def hello(self) -> dict[str, Any]:
         leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
-        chosen = {"mains_hz": 50, "profile": "monitor", "naming": "AHA", "lead": "II"}
+        chosen = {"mains_hz": 50, "profile": "monitor", "naming": "AHA", "lead": "II",
+                  "night": False, "language": "en"}  # fmt: skip
         return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.2.0",
                 "protocol": 1, "model": "", "model_state": "none", "model_sha256": "",
                 "failed": None, "frontend": None, "sample_rate_hz": 500,
                 "leads": leads, "settings": chosen, "faults": {}, "index": 0,
                 "utc": None}  # fmt: skip
 
-    def set(self, setting: str, value: Any) -> Any:
+    def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:
         if value == "bad":
             raise ConfigError("set: filters.profile must be one of ...")
         self.applied.append((setting, value))
+        self.kept = keep
         return value
+
+    def press(self, button: Button, *, held: bool) -> None:
+        self.applied.append((button, held))
+
+    def silence(self) -> None:
+        self.applied.append(("alarm", "silence"))
+
+    def pause(self) -> None:
+        self.applied.append(("alarm", "pause"))
+
+    def record(self, why: Why) -> str:
+        self.applied.append(("record", why))
+        return self.storage
+
+    def set_patient(self, patient: Patient) -> None:
+        self.applied.append(("patient", patient))
 
     def snapshot(self) -> tuple[int, NDArray[np.int16]]:
         return 700, self.uv

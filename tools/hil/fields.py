@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from device.bundles import read_bundle
+from device.controls import Page
 from device.flash.install import Refused
 from device.link.protocol import Wrong
 from firmware.alarms import CODES as ALARM_CODES
@@ -20,7 +21,8 @@ from hal.frontend import Electrode
 State = Mapping[str, Any]  # field -> value
 
 GRADES = tuple(grade.name.lower() for grade in sorted(QualityGrade))
-PARTS = ("frontend", "ring", "model", "analysis", "display", "serial", "storage")
+PARTS = ("frontend", "ring", "model", "analysis", "display", "serial", "storage",
+         "buttons", "indicators", "settings")  # fmt: skip
 _MEASURED = ("st_elevation", "paced", "asystole", "vf_vt", "swap")  # findings that need no network
 
 
@@ -71,6 +73,7 @@ FIELDS: Mapping[str, Field] = {
     "faults": Field(Kind.LIST, lambda: LEADS, True),  # leads that cannot be read
     "electrodes_off": Field(Kind.LIST, lambda: tuple(Electrode.__members__), False),
     "fault": Field(Kind.LIST, lambda: PARTS, False),  # parts of the instrument
+    "page": Field(Kind.WORD, lambda: tuple(Page), False),
     "alarms": Field(Kind.LIST, lambda: ALARM_CODES, False),  # the conditions are there now
     "latched": Field(Kind.LIST, lambda: ALARM_CODES, False),  # over, and not acknowledged
     "audio": Field(Kind.WORD, lambda: tuple(Audio), False),

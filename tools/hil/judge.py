@@ -105,6 +105,8 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
             return _say(state, **now)
         case "event", "audio":
             return _say(state, audio=message["audio"])
+        case "event", "page":
+            return _say(state, page=message["page"])
         case "event", "model":
             return _say(state, model=message["model"] or None, model_state=message["state"])
         case "event", "flash":

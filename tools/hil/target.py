@@ -172,7 +172,8 @@ class _Run:
             section, _, key = dotted.partition(".")
             value = getattr(getattr(self._scenario.config, section), key)
             if hello["settings"][name] != value:
-                answer = self._ask({"command": "set", "setting": name, "value": value})
+                body = {"command": "set", "setting": name, "value": value, "keep": False}
+                answer = self._ask(body)
                 hello["settings"][name] = answer["value"]
 
     def _stream(self, end: int) -> int:
@@ -185,7 +186,9 @@ class _Run:
             upto = min(done + BLOCK, end)
             due_ns = self._t0_ns + (upto - 1) * SAMPLE_NS
             while commands and self._t0_ns + commands[0].at_s * 1e9 <= now_ns:
-                self._line.send(commands.pop(0).body)
+                body = commands.pop(0).body
+                is_set = body.get("command") == "set"  # a bench leaves the device as it was
+                self._line.send({"keep": False, **body} if is_set else body)
             if now_ns >= due_ns:
                 for index, data in self._frames.upto(upto):
                     sent += self._send_frames(index, data)
