@@ -11,7 +11,7 @@ from hal.frontend import FrontendInfo
 HOT_C = 80.0  # a Raspberry Pi slows down from here on
 LOW_BATTERY_PERCENT = 20
 # Faults that another part tells of, by their names on the page.
-_TOLD = {"frontend", "ring", "model", "serial", "storage"}
+_TOLD = {"frontend", "ring", "analysis", "model", "serial", "storage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Facts:
     """What an instrument knows of itself.
 
     index, lost : samples taken and lost
+    filters : their profile, "" before the front end is known for which they are made
     serial : whether a line is configured; recording : whether records are kept
     """
 
@@ -38,6 +39,7 @@ class Facts:
     info: FrontendInfo | None
     index: int
     lost: int
+    filters: str
     model: Model
     serial: bool
     recording: bool
@@ -49,8 +51,9 @@ def parts(of: Facts) -> dict[str, str]:
     faults = of.faults
     front_end = faults.get("frontend") or faults.get("ring")
     told = {
-        "front end": front_end or (f"ok {_name(of.info)}" if of.info else "not found yet"),
+        "front end": front_end or (f"ok {of.info.name}" if of.info else "not found yet"),
         "samples": _samples(of.index, of.lost),
+        **_filters(faults.get("analysis", ""), of.filters),
         "model": _model(of.model),
         "serial": faults.get("serial") or ("ok" if of.serial else "off"),
         "storage": faults.get("storage") or ("ok" if of.recording else "off, nothing is kept"),
@@ -59,14 +62,16 @@ def parts(of: Facts) -> dict[str, str]:
     return told | _board(of.board)
 
 
-def _name(info: FrontendInfo) -> str:
-    return f"{info.name} gain {info.gain}"
-
-
 def _samples(index: int, lost: int) -> str:
     if not lost:
         return "ok none lost"
     return f"{lost} lost, {100 * lost / max(index, 1):.2g} % of all"
+
+
+def _filters(fault: str, profile: str) -> dict[str, str]:
+    if fault or profile:
+        return {"filters": fault or f"ok {profile.lower()}"}
+    return {}
 
 
 def _model(model: Model) -> str:

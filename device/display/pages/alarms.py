@@ -58,7 +58,7 @@ def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int, heigh
     else:
         canvas.frame(0, y - 1, canvas.width, height)
     since = lasted(state.index - alarm.since) if there else state.tr("is over")
-    right = canvas.text_right(canvas.width - 2, y, since, TEXT, level)
+    right = canvas.text_right(canvas.width - 2, y + height - ROW, since, TEXT, level)
     head = MARKS[alarm.priority] + state.tr(alarm.text)
     act = state.tr(alarm.act)
     if height == ROW:
@@ -66,8 +66,8 @@ def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int, heigh
         x = canvas.text(2, y + TEXT.ascent - face.ascent, text, face, level) + 8
         _draw_low(canvas, x, y, right - 6 - x, act, level)
     else:
-        _draw_low(canvas, 2, y, right - 6, head, level)
-        _draw_low(canvas, 2, y + ROW - 1, canvas.width - 4, act, level)
+        _draw_low(canvas, 2, y, canvas.width - 4, head, level)
+        _draw_low(canvas, 2, y + ROW, right - 6, act, level)
 
 
 def _draw_low(canvas: Canvas, x: int, y: int, room: int, text: str, level: int) -> None:

@@ -46,7 +46,7 @@ def draw_leads(canvas: Canvas, state: ScreenState) -> None:
     if wide:
         _draw_wide_title(canvas, state, frozen, SCALES[uv_per_row], of)
     else:
-        scale = f"{SCALES[uv_per_row]} {5 * part}-{5 * part + 5}s"
+        scale = f"{SCALES[uv_per_row]} {5 * part}-{5 * part + 5}s {state.profile[:4].rstrip('I')}"
         _draw_narrow_title(canvas, state, frozen, scale, of)
         draw_pulse(canvas, 0, 10, uv_per_row)
     for lead, height in zip(group, rows, strict=True):
@@ -83,7 +83,7 @@ def _draw_narrow_title(
 ) -> None:
     left = PULSE + 3
     canvas.text(left, 0, f"{of} {_kept(state, frozen)}".upper(), TINY)
-    canvas.text_in(left, 6, canvas.width - left, f"25mm/s {scale}", (TINY,))
+    canvas.text(left, 6, f"25mm/s {scale}", TINY)
 
 
 def _draw_measurements(

@@ -14,7 +14,10 @@ def draw_settings(canvas: Canvas, state: ScreenState) -> None:
     """OK steps to the next, OK held changes it."""
     tr = state.tr
     count = len(state.settings)
-    draw_title(canvas, tr("SETTINGS"), tr("OK: next   hold OK: change"))
+    hint = tr("hold OK: change")
+    if canvas.width >= 256:
+        hint = f"{tr('OK: next')}   {hint}"
+    draw_title(canvas, tr("SETTINGS"), hint)
     if not count:
         return
     marked = state.controls.step % count

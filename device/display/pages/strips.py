@@ -13,7 +13,7 @@ from firmware.events import LEADS
 
 PULSE = 5  # columns: 200 ms
 SCALES = {UV_PER_ROW: "10mm/mV", 2 * UV_PER_ROW: "5mm/mV", 4 * UV_PER_ROW: "2.5mm/mV"}
-LEAST = 9  # rows of a band: its name
+LEAST = 9  # rows of a band: its name; those of the pulse, if more
 
 
 def bands(strip: Strip, leads: Sequence[str], rows: int) -> tuple[int, list[int]]:
@@ -23,7 +23,8 @@ def bands(strip: Strip, leads: Sequence[str], rows: int) -> tuple[int, list[int]
     ones. What does not fit at the smallest is cut off at the edge of its band.
     """
     for uv_per_row in SCALES:
-        need = [max(LEAST, _reach(strip, lead) // uv_per_row + 2) for lead in leads]
+        least = max(LEAST, 1000 // uv_per_row + 2)
+        need = [max(least, _reach(strip, lead) // uv_per_row + 2) for lead in leads]
         if sum(need) <= rows:
             break
     else:
@@ -63,11 +64,11 @@ def draw_strip(
 def draw_name(canvas: Canvas, lead: str, place: tuple[int, int, int]) -> None:
     """The lead's name at the left end of its band, above or below, where less of it is hidden."""
     x, top, rows = place
-    width = TEXT.width(lead) + 2
+    width = TEXT.width(lead) + 3
     boxes = [np.s_[y : y + 8, x : x + width] for y in (top, top + rows - 8)]
     y = top + (rows - 8) * bool(canvas.pixels[boxes[0]].sum() > canvas.pixels[boxes[1]].sum())
     canvas.fill(x, y, width, 8, 0)
-    canvas.text(x, y, lead)
+    canvas.text(x + 2, y, lead)
 
 
 def draw_pulse(canvas: Canvas, x: int, bottom: int, uv_per_row: int) -> None:

@@ -45,7 +45,7 @@ def draw_trend(canvas: Canvas, state: ScreenState) -> None:
     bins = BINS * minutes // SPANS_MIN[-1] // columns
     left = canvas.width - columns
     view = state.history.view(state.index, columns, bins)
-    foot = canvas.height - 7  # of the blocks
+    foot = canvas.height - 8  # of the blocks
     top = TITLE + 1
     rows = foot - CALL_ROWS - 4 - top
     span = f"{minutes} min" if minutes < 60 else "1 h"

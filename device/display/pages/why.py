@@ -31,25 +31,32 @@ def draw_why(canvas: Canvas, state: ScreenState) -> None:
     if why is None:
         _draw_nothing(canvas, state)
         return
-    sure = percent(why.probability)
-    wide = canvas.width >= 256
-    said = state.tr(why.question.text)
-    if not wide and TEXT.width(f"{said} {sure}") > canvas.width:
-        said = why.question.label
     if why.explanation is None:
-        draw_title(canvas, f"{said} {sure}" if not wide else f"{state.tr('WHY')} {said} {sure}")
-        what = state.tr(why.failure) if why.failure else state.tr("looking for the reasons ..")
-        for k, line in enumerate(wrap(what, canvas.width - 4, TEXT)):
-            canvas.text(2, TITLE + 6 + 9 * k, line)
+        draw_title(canvas, _head(canvas, state, why, ""))
+        what = state.tr(why.failure or "looking for the reasons ..")
+        for k, line in enumerate(wrap(what, canvas.width - 4, TEXT)[:4]):
+            canvas.text(2, TITLE + 4 + 9 * k, line)
         return
     shares = why.explanation.lead_shares
     by_weight = sorted(LEADS, key=lambda lead: -shares[lead])
     lead = by_weight[state.controls.step % len(LEADS)]
-    head = f"{state.tr('WHY')} {said} {sure}" if wide else f"{said} {sure}"
-    share = f"{lead} {percent(shares[lead])}"
-    draw_title(canvas, head, f"{share}  {clock(why.index)}" if wide else share)
+    said = f"{lead} {percent(shares[lead])}"
+    if canvas.width >= 256:
+        said += f"  {clock(why.index + 1)}"
+    draw_title(canvas, _head(canvas, state, why, said), said)
     _draw_lead(canvas, why, why.explanation, lead)
     _draw_shares(canvas, shares, lead)
+
+
+def _head(canvas: Canvas, state: ScreenState, why: Reasons, right: str) -> str:
+    """What was called, as many words of it as leave room for ``right``."""
+    room = canvas.width - TEXT.width(right) - 4
+    name, text = state.tr("WHY"), state.tr(why.question.text)
+    sure = percent(why.probability)
+    for head in (f"{name} {text} {sure}", f"{text} {sure}", f"{name} {why.question.label} {sure}"):
+        if TEXT.width(head) <= room:
+            return head
+    return head
 
 
 def _draw_lead(canvas: Canvas, why: Reasons, explanation: Explanation, lead: str) -> None:
@@ -59,12 +66,12 @@ def _draw_lead(canvas: Canvas, why: Reasons, explanation: Explanation, lead: str
     of = why.strip
     strip = Strip(of.first + first, of.low[cells], of.high[cells], of.drawable[cells])
     left = (canvas.width - len(strip.low)) // 2
-    foot = canvas.height - LEAD_ROWS - 6  # of the bars
+    foot = canvas.height - LEAD_ROWS - (2 if canvas.width >= 256 else 7)  # of the bars
     height = foot - WEIGHT_ROWS - TITLE
     uv_per_row, _ = bands(strip, (lead,), height)
     draw_strip(canvas, strip, lead, (left, TITLE, height), uv_per_row)
     draw_name(canvas, lead, (left, TITLE, height))
-    bar = np.ceil(row[cells].astype(np.int64) * WEIGHT_ROWS / MOST)
+    bar = np.rint(row[cells].astype(np.int64) * WEIGHT_ROWS / MOST)
     at = np.arange(foot - WEIGHT_ROWS, foot)[:, None]
     region = canvas.pixels[foot - WEIGHT_ROWS : foot, left : left + len(bar)]
     region[at < foot - WEIGHT_ROWS + bar] = 255
@@ -89,14 +96,14 @@ def _draw_shares(canvas: Canvas, shares: dict[str, float], chosen: str) -> None:
         height = round(LEAD_ROWS * shares[lead] / most)
         if canvas.width < 256:
             level = 0 if lead == chosen else 255
-            canvas.fill(x, bottom - 6, column, 6, 255 - level)
-            canvas.text(x + (column - TINY.width(name)) // 2, bottom - 5, name, TINY, level)
-            canvas.fill(x + 2, bottom - 6 - height, column - 4, height)
+            canvas.fill(x, bottom - 7, column, 7, 255 - level)
+            canvas.text(x + (column - TINY.width(name)) // 2, bottom - 6, name, TINY, level)
+            canvas.fill(x + 2, bottom - 7 - height, column - 4, height)
         else:
             level = 0 if lead == chosen else 255
-            canvas.fill(x, bottom - 7, 13, 7, 255 - level)
-            canvas.text(x + 1, bottom - 6, name, TINY, level)
-            canvas.fill(x + 14, bottom - height, column - 16, height)
+            canvas.fill(x, bottom - 8, TINY.width(name) + 2, 7, 255 - level)
+            canvas.text(x + 1, bottom - 7, name, TINY, level)
+            canvas.fill(x + TINY.width(name) + 3, bottom - height - 1, 5, height)
 
 
 def _draw_nothing(canvas: Canvas, state: ScreenState) -> None:
