@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tools import model_cli
+from tools import model_cli, report_cli
 from tools.entry import STOPPED
 from tools.hil import cli as hil_cli
 
@@ -51,6 +51,8 @@ app = typer.Typer(
 )
 app.add_typer(model_cli.app, name="model", no_args_is_help=True)
 app.add_typer(hil_cli.app, name="hil", no_args_is_help=True)
+app.command("export")(export_cli.export_files)
+app.command("report")(report_cli.report)
 
 OK, FAILED, USAGE = 0, 1, 2
 

@@ -1,0 +1,172 @@
+"""What a report says, as text: the call, measurements, quality, whom and when."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from device.display.words import MARKS, confidence, percent
+from firmware.events import LEADS, Call, Refusal
+from firmware.findings import Finding, Priority
+from firmware.profiles import PROFILES
+from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
+from tools.study import PROFILE, Study
+
+NOT_A_DEVICE = "Not a medical device"
+UNCONFIRMED = "computer reading, unconfirmed: read the trace"
+BLANK = "--"
+UNPRINTABLE = "?"  # the page's own fonts are those every PDF reader has: Latin-1 and a little more
+_SEXES = {"M": "male", "F": "female"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the call; ``grave``: it must be seen first."""
+
+    text: str
+    grave: bool = False
+
+
+def printable(text: str) -> str:
+    """``text`` with ``UNPRINTABLE`` for every character that the standard PDF fonts lack."""
+    composed = unicodedata.normalize("NFC", text)
+    encoded = (character.encode("cp1252", "ignore") for character in composed)
+    return "".join(
+        character if code and character.isprintable() else UNPRINTABLE
+        for character, code in zip(composed, encoded, strict=True)
+    )
+
+
+def who(study: Study, rows: int) -> list[str]:
+    """Patient, recording, its time, and that ``rows`` are drawn; the first line is the heading."""
+    patient = study.patient
+    about = [f"ID {patient.id}" if patient.id else "", f"born {patient.born}" * bool(patient.born)]
+    about.append(_SEXES.get(patient.sex, patient.sex))
+    told = "   ".join(filter(None, about))
+    heading = patient.name or ("Patient not named" if told else "Patient not given")
+    lines = [heading, told, f"Recording {study.name}", when(study), shown(study, rows)]
+    lines = [line for line in lines if line]
+    if printable("".join(lines)) != unicodedata.normalize("NFC", "".join(lines)):
+        lines.append(f"{UNPRINTABLE}: a letter this page cannot print")
+    return [printable(line) for line in lines]
+
+
+def when(study: Study) -> str:
+    """Date, time and zone of the first sample shown."""
+    if study.began is None:
+        return "Time not recorded"
+    zone = study.began.strftime("%Z") or "(zone not recorded)"
+    return f"{study.began:%Y-%m-%d %H:%M:%S} {zone}"
+
+
+def shown(study: Study, rows: int) -> str:
+    """How much of the recording is drawn, and how much is read where that is more."""
+    drawn, read = rows / SAMPLE_RATE_HZ, len(study.uv) / SAMPLE_RATE_HZ
+    said = f"{drawn:.1f} s"
+    if study.seconds - drawn > 0.05:
+        said = f"Last {drawn:.1f} s of {study.seconds:.1f} s"
+    return said + (f", last {read:.0f} s read" if read - drawn > 0.05 else "")
+
+
+def measurements(study: Study) -> list[tuple[str, str]]:
+    """Name and value with its unit, ``BLANK`` where there is none."""
+    found, rate = study.measurements, study.last.rate_bpm
+    if found is None:
+        return [("Rate", _value(rate, " /min")), *((name, BLANK) for name in _INTERVALS)]
+    return [
+        ("Rate", _value(rate, " /min")),
+        ("PR", _value(found.pr_ms, " ms")),
+        ("QRS", _value(found.qrs_ms, " ms")),
+        ("QT", _value(found.qt_ms, " ms")),
+        ("QTc Bazett", _value(found.qtcb_ms, " ms")),
+        ("QTc Fridericia", _value(found.qtcf_ms, " ms")),
+        ("QRS axis", _value(found.axis_deg, "°")),
+    ]
+
+
+_INTERVALS = ("PR", "QRS", "QT", "QTc Bazett", "QTc Fridericia", "QRS axis")
+
+
+def median_of(study: Study) -> str:
+    """What was measured."""
+    found = study.measurements
+    return f"median of {found.beats} beats" if found and found.beats else "not measured"
+
+
+def st_mv(study: Study) -> list[str]:
+    """ST at J + 60 ms per lead in millivolts, signed."""
+    if study.measurements is None:
+        return [BLANK] * len(LEADS)
+    return [
+        BLANK if uv is None or not valid else f"{round(uv / 1000, 2) + 0.0:+.2f}"
+        for uv, valid in zip(study.measurements.st_uv, study.valid, strict=True)
+    ]
+
+
+def _value(value: float | None, unit: str) -> str:
+    return BLANK if value is None else f"{value:z.0f}{unit}"
+
+
+def headline(call: Call) -> tuple[str, str]:
+    """The call or why there is none, and below it how sure it is or what to do."""
+    if call.label is not None:
+        sure = call.probability
+        return call.text, "" if sure is None else f"{confidence(sure)}, {percent(sure)}"
+    if call.refusal is Refusal.OTHER_RHYTHM:
+        return call.text, call.act
+    return f"CANNOT ANALYSE: {call.text}", call.act
+
+
+def findings(call: Call) -> list[Line]:
+    """The short list, the gravest first."""
+    return [_line(finding) for finding in call.findings if finding.text != call.text]
+
+
+def _line(finding: Finding) -> Line:
+    sure = finding.probability
+    how = "measured" if sure is None else f"{confidence(sure)}, {percent(sure)}"
+    act = f"   {finding.act}" if finding.act else ""
+    text = f"{MARKS[finding.priority]}{finding.text}   {how}{act}"
+    return Line(text, finding.priority is Priority.HIGH)
+
+
+def whole_recording(study: Study) -> str:
+    """The call on all of a recording that is longer than what is shown; "" where it is not."""
+    if study.call is study.last:
+        return ""
+    text, sure = headline(study.call)
+    return f"Whole recording, {study.seconds:.0f} s: {text}, {sure}".rstrip(", ")
+
+
+def lead_names(study: Study) -> list[str]:
+    """Each lead's name, with what is wrong with it."""
+    names = []
+    for lead, valid in zip(LEADS, study.valid, strict=True):
+        fault = study.last.faults.get(lead, "" if valid else "off")
+        names.append(f"{lead} {fault}".strip())
+    return names
+
+
+def scales(study: Study) -> str:
+    """Speed, gain and filter."""
+    notch = f"notch {study.mains_hz} Hz" if study.mains_hz else "no notch"
+    band = PROFILES[PROFILE].band.replace("-", "\u2013")
+    return f"25 mm/s   10 mm/mV   {band}, {notch}"
+
+
+def signal(study: Study) -> str:
+    """Quality, the leads that cannot be read well, the electrodes that are off."""
+    off = " ".join(electrode.name for electrode in electrodes_in(study.last.electrodes_off))
+    faults = ", ".join(name for name in lead_names(study) if " " in name)
+    said = [
+        f"quality {study.last.quality.name.lower()}",
+        faults,
+        f"electrodes off: {off}" if off else "no electrode off",
+    ]
+    return "   ".join(filter(None, said))
+
+
+def made_by(study: Study) -> str:
+    """Device, network, and what it is not."""
+    model = f"network {study.last.model}" if study.last.model else "no network"
+    return f"{study.device}   {printable(model)}   {UNCONFIRMED}"
