@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from tools import model_cli, report_cli
 from tools.entry import STOPPED
+from tools.export import cli as export_cli
 from tools.hil import cli as hil_cli
 
 

@@ -1,0 +1,70 @@
+"""The formats by name, what each needs of a study, and writing one without leaving half a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from tempfile import mkstemp
+
+import numpy as np
+
+from tools.study import Study
+
+LIMIT_UV = 32_767  # 16 bits at 1 µV
+
+
+class ExportError(ValueError):
+    """A study that cannot be written as asked; one line for the user."""
+
+
+class Format(StrEnum):
+    """What ``lead12 export`` writes."""
+
+    DICOM = "dicom"
+    AECG = "aecg"
+    EDF = "edf"
+    FHIR = "fhir"
+
+
+SUFFIX = {Format.DICOM: ".dcm", Format.AECG: ".xml", Format.EDF: ".edf", Format.FHIR: ".json"}
+_DATED = (Format.DICOM, Format.AECG)  # these have no way to say that the time is not known
+
+
+def export(study: Study, kind: Format, path: Path) -> None:
+    """Write ``study`` to ``path``, all of it or nothing.
+
+    Raises ExportError: the study lacks what the format needs, the file cannot be written, or the
+    libraries of the [tools] extra are not installed.
+    """
+    if not len(study.uv):
+        raise ExportError(f"{study.name}: there are no samples to export")
+    if kind in _DATED and study.began is None:
+        raise ExportError(
+            f"{study.name} does not say when it was recorded, which {kind} must; "
+            "add --began 2026-05-17T14:03:00"
+        )
+    write: Callable[[Study, Path], None]
+    try:
+        write = import_module(f"tools.export.{kind}").write
+    except ImportError as error:
+        raise ExportError(f"{error.name} is not installed; pip install 'lead12[tools]'") from None
+    try:
+        handle, name = mkstemp(dir=path.parent, prefix=".", suffix=SUFFIX[kind])
+        os.close(handle)
+        try:
+            write(study, Path(name))
+            os.replace(name, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def clipped(study: Study) -> np.ndarray[tuple[int, int], np.dtype[np.int16]]:
+    """The leads as int16 [n, 12] microvolts; what is beyond 32.767 mV ends there."""
+    return np.clip(study.uv, -LIMIT_UV, LIMIT_UV).astype(np.int16)

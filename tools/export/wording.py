@@ -1,0 +1,88 @@
+"""What a study says, in the order and words that all formats share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from device.display.words import confidence, percent
+from firmware.events import LEADS
+from tools.study import Study
+
+WARNING = "Not a medical device. Unconfirmed analysis: to be read by a physician."
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measurement with its codes.
+
+    loinc, mdc : (code, display) in LOINC, and the reference id of ISO/IEEE 11073-10102
+    unit : UCUM
+    """
+
+    name: str
+    value: float
+    unit: str
+    loinc: tuple[str, str]
+    mdc: str
+
+
+_NUMBERS = (
+    ("rate_bpm", "/min", ("8867-4", "Heart rate"), "MDC_ECG_HEART_RATE"),
+    ("pr_ms", "ms", ("8625-6", "P-R Interval"), "MDC_ECG_TIME_PD_PR"),
+    ("qrs_ms", "ms", ("8633-0", "QRS duration"), "MDC_ECG_TIME_PD_QRS"),
+    ("qt_ms", "ms", ("8634-8", "Q-T interval"), "MDC_ECG_TIME_PD_QT"),
+    ("qtcb_ms", "ms", ("8636-3", "Q-T interval corrected"), "MDC_ECG_TIME_PD_QTcB"),
+    ("qtcf_ms", "ms", ("8636-3", "Q-T interval corrected"), "MDC_ECG_TIME_PD_QTcF"),
+    ("axis_deg", "deg", ("8632-2", "QRS axis"), "MDC_ECG_ANGLE_QRS_FRONT"),
+)
+
+
+def measured(study: Study) -> Iterator[Measured]:
+    """What could be measured, and nothing else."""
+    of = study.measurements
+    for name, unit, loinc, mdc in _NUMBERS:
+        value = getattr(of, name) if of is not None else None
+        if value is not None:
+            yield Measured(name, round(float(value), 1), unit, loinc, mdc)
+
+
+def st_levels(study: Study) -> dict[str, int]:
+    """Microvolts at J + 60 ms by lead, of those that could be measured."""
+    levels = study.measurements.st_uv if study.measurements is not None else ()
+    return {lead: round(uv) for lead, uv in zip(LEADS, levels, strict=False) if uv is not None}
+
+
+def statements(study: Study) -> list[str]:
+    """The call or why there is none, the findings, the quality, the model, and the warning."""
+    call = study.call
+    said = call.text
+    if call.label and call.probability is not None:
+        said += f", {confidence(call.probability)} ({percent(call.probability)})"
+    elif call.refusal:
+        said = f"No call: {call.text}" + (f" ({call.act})" if call.act else "")
+    found = [
+        f"{finding.text}{f' - {finding.act}' if finding.act else ''}" for finding in call.findings
+    ]
+    return [
+        said,
+        *(text for text in found if text != call.text),
+        f"Signal quality {call.quality.name.lower()}",
+        f"{study.device}, model {call.model or 'none'}",
+        WARNING,
+    ]
+
+
+def filters(study: Study) -> str:
+    """The band of the trace in words."""
+    notch = f"{study.mains_hz} Hz" if study.mains_hz else "none"
+    return f"0.05-150 Hz, notch {notch}"
+
+
+def identity(study: Study, part: str) -> UUID:
+    """A UUID of version 5 form for ``part``: of the same study always the same."""
+    digest = hashlib.sha256(f"{part}\n{study.name}\n{study.began}\n{study.patient}\n".encode())
+    digest.update(study.uv.tobytes())
+    return UUID(bytes=digest.digest()[:16], version=5)
