@@ -13,6 +13,7 @@ from device.display.live import blink
 from device.display.row import Line, alarm_row
 from device.display.state import ScreenState
 from device.display.words import ELECTRODES, place
+from firmware.alarms import Audio
 from hal.frontend import Electrode, electrodes_in
 
 LEFT = 67  # of the words
@@ -43,8 +44,11 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     room = canvas.width - LEFT
     off = electrodes_in(state.electrodes_off)
     wide, tr = canvas.width >= 256, state.tr
-    x = canvas.text_in(LEFT, 0, room - 24, tr("CONNECT ELECTRODES" if wide else "CONNECT")) + 5
-    draw_audio(canvas, state, x, 0)
+    title = tr("CONNECT ELECTRODES" if wide else "CONNECT")
+    sound = 0 if state.audio is Audio.QUIET else 20
+    x = canvas.text_in(LEFT, 0, room - sound - (28 if wide else 0), title, (TEXT, TINY))
+    if wide or state.audio is not Audio.PAUSED:
+        draw_audio(canvas, state, x + 5, 0)
     if off:
         name, colour = ELECTRODES[state.naming][off[0]]
         head = tr("{names} OFF").format(names=name)

@@ -207,6 +207,15 @@ def wrap(text: str, width: int, face: Face) -> list[str]:
     return lines
 
 
+def wrap_in(text: str, width: int, rows: int, face: Face) -> list[str]:
+    """``wrap`` into at most ``rows`` lines; the last one is cut short if there is more."""
+    lines = wrap(text, width, face)
+    if len(lines) <= rows:
+        return lines
+    kept = lines[: rows - 1]
+    return [*kept, fit(" ".join(lines[len(kept) :]), width, (face,))[1]][:rows]
+
+
 #   a
 # f   b      segments of a digit, in the order of a seven-segment display
 #   g

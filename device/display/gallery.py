@@ -7,129 +7,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from device.controls import Page
+from device.display import pages_gallery
+from device.display.example import make_call, patient
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
-from firmware.events import (
-    Beat,
-    Call,
-    ElectrodeChange,
-    Gap,
-    LeadFault,
-    Quality,
-    QualityGrade,
-    Rate,
-    Refusal,
-    Trace,
-)
+from firmware.alarms import Alarm, AlarmState, Audio
+from firmware.events import ElectrodeChange, LeadFault, QualityGrade, Refusal
 from firmware.findings import Finding, Priority
-from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask
+from hal.frontend import Electrode, electrode_mask
 
 COMMAND = "python -m device.display.gallery"
 FOLDER = Path("docs/screens")
 SIZES = {"256x64": ((256, 64), True), "128x64": ((128, 64), False)}
 TALL = {"128x128": ((128, 128), True), "128x96": ((128, 96), True)}
-BLOCK = 50  # samples per event, as the pipeline gives them
-# Waves of a beat: centre (s from the R peak), width (s), height (uV); P, Q, R, S, T.
-_WAVES = (
-    (-0.17, 0.022, 130),
-    (-0.03, 0.008, -120),
-    (0, 0.011, 1150),
-    (0.03, 0.009, -260),
-    (0.27, 0.045, 290),
-)
-# How much of it each lead sees, in the order of LEADS.
-_GAINS = np.array((0.7, 1.0, 0.45, -0.8, 0.25, 0.7, -0.5, -0.8, 0.5, 1.2, 1.1, 0.8))
+ON_TALL = ("fibrillation", "leads-three", "connect-aha", "fault", "page-leads")
+WIDE_ONLY = ("leads-three",)  # narrow ones have two at most
 
 _MI = Finding("mi", "POSSIBLE MI", "symptoms? call ahead", Priority.HIGH, 0.84)
 _LBBB = Finding("lbbb", "LBBB", "new? ST not readable", Priority.MEDIUM, 0.97)
 _PACED = Finding("paced", "PACED RHYTHM", "read the trace", Priority.MEDIUM, 0.99)
 _AXIS = Finding("left_axis", "LEFT AXIS", "", Priority.LOW, 0.7)
-
-
-def synthetic_ecg(seconds: float, peaks: NDArray[np.float64], p_wave: bool) -> NDArray[np.int32]:
-    """Twelve leads in microvolts, int32 [n, 12], with a beat at each of ``peaks`` (s)."""
-    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    uv = np.zeros(len(t))
-    for centre, width, height in _WAVES[0 if p_wave else 1 :]:
-        for peak in peaks:
-            uv += height * np.exp(-0.5 * ((t - peak - centre) / width) ** 2)
-    if not p_wave:  # fibrillation waves in place of P
-        uv += 45 * np.sin(2 * np.pi * 6.1 * t) * np.sin(2 * np.pi * 0.31 * t + 1)
-    uv += np.random.default_rng(12).normal(0, 8, len(t))
-    leads: NDArray[np.int32] = np.round(uv[:, None] * _GAINS).astype(np.int32)
-    return leads
-
-
-def _peaks(seconds: float, irregular: bool) -> NDArray[np.float64]:
-    rng = np.random.default_rng(7)
-    intervals = rng.uniform(0.45, 0.95, 60) if irregular else np.full(60, 60 / 78)
-    peaks = 0.4 + np.cumsum(intervals) - intervals[0]
-    return np.asarray(peaks[peaks < seconds])
-
-
-def make_call(index: int, **changes: object) -> Call:
-    """A call of sinus rhythm at ``index`` with ``changes``."""
-    fields: dict[str, object] = {
-        "index": index,
-        "span": 10 * SAMPLE_RATE_HZ,
-        "label": "SR",
-        "text": "SINUS RHYTHM",
-        "probability": 0.97,
-        "refusal": None,
-        "act": "",
-        "scores": {},
-        "rate_bpm": 78.0,
-        "irregularity": 0.02,
-        "quality": QualityGrade.GOOD,
-        "faults": {},
-        "electrodes_off": 0,
-        "model": "core 1.2",
-    }
-    return Call(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def patient(
-    seconds: float = 23.3,
-    *,
-    irregular: bool = False,
-    rate: float | None = 78.0,
-    off: tuple[Electrode, ...] = (),
-    gap: tuple[float, float] | None = None,
-    flat: bool = False,
-    grade: QualityGrade = QualityGrade.GOOD,
-    invalid_from: float | None = None,
-) -> ScreenState:
-    """A state after ``seconds`` of synthetic signal, without a call yet."""
-    state = ScreenState(model="core 1.2", recording=True)
-    peaks = _peaks(seconds, irregular)
-    uv = synthetic_ecg(seconds, peaks, p_wave=not irregular)
-    if flat:
-        uv = np.random.default_rng(3).integers(-9, 10, uv.shape).astype(np.int32)
-    for first in range(0, len(uv), BLOCK):
-        block = uv[first : first + BLOCK]
-        if gap and gap[0] <= first / SAMPLE_RATE_HZ < gap[1]:
-            continue
-        if gap and first == round(gap[1] * SAMPLE_RATE_HZ):
-            state.apply(Gap(first, round((gap[1] - gap[0]) * SAMPLE_RATE_HZ)))
-        bad = invalid_from is not None and first >= invalid_from * SAMPLE_RATE_HZ
-        state.apply(Trace(first, block, np.full(12, not bad)))
-        if not flat:
-            for peak in peaks[
-                (peaks * SAMPLE_RATE_HZ >= first) & (peaks * SAMPLE_RATE_HZ < first + BLOCK)
-            ]:
-                state.apply(Beat(round(peak * SAMPLE_RATE_HZ)))
-        if first % SAMPLE_RATE_HZ == 0:
-            state.apply(Quality(first, grade, {}))
-    state.apply(Rate(state.index, rate, 0.02))
-    if off:
-        state.apply(ElectrodeChange(state.index, electrode_mask(off)))
-    return state
 
 
 def _called(state: ScreenState, **changes: object) -> ScreenState:
@@ -143,8 +45,8 @@ def _refused(
     return _called(state, label=None, refusal=refusal, text=text, act=act, **more)
 
 
-def states() -> Iterator[tuple[str, ScreenState]]:
-    """Name and state of every picture."""
+def _calls() -> Iterator[tuple[str, ScreenState]]:
+    """The live screen, electrodes and faults."""
     yield "sinus", _called(patient())
     yield (
         "fibrillation",
@@ -208,20 +110,96 @@ def states() -> Iterator[tuple[str, ScreenState]]:
     yield "connect-iec", state
     state = patient(0.5, grade=QualityGrade.FAIR, rate=None)
     yield "connect-all-on", state
-    yield "start", ScreenState(message=("LEAD12", "Self-test: front end, filters, model"))
     yield (
         "fault",
         ScreenState(message=("NO SIGNAL FROM ADS1298", "Check the cable to the front end")),
     )
 
 
+def _alarm(code: str, text: str, act: str, priority: Priority, **more: object) -> Alarm:
+    return Alarm(code, text, act, priority, 0, **more)  # type: ignore[arg-type]
+
+
+ASYSTOLE = _alarm("asystole", "ASYSTOLE?", "check patient and cable", Priority.HIGH)
+_VF = _alarm("vf_vt", "VF OR VT?", "check patient now", Priority.HIGH)
+_TACHY = _alarm("tachy", "TACHYCARDIA", "check patient", Priority.MEDIUM)
+_AF = _alarm("af", "ATRIAL FIBRILLATION", "new? record 12 leads", Priority.MEDIUM)
+_STORAGE = _alarm("storage", "STORAGE FAULT", "see health page", Priority.LOW, technical=True)
+_NO_DATA = _alarm("no_data", "NO DATA", "check device and cable", Priority.HIGH, technical=True)
+
+
+def _alarmed(state: ScreenState, audio: Audio, *alarms: Alarm, left_s: int = 0) -> ScreenState:
+    state.alarms, state.audio, state.audio_left_s = alarms, audio, left_s
+    return state
+
+
+def _alarms() -> Iterator[tuple[str, ScreenState]]:
+    """Alarms in the call row, and what is heard of them."""
+    flat = {"refusal": Refusal.NO_SIGNAL, "text": "ASYSTOLE?", "act": "check patient and cable"}
+    for name, seconds in (("alarm-high", 23.2), ("alarm-high-dark", 23.6)):
+        state = _refused(patient(seconds, flat=True, rate=None), **flat)  # type: ignore[arg-type]
+        yield name, _alarmed(state, Audio.SOUNDING, ASYSTOLE)
+    fast = {"label": "GSVT", "text": "SINUS TACHY OR SVT", "probability": 0.71}
+    yield (
+        "alarm-medium-silenced",
+        _alarmed(_called(patient(rate=158.0), **fast), Audio.SILENCED, _TACHY),
+    )
+    af = {"label": "AFIB", "text": "ATRIAL FIBRILLATION", "probability": 0.93}
+    state = _called(patient(24.3, irregular=True, rate=104.0), **af)
+    yield "alarm-new-fibrillation", _alarmed(state, Audio.SOUNDING, _AF)
+    was = replace(_VF, state=AlarmState.LATCHED)
+    state = _called(patient(24.3))
+    yield "alarm-latched-paused", _alarmed(state, Audio.PAUSED, was, _STORAGE, left_s=112)
+    state = patient(30.1, off=(Electrode.RA,), rate=None, invalid_from=20.0)
+    yield "connect-alarm", _alarmed(state, Audio.SOUNDING, was)
+    state = _called(patient(24.3), probability=0.88)
+    state.controls.show(Page.TREND, state.index)
+    yield "page-alarm", _alarmed(state, Audio.SOUNDING, _TACHY)
+    message = ("NO SIGNAL", "ads1298 on spi0.0: no answer; check the cable to the front end")
+    state = _alarmed(patient(), Audio.SOUNDING, _NO_DATA, was)
+    state.message = message
+    yield "fault-alarm", state
+
+
+def _leads() -> Iterator[tuple[str, ScreenState]]:
+    """What the button steps through, one lead to three."""
+    for view, name in enumerate(("leads-v1", "leads-v5", "leads-two", "leads-three"), 1):
+        state = _called(patient())
+        state.view = view
+        yield name, state
+
+
+def _start() -> Iterator[tuple[str, ScreenState]]:
+    """The self-test, begun and gone wrong."""
+    fine = {"filters": "ok", "model": "ok core 1.2", "storage": "ok"}
+    state = ScreenState(message=("STARTING", "waiting for the front end"), health=fine)
+    yield "start", state
+    state = ScreenState(message=("NO SIGNAL", "ads1298 on spi0.0: no answer"), health=fine)
+    state.note("frontend", "ads1298 on spi0.0: no answer; check power and the cable to it")
+    yield "start-fault", state
+
+
+def _nights() -> Iterator[tuple[str, ScreenState]]:
+    """In the dark."""
+    calm, framed = _called(patient()), _called(patient(rate=158.0), findings=(_LBBB,))
+    for name, state in (("night", calm), ("night-alarm", framed)):
+        state.night = True
+        yield name, state
+
+
+def states() -> Iterator[tuple[str, ScreenState]]:
+    """Name and state of every picture."""
+    for part in (_calls, _alarms, _leads, _start, _nights):
+        yield from part()
+    yield from pages_gallery.states()
+
+
 def frames() -> Iterator[tuple[str, Frame]]:
     """File name and frame of every picture."""
     for name, state in states():
-        for size, (pixels, grey) in SIZES.items():
-            yield f"{name}-{size}.png", render(state, pixels, grey=grey)
-        if name in ("fibrillation", "connect-aha", "fault"):
-            for size, (pixels, grey) in TALL.items():
+        sizes = SIZES | (TALL if name in ON_TALL else {})
+        for size, (pixels, grey) in sizes.items():
+            if size != "128x64" or name not in WIDE_ONLY:
                 yield f"{name}-{size}.png", render(state, pixels, grey=grey)
 
 

@@ -14,7 +14,8 @@ from firmware.events import QualityGrade
 SPEED = "25mm/s"
 _BELL_ROWS = ("...#...", "..###..", ".#####.", ".#####.", ".#####.", "#######", "...#...")
 _BELL = np.array([[c == "#" for c in row] for row in _BELL_ROWS], np.bool_)
-_WAVES = np.array([[c == "#" for c in row] for row in ("..#", ".#.", "#..", "#..", ".#.", "..#")])
+_WAVE = np.array([[c == "#" for c in row] for row in (".#", "#.", "#.", ".#")])
+_CROSS = np.array([[c == "#" for c in row] for row in ("#.#", ".#.", "#.#")], np.bool_)
 
 
 def draw_header(canvas: Canvas, state: ScreenState, lead: str, gain: str) -> None:
@@ -25,7 +26,7 @@ def draw_header(canvas: Canvas, state: ScreenState, lead: str, gain: str) -> Non
         x = canvas.text(x + 1, 2, f"{SPEED} {gain}", TINY) + 5
         x = canvas.text(x, 0, state.tr(state.profile)) + 5
     else:
-        x = canvas.text(x, 2, state.tr(state.profile)[:4].rstrip("I"), TINY) + 4
+        x = canvas.text(x, 2, state.tr(state.profile)[:4].rstrip("I"), TINY) + 3
     x = draw_audio(canvas, state, x, 0)
     right = canvas.text_right(canvas.width, 0, state.elapsed_text)
     quality_width = 22
@@ -34,11 +35,11 @@ def draw_header(canvas: Canvas, state: ScreenState, lead: str, gain: str) -> Non
         right = _draw_model(canvas, state, right - 7, min(room, 60)) - 7
         draw_quality(canvas, right, 0, state.quality)
         return
-    draw_quality(canvas, right - 5, 0, state.quality)
-    room = right - 5 - quality_width - 3 - x
+    right = draw_quality(canvas, right - 5, 0, state.quality)
     turns = [SPEED, gain, *([state.tr("TEST")] if state.on_trial else [])]
-    if state.audio is not Audio.PAUSED:
-        canvas.text_in(x, 2, room, turns[state.index // TURN % len(turns)], (TINY,))
+    shown = turns[state.index // TURN % len(turns)]
+    if x + TINY.width(shown) < right - 1:
+        canvas.text(x, 2, shown, TINY)
 
 
 def _draw_model(canvas: Canvas, state: ScreenState, right: int, room: int) -> int:
@@ -51,7 +52,7 @@ def _draw_model(canvas: Canvas, state: ScreenState, right: int, room: int) -> in
 
 
 def draw_audio(canvas: Canvas, state: ScreenState, x: int, y: int, level: int = 255) -> int:
-    """A bell that rings, one that is crossed out, or how long the pause lasts; the x after it."""
+    """A bell that rings, one with a cross, or how long the pause lasts; the x after it."""
     match state.audio:
         case Audio.QUIET:
             return x
@@ -59,27 +60,28 @@ def draw_audio(canvas: Canvas, state: ScreenState, x: int, y: int, level: int = 
             left = f"{state.audio_left_s // 60}:{state.audio_left_s % 60:02d}"
             return canvas.text(x, y + 2, f"{state.tr('PAUSED')} {left}".upper(), TINY, level) + 4
         case Audio.SOUNDING:
-            canvas.stamp(x, y, _WAVES[:, ::-1], level)
-            canvas.stamp(x + 3, y, _BELL, level)
-            canvas.stamp(x + 10, y, _WAVES, level)
-            return x + 17
-    canvas.stamp(x + 1, y, _BELL, level)
-    for k in range(9):
-        row = min(k * 7 // 8, 6)
-        canvas.fill(x + k, y + row, 1, 1, level)
-        canvas.fill(x + k + 1, y + row, 1, 1, 255 - level)
+            canvas.stamp(x, y + 1, _WAVE, level)
+            canvas.stamp(x + 2, y, _BELL, level)
+            canvas.stamp(x + 9, y + 1, _WAVE[:, ::-1], level)
+            return x + 13
+    canvas.stamp(x, y, _BELL, level)
+    canvas.stamp(x + 8, y + 2, _CROSS, level)
     return x + 13
 
 
 def draw_quality(
     canvas: Canvas, right: int, top: int, grade: QualityGrade | None, *, letter: bool = True
-) -> None:
-    """Three bars ending before ``right``, as many filled as the grade says, after the letter Q."""
+) -> int:
+    """Three bars ending before ``right``, as many filled as the grade says, after the letter Q.
+
+    Returns the x where that begins.
+    """
     x = right - 3 * 5 + 1
     for k in range(3):
         if grade is not None and grade > k:
             canvas.fill(x + 5 * k, top, 4, 7)
         else:
             canvas.frame(x + 5 * k, top, 4, 7)
-    if letter:
-        canvas.text_right(x - 2, top, "Q" if grade is not None else "Q?")
+    if not letter:
+        return x
+    return canvas.text_right(x - 2, top, "Q" if grade is not None else "Q?")

@@ -53,10 +53,10 @@ def draw_live(canvas: Canvas, state: ScreenState) -> None:
     draw_header(canvas, state, leads[0] if len(leads) == 1 else "", gain)
     for k, lead in enumerate(leads):
         _draw_trace(canvas, state, lead, (HEADER + k * each, trace_width, each), uv_per_row)
-    if len(leads) > 1:
-        _draw_names(canvas, leads, each)
     _draw_seconds(canvas, HEADER + height - 1, trace_width)
     _draw_beats(canvas, state, trace_width)
+    if len(leads) > 1:
+        _draw_names(canvas, leads, each)
     _draw_notes(canvas, state, canvas.height - row - 8, trace_width)
     canvas.pixels[HEADER : HEADER + height : 2, trace_width] = canvas.dim
     _draw_rate(canvas, state, trace_width + 1, height, wide)
@@ -216,12 +216,12 @@ def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
 def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     line = state.line
     level = _begin_call(canvas, state, line, top)
-    room = canvas.width - 2
+    room = canvas.width - 4
     face, head = fit(line.head, room, (BOLD, TEXT))
     if head != line.head and line.short:
         face, head = fit(line.short, room, (BOLD, TEXT))
-    canvas.text(1, top + 1 + BOLD.ascent - face.ascent, head, face, level)
-    right = canvas.width - 1
+    canvas.text(2, top + 1 + BOLD.ascent - face.ascent, head, face, level)
+    right = canvas.width - 2
     if state.recording:
         canvas.fill(right - 5, top + 14, 5, 3, level)
         canvas.fill(right - 4, top + 13, 3, 5, level)
@@ -229,6 +229,6 @@ def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     if state.trouble and line.alarm < 2 and not line.electrodes:
         text = fit(state.trouble, 44, (TEXT, TINY))[1]
         right = canvas.text_right(right, top + 12, text, level=level) - 3
-    x = canvas.text_in(1, top + 12, right - 1, line.tail, (TEXT, TINY), level) + 4
+    x = canvas.text_in(2, top + 12, right - 2, line.tail, (TEXT, TINY), level) + 4
     if line.progress is not None:
         _draw_progress(canvas, x, top + 12, max(right - x, 8), line.progress, level)

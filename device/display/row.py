@@ -25,7 +25,9 @@ MANY_OFF = 3
 TURN = 2 * SAMPLE_RATE_HZ  # how long each of several tails is shown
 GRAVE = (Refusal.NO_SIGNAL, Refusal.VENTRICULAR)
 # Alarms that the row or the words beside it tell in more detail: which electrode, what to do.
-TOLD = ("electrode_off", "chest_off", "unreadable")
+UNREADABLE = "unreadable"
+TOLD = ("electrode_off", "chest_off", UNREADABLE)
+NO_DATA = "no_data"  # told by the message in place of the patient
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
@@ -115,15 +117,19 @@ def electrode_row(state: ScreenState) -> Line:
     return Line(head, state.tr(PRESS_ON), short=short, alarm=1, electrodes=True)
 
 
-def alarm_row(state: ScreenState, told: str = "") -> Line | None:
-    """The alarms alone, in turns, without that of code ``told``; None without any."""
-    remarks = [remark for remark in _told_once(map(_of_alarm, state.alarms)) if remark.code != told]
-    remarks = [remark for remark in remarks if remark.code not in TOLD or remark.over]
-    if not remarks:
+def alarm_row(state: ScreenState, *also: Line, told: str = "") -> Line | None:
+    """The alarms, without that of code ``told``, and ``also`` in turns; None without any."""
+    remarks = _told_once(map(_of_alarm, state.alarms))
+    lines = [
+        Line(remark.said(state), state.tr(remark.act), remark.said(state), remark.level)
+        for remark in remarks
+        if remark.over or remark.code not in (told, *TOLD)
+    ]
+    lines += also
+    if not lines:
         return None
-    remark = remarks[state.index // TURN % len(remarks)]
-    said = remark.said(state)
-    return Line(said, state.tr(remark.act), said, alarm=max(r.level for r in remarks))
+    shown = lines[state.index // TURN % len(lines)]
+    return replace(shown, alarm=max(line.alarm for line in lines))
 
 
 def _headed(state: ScreenState, line: Line, base: _Base, beside: list[_Remark]) -> Line:

@@ -11,9 +11,12 @@ from device.display.history import History
 from device.display.reasons import Reasons
 from device.display.row import (
     MANY_OFF,
+    NO_DATA,
     STALE,
+    UNREADABLE,
     WINDOW_S,
     Line,
+    alarm_row,
     call_row,
     electrode_row,
 )
@@ -32,7 +35,6 @@ from firmware.events import (
     Rate,
     Trace,
 )
-from firmware.findings import Priority
 from firmware.measurements import Measurements
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, electrode_mask, electrodes_in
 
@@ -40,13 +42,6 @@ WINDOW_COLUMNS = WINDOW_S * SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
-# Steps of the self-test: part, as in ``health``, and kind of the note that says what is wrong.
-SELFTEST = {
-    "front end": "frontend",
-    "filters": "analysis",
-    "model": "model",
-    "storage": "storage",
-}
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
@@ -273,16 +268,15 @@ class ScreenState:
 
     @property
     def foot(self) -> Line | None:
-        """The row below a page: an alarm, electrodes that are off or a fault; None when well."""
+        """The row below a page: alarms, electrodes that are off, a fault; None when all is well."""
         if self.message is not None:
-            return Line(*self.message, alarm=1)
+            return alarm_row(self, Line(*self.message, alarm=1), told=NO_DATA)
         if self.controls.page is Page.ALARMS:
             return None  # lists them
-        line = self.line
-        grave = any(alarm.priority is not Priority.LOW for alarm in self.alarms)
-        if line.alarm == 2 or (grave and line.alarm):
-            return line
-        return electrode_row(self) if self.electrodes_off else None
+        if self.electrodes_off:
+            return alarm_row(self, electrode_row(self))
+        unread = any(alarm.code == UNREADABLE for alarm in self.alarms)
+        return alarm_row(self, *([self.line] if unread else []))
 
     @property
     def starting(self) -> bool:
@@ -291,10 +285,15 @@ class ScreenState:
 
     @property
     def selftest(self) -> tuple[tuple[str, str], ...]:
-        """Each step with "ok", what is wrong, or "" while nothing is known."""
-        return tuple(
-            (part, self.notes.get(kind) or self.health.get(part, ""))
-            for part, kind in SELFTEST.items()
+        """Each step with "ok", what is wrong, or "" while nothing is known; a front end is well
+        with its first sample, which ends this.
+        """
+        notes, health = self.notes, self.health
+        return (
+            ("front end", notes.get("frontend") or notes.get("ring", "")),
+            ("filters", notes.get("analysis") or health.get("filters", "")),
+            ("model", notes.get("model") or health.get("model", "")),
+            ("storage", notes.get("storage") or health.get("storage", "")),
         )
 
     @property

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.display.gallery import BLOCK, make_call, patient, states
+from device.display.example import BLOCK, make_call, patient
+from device.display.gallery import states
 from device.display.oled import CONTROLLERS, Oled
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame, render
@@ -51,13 +52,18 @@ class Panel:
         self.write(iter(bus))
 
     def ssd1306(self, bus: Iterator[tuple[str, list[int]]]) -> None:
-        """Horizontal addressing; a byte is eight pixels down, bit 0 on top."""
+        """Horizontal addressing in a window; a byte is eight pixels down, bit 0 on top."""
+        (left, right), (top, bottom) = (0, 127), (0, 7)
         for kind, payload in bus:
-            if kind == "data":
-                bits = np.unpackbits(
-                    np.array(payload, np.uint8).reshape(8, 1, 128), axis=1, bitorder="little"
+            if kind == "command" and payload[0] == 0x21:
+                _, left, right, code, top, bottom = payload
+                assert code == 0x22
+            elif kind == "data":
+                pages = np.array(payload, np.uint8).reshape(bottom - top + 1, 1, right - left + 1)
+                bits = np.unpackbits(pages, axis=1, bitorder="little")
+                self.level[8 * top : 8 * bottom + 8, left : right + 1] = bits.reshape(
+                    -1, right - left + 1
                 )
-                self.level = bits.reshape(64, 128).astype(np.int64)
 
     def sh1106(self, bus: Iterator[tuple[str, list[int]]]) -> None:
         """Page addressing; 132 columns of memory behind 128 of glass, two to the left."""

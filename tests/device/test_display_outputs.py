@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from device.display.gallery import make_call, patient
+from device.display.example import make_call, patient
 from device.display.oled import CONTROLLERS, Oled
 from device.display.outputs import DisplayError, NoDisplay, PngFolder, open_display
 from device.display.screens import Frame, render

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from device.display.gallery import make_call, patient
+from device.display.example import make_call, patient
 from device.display.row import STALE, TURN
 from device.display.state import ScreenState
 from device.display.trace import WIDEST

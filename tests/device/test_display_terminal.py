@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.display.gallery import BLOCK, make_call, patient, states
+from device.display.example import BLOCK, make_call, patient
+from device.display.gallery import states
 from device.display.outputs import DisplayError
 from device.display.screens import render
 from device.display.terminal import NARROW, WIDE, Terminal
