@@ -51,7 +51,7 @@ def parts(of: Facts) -> dict[str, str]:
     faults = of.faults
     front_end = faults.get("frontend") or faults.get("ring")
     told = {
-        "front end": front_end or (f"ok {of.info.name}" if of.info else "not found yet"),
+        "front end": front_end or (f"ok {of.info.name.upper()}" if of.info else "not found yet"),
         "samples": _samples(of.index, of.lost),
         **_filters(faults.get("analysis", ""), of.filters),
         "model": _model(of.model),
@@ -90,7 +90,7 @@ def _board(board: Board) -> dict[str, str]:
     if board.temperature_c is not None:
         shown = f"{round(board.temperature_c)} C"
         hot = board.temperature_c >= HOT_C
-        told["temperature"] = f"{shown}: too hot, give it air" if hot else f"ok {shown}"
+        told["board"] = f"{shown}: too hot, give it air" if hot else f"ok {shown}"
     if board.battery_percent is not None:
         low = board.battery_percent < LOW_BATTERY_PERCENT
         shown = f"{board.battery_percent} %"

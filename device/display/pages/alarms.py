@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from device.display.canvas import Canvas
 from device.display.faces import TEXT, TINY, fit
 from device.display.pages.words import TITLE, clock, draw_title, lasted
@@ -13,27 +15,42 @@ ROW = 9
 
 
 def draw_alarms(canvas: Canvas, state: ScreenState) -> None:
-    """The alarms of now stay at the top; OK moves the list of the past below them."""
-    draw_title(canvas, state.tr("ALARMS"), _audio(state))
-    wide = canvas.width >= 256
-    each = ROW if wide else 2 * ROW
+    """The gravest alarm of now stays at the top; OK turns the pages of the others and the past."""
+    count = len(state.alarms)
+    title = state.tr("ALARMS")
+    draw_title(canvas, f"{title} {count}" if count else title, _audio(state))
     y = TITLE + 1
-    shown = state.alarms[: (canvas.height - y) // each]
-    for alarm in shown:
-        _draw_active(canvas, state, alarm, y, each)
-        y += each
-    rows = (canvas.height - y) // ROW
-    past = [entry for entry in state.alarm_log if entry.alarm.state is AlarmState.OFF]
-    if not state.alarms:
+    if count:
+        y = _draw_active(canvas, state, state.alarms[0], y)
+    else:
         canvas.text(2, y, state.tr("no alarm"))
-        y, rows = y + ROW, rows - 1
-    if not past or rows < 1:
-        return
-    pages = -(-len(past) // rows)
-    first = state.controls.step % pages * rows
-    for entry in past[first : first + rows]:
-        _draw_past(canvas, state, entry, y)
         y += ROW
+    past = [entry for entry in state.alarm_log if entry.alarm.state is AlarmState.OFF]
+    pages = _pages(canvas, [*state.alarms[1:], *past], canvas.height - y)
+    for entry in pages[state.controls.step % len(pages)]:
+        if isinstance(entry, Alarm):
+            y = _draw_active(canvas, state, entry, y)
+        else:
+            y = _draw_past(canvas, state, entry, y)
+
+
+def _rows(canvas: Canvas, entry: Alarm | Logged) -> int:
+    return 2 * ROW if isinstance(entry, Alarm) and canvas.width < 256 else ROW
+
+
+def _pages(
+    canvas: Canvas, entries: Sequence[Alarm | Logged], room: int
+) -> list[list[Alarm | Logged]]:
+    """As many on each as ``room`` rows of pixels hold."""
+    pages: list[list[Alarm | Logged]] = [[]]
+    left = room
+    for entry in entries:
+        if _rows(canvas, entry) > left:
+            pages.append([])
+            left = room
+        pages[-1].append(entry)
+        left -= _rows(canvas, entry)
+    return pages
 
 
 def _audio(state: ScreenState) -> str:
@@ -49,14 +66,13 @@ def _audio(state: ScreenState) -> str:
     return tr("sound on")
 
 
-def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int, height: int) -> None:
-    """What is there on white; what is over and was not acknowledged in a frame."""
+def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int) -> int:
+    """What is there on white; what is over and was not acknowledged on black."""
+    height = _rows(canvas, alarm)
     there = alarm.state is AlarmState.ON
     level = 0 if there else 255
     if there:
         canvas.fill(0, y - 1, canvas.width, height)
-    else:
-        canvas.frame(0, y - 1, canvas.width, height)
     since = lasted(state.index - alarm.since) if there else state.tr("is over")
     right = canvas.text_right(canvas.width - 2, y + height - ROW, since, TEXT, level)
     head = MARKS[alarm.priority] + state.tr(alarm.text)
@@ -68,6 +84,7 @@ def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int, heigh
     else:
         _draw_low(canvas, 2, y, canvas.width - 4, head, level)
         _draw_low(canvas, 2, y + ROW, right - 6, act, level)
+    return y + height
 
 
 def _draw_low(canvas: Canvas, x: int, y: int, room: int, text: str, level: int) -> None:
@@ -77,10 +94,11 @@ def _draw_low(canvas: Canvas, x: int, y: int, room: int, text: str, level: int) 
         canvas.text(x, y + TEXT.ascent - face.ascent, text, face, level)
 
 
-def _draw_past(canvas: Canvas, state: ScreenState, entry: Logged, y: int) -> None:
+def _draw_past(canvas: Canvas, state: ScreenState, entry: Logged, y: int) -> int:
     """When it began, what it was, how long it lasted."""
     x = canvas.text(0, y, clock(entry.begin)) + 5
     end = state.index if entry.end is None else entry.end
     right = canvas.text_right(canvas.width, y, lasted(end - entry.begin))
     text = MARKS[entry.alarm.priority] + state.tr(entry.alarm.text)
     _draw_low(canvas, x, y, right - 4 - x, text, 255)
+    return y + ROW

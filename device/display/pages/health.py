@@ -16,14 +16,14 @@ def well(text: str) -> bool:
 
 
 def draw_health(canvas: Canvas, state: ScreenState) -> None:
-    """What is not well first, each in a box of its own; OK turns the page."""
+    """What is not well first, with a mark; OK turns the page."""
     parts = sorted(state.health.items(), key=lambda item: well(item[1]))
     lines: list[tuple[str, str, bool]] = []  # of name, text, whether it is well
     wide = canvas.width >= 256
-    column = 84 if wide else 52
+    column = 84 if wide else 56
     for name, text in parts:
         fine = well(text)
-        told = wrap(text, canvas.width - column, TEXT)[:3]
+        told = wrap(text, canvas.width - column, TEXT)
         for k, line in enumerate(told):
             lines.append((state.tr(name) if k == 0 else "", line, fine))
     rows = (canvas.height - TITLE) // ROW
@@ -34,8 +34,7 @@ def draw_health(canvas: Canvas, state: ScreenState) -> None:
     draw_title(canvas, state.tr("HEALTH"), f"{said}  {page + 1}/{pages}")
     for k, (name, text, fine) in enumerate(lines[page * rows : (page + 1) * rows]):
         y = TITLE + 1 + k * ROW
-        if not fine:
-            canvas.fill(0, y - 1, column - 3, ROW)
-        face, shown = fit(name, column - 6, (TEXT, TINY))
-        canvas.text(2, y + TEXT.ascent - face.ascent, shown, face, 255 if fine else 0)
+        name = f"! {name}" if name and not fine else name
+        face, shown = fit(name, column - 4, (TEXT, TINY))
+        canvas.text(0, y + TEXT.ascent - face.ascent, shown, face)
         canvas.text_in(column, y, canvas.width - column, text, (TEXT, TINY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from device.display.canvas import Canvas
-from device.display.faces import TINY
+from device.display.faces import TEXT, TINY
 from device.display.pages.strips import (
     PULSE,
     SCALES,
@@ -22,6 +22,7 @@ from firmware.measurements import Measurements
 
 GROUPS = tuple(LEADS[k : k + 3] for k in range(0, len(LEADS), 3))
 HALF = WINDOW_COLUMNS // 2  # what 128 columns hold of it
+INTERVALS = 116  # columns of the wide page
 SCALE_ROWS = 12  # of the narrow title: two lines of small capitals, or 1 mV
 
 
@@ -92,11 +93,14 @@ def _draw_measurements(
     """Intervals and ST; on a narrow panel one after the other. Blank where not measurable."""
     tr, wide = state.tr, canvas.width >= 256
     title = tr("MEASURED") if found else tr("NOT MEASURED YET")
-    draw_title(canvas, title, of)
-    if wide or part == 0:
-        _draw_intervals(canvas, tr("Rate"), tr("Axis"), found, 50 if wide else 64)
+    st = tr("ST mm")
+    draw_title(canvas, st if found and part else title, of)
+    if wide:
+        canvas.text(INTERVALS, 0, st)
+    if part == 0:
+        _draw_intervals(canvas, tr("Rate"), tr("Axis"), found, (INTERVALS if wide else 128) // 2)
     if wide or part == 1:
-        _draw_st(canvas, tr("ST mm"), found, 112 if wide else 0)
+        _draw_st(canvas, found, INTERVALS if wide else 0)
 
 
 def _draw_intervals(
@@ -111,20 +115,23 @@ def _draw_intervals(
         )  # fmt: skip
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         x, y = k // 4 * column, TITLE + 2 + k % 4 * 10
-        canvas.text(x, y + 2, name.upper(), TINY)
-        said = "--" if value is None else str(round(value))
-        canvas.text_right(x + column - 8, y, said)
+        canvas.text(x, y, name)
+        canvas.text_right(x + column - 17, y, "--" if value is None else str(round(value)))
+        if name not in (rate, axis):
+            canvas.text(x + column - 15, y + 2, "ms", TINY)
 
 
-def _draw_st(canvas: Canvas, title: str, found: Measurements | None, left: int) -> None:
-    """Three leads below each other as on the pages of traces; 1 mm is 0.1 mV, at J + 60 ms."""
+def _draw_st(canvas: Canvas, found: Measurements | None, left: int) -> None:
+    """In the order of ``LEADS``, down and then to the right; 1 mm is 0.1 mV, at J + 60 ms."""
     st_uv: Sequence[float | None] = found.st_uv if found else [None] * len(LEADS)
-    column = (canvas.width - left) // len(GROUPS)
-    canvas.text(left, TITLE + 2, title)
+    down = 3 if left else 4
+    column = (canvas.width - left) * down // len(LEADS)
     for k, (lead, uv) in enumerate(zip(LEADS, st_uv, strict=True)):
-        x, y = left + k // 3 * column, TITLE + 12 + k % 3 * 10
-        canvas.text(x, y + 2, lead.upper(), TINY)
-        canvas.text_right(x + column - 3, y, "--" if uv is None else _signed(round(uv / 100, 1)))
+        x, y = left + k // down * column, TITLE + 2 + k % down * 10
+        canvas.text_in(x, y + 2 * bool(left), 16, lead, (TINY,) if left else (TEXT,))
+        canvas.text_right(
+            x + column - (3 if left else 6), y, "--" if uv is None else _signed(round(uv / 100, 1))
+        )
 
 
 def _signed(mm: float) -> str:
