@@ -323,7 +323,7 @@ class Instrument:
         self._draw_traces()
         self._explaining.poll()
         self.screen.alarm_log = self.alarms.log
-        if self.screen.controls.page is Page.HEALTH:
+        if self.screen.controls.page is Page.HEALTH or self.screen.starting:
             self.screen.health = self._health()
         return render(self.screen, size, grey=grey)
 
@@ -346,6 +346,7 @@ class Instrument:
         oldest = trace.first_index + len(trace.uv) - SNAPSHOT
         while self._traces[0].first_index + len(self._traces[0].uv) <= oldest:
             self._traces.popleft()
+                filters=self.screen.profile if self._pipeline is not None else "",
 
     def fault(self, part: str, text: str) -> None:
         """Something is wrong with ``part`` ("" : no longer); screen and host hear it once."""
