@@ -21,16 +21,21 @@ _MS = SAMPLE_RATE_HZ / 1000
 PR_END, LEVEL = int(4 * _MS), int(20 * _MS)  # before the QRS: the level everything is against
 
 _QRS_SMOOTH, _QRS_SLOPE = 5, int(16 * _MS)
-_QRS_PERCENT = 3  # of the steepest slope: still QRS
-_QRS_NOISE = 2.5  # times the slope of the calm parts
+_ONSET_PERCENT, _END_PERCENT = 3, 4  # of the steepest slope: still QRS
+_NOISE = 2.5  # times the slope of the calm parts
+_QRS_LEAST = int(40 * _MS)
 _CALM = int(16 * _MS)  # below that for so long: over
-_QRS_BEFORE, _QRS_AFTER = int(140 * _MS), int(200 * _MS)  # of R: no QRS reaches farther
+_QRS_BEFORE, _QRS_AFTER = int(140 * _MS), int(240 * _MS)  # of R: no QRS reaches farther
+_ST_FROM, _ST_OVER = int(16 * _MS), int(24 * _MS)  # behind a sample: where ST would have its slope
 
 _T_SMOOTH = int(20 * _MS)
 _T_FROM = int(60 * _MS)  # after J
 _T_REACH = int(200 * _MS)  # from its peak to its steepest tangent
-_T_LEAST_UV = 60
+_T_LATEST = int(100 * _MS)  # behind half the RR interval: there the next P may begin
+_T_LEAST_UV = 40
+_T_SECOND = 0.5  # of its peak: a deflection the other way behind it is still T
 _T_LEADS = 3
+_T_AGREE = int(80 * _MS)  # between the median over the leads and the latest
 
 _P_SMOOTH, _P_SLOPE = int(20 * _MS), int(20 * _MS)
 _P_PERCENT = 25  # of its steepest slope: still P
@@ -38,7 +43,9 @@ _P_WITHIN = int(340 * _MS)  # before the QRS
 _P_GAP = int(20 * _MS)  # between the end of T and P; and P's peak and QRS
 _P_LEAST_UV = 10  # of all channels, root mean square
 _P_COHERENCE = 0.7  # the part of a beat's P that all beats share: AF 0.1, flutter 0.6
-_P_FLOOR = 0.3  # slope in front of it, of its own: flutter never comes to rest
+_P_BEATS = 67  # per cent of the beats share so much: PR does not vary
+_P_HALF = int(80 * _MS)
+_P_CALM = int(22 * _MS)  # at rest before it for so long: between flutter waves it is 18 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +66,74 @@ def delineate(beat: MedianBeat, usable: NDArray[np.bool_]) -> Fiducials | None:
         return None
     onset, j = qrs
     channels = channels - channels[onset - PR_END - LEVEL : onset - PR_END].mean(axis=0)
-    t_end = _t_end(channels, j, beat.rr)
+    t_end = _t_end(channels, j, beat.room)
     p_onset = _p_onset(beat, channels, usable, onset, t_end)
     return Fiducials(p_onset, onset, j, t_end)
 
 
-def _slope(x: NDArray[np.float64], smooth: int, over: int) -> NDArray[np.float64]:
-    """Root mean square over the channels of the differences ``over`` samples, centred."""
+def _slopes(x: NDArray[np.float64], smooth: int, over: int) -> NDArray[np.float64]:
+    """Differences ``over`` samples, centred, of moving means; [time, channels]."""
     y = moving_mean(x, smooth)
-    difference = np.zeros(len(y))
-    difference[over // 2 : -over // 2] = np.sqrt(np.square(y[over:] - y[:-over]).mean(axis=1))
-    return difference
+    slopes = np.zeros_like(y)
+    slopes[over // 2 : -over // 2] = y[over:] - y[:-over]
+    return slopes
+
+
+def _size(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root mean square over the channels."""
+    return np.asarray(np.sqrt(np.square(x).mean(axis=-1)))
 
 
 def _qrs(channels: NDArray[np.float64]) -> tuple[int, int] | None:
-    slope = _slope(channels, _QRS_SMOOTH, _QRS_SLOPE)
-    noise = float(np.percentile(slope[BEFORE - 150 : BEFORE + 120], 15))
-    steepest = float(slope[BEFORE - 30 : BEFORE + 30].max())
-    limit = max(_QRS_PERCENT / 100 * steepest, _QRS_NOISE * noise)
-    calm = np.convolve(slope >= limit, np.ones(_CALM), "valid") == 0  # from here on, for so long
-    before = np.flatnonzero(calm[BEFORE - _QRS_BEFORE : BEFORE - _CALM])
-    after = np.flatnonzero(calm[BEFORE : BEFORE + _QRS_AFTER])
+    """Onset: where the slope leaves that of a calm trace; end: where it comes to that of ST."""
+    slopes = _slopes(channels, _QRS_SMOOTH, _QRS_SLOPE)
+    size = _size(slopes)
+    noise = _NOISE * float(np.percentile(size[BEFORE - 150 : BEFORE + 120], 15))
+    steepest = float(size[BEFORE - 30 : BEFORE + 30].max())
+    rising = size[BEFORE - _QRS_BEFORE : BEFORE] >= max(_ONSET_PERCENT / 100 * steepest, noise)
+    total = np.cumsum(slopes, axis=0)
+    at = np.arange(BEFORE, BEFORE + _QRS_AFTER)
+    st = (total[at + _ST_FROM + _ST_OVER] - total[at + _ST_FROM]) / _ST_OVER
+    falling = _size(slopes[at] - st) >= max(_END_PERCENT / 100 * steepest, noise)
+    before = np.flatnonzero(_runs(~rising, _CALM))
+    after = np.flatnonzero(_runs(~falling, _CALM))
     if not len(before) or not len(after):
         return None
-    return BEFORE - _QRS_BEFORE + int(before[-1]) + _CALM, BEFORE + int(after[0])
+    onset, end = BEFORE - _QRS_BEFORE + int(before[-1]) + _CALM, BEFORE + int(after[0])
+    return (onset, end) if end - onset >= _QRS_LEAST else None
 
 
-def _t_end(channels: NDArray[np.float64], j: int, rr: float) -> int | None:
+def _runs(calm: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Where ``n`` of them begin in a row."""
+    return np.asarray(np.convolve(calm, np.ones(n), "valid") == n)
+
+
+def _t_end(channels: NDArray[np.float64], j: int, room: float) -> int | None:
     smooth = moving_mean(channels, _T_SMOOTH)
     first = j + _T_FROM
-    last = int(min(BEFORE + 0.62 * rr + 120 * _MS, BEFORE + AFTER - 20 * _MS))
+    last = int(min(BEFORE + room / 2 + _T_LATEST, BEFORE + AFTER - _CALM))
     if last - first < _T_FROM:
         return None
-    ends: list[float] = []
-    for lead in smooth.T:
-        peak = first + int(np.argmax(np.abs(lead[first:last])))
-        if abs(lead[peak]) < _T_LEAST_UV:
-            continue
-        fall = (lead[peak + 2 : last + 2] - lead[peak:last])[:_T_REACH] * -np.sign(lead[peak])
-        if len(fall) < _CALM or fall.max() <= 0:
-            continue
-        at = peak + int(np.argmax(fall)) + 1
-        end = at + abs(lead[at]) / (float(fall.max()) / 2)
-        if end < BEFORE + AFTER:
-            ends.append(end)
-    if len(ends) < _T_LEADS:
+    ends = [end for lead in smooth.T if (end := _end(lead, first, last)) is not None]
+    if len(ends) < _T_LEADS or sorted(ends)[-2] - float(np.median(ends)) > _T_AGREE:
         return None
     return round(sorted(ends)[-2])
+
+
+def _end(lead: NDArray[np.float64], first: int, last: int) -> float | None:
+    """Where the T wave of a lead ends, between two rows; None if it is too low or never does."""
+    peak = first + int(np.argmax(np.abs(lead[first:last])))
+    second = peak + int(np.argmax(lead[peak:last] * -np.sign(lead[peak])))
+    if abs(lead[peak]) < _T_LEAST_UV:
+        return None
+    if lead[second] * -np.sign(lead[peak]) >= _T_SECOND * abs(lead[peak]) and second < last - 1:
+        peak = second
+    fall = (lead[peak:last] - lead[peak + 2 : last + 2])[:_T_REACH] * np.sign(lead[peak])
+    if len(fall) < _CALM or fall.max() <= 0:
+        return None
+    at = peak + int(np.argmax(fall))
+    end = at + 1 + 2 * abs(lead[at + 1]) / float(fall.max())
+    return end if end < BEFORE + AFTER else None
 
 
 def _p_onset(
@@ -116,29 +144,28 @@ def _p_onset(
     t_end: int | None,
 ) -> int | None:
     before = (t_end or BEFORE + int(300 * _MS)) - int(beat.rr)  # where the T before this beat ends
-    first, last = max(_P_SLOPE, before + _P_GAP // 2, onset - _P_WITHIN), onset - _P_GAP
-    if last - first < 2 * _P_SMOOTH:
+    first, last = max(_P_SLOPE, before + _P_GAP, onset - _P_WITHIN), onset - _P_GAP
+    if last - first < 2 * _P_SMOOTH:  # on top of T
         return None
-    slope = _slope(channels, _P_SMOOTH, _P_SLOPE)
     part = moving_mean(channels, _P_SMOOTH)[first:last]
     chord = part[0] + np.linspace(0, 1, len(part))[:, None] * (part[-1] - part[0])
-    height = np.sqrt(np.square(part - chord).mean(axis=1))
+    height = _size(part - chord)
     peak = first + int(np.argmax(height))
+    around = slice(max(first, peak - _P_HALF), min(last, peak + _P_HALF))
     if height.max() < _P_LEAST_UV:
         return None
-    around = slice(max(first, peak - int(80 * _MS)), min(last, peak + int(80 * _MS)))
     if _coherence(beat.segments[:, around][:, :, usable]) < _P_COHERENCE:
         return None
-    rise = first + int(np.argmax(slope[first : peak + 1]))
-    limit = _P_PERCENT / 100 * slope[rise]
-    if slope[first : peak + 1].min() > _P_FLOOR * slope[rise]:
+    slope = _size(_slopes(channels, _P_SMOOTH, _P_SLOPE))[first : peak + 1]
+    rise = int(np.argmax(slope))
+    low = slope[: rise + 1] < _P_PERCENT / 100 * slope[rise]
+    if not _runs(low, _P_CALM).any():
         return None
-    low = np.flatnonzero(slope[first : rise + 1] < limit)
-    return first + int(low[-1]) if len(low) else None
+    return first + int(np.flatnonzero(low)[-1]) + 1
 
 
 def _coherence(segments: NDArray[np.float64]) -> float:
-    """Which part of the energy of single beats [beats, time, channels] all of them share."""
+    """Which part of the energy of single beats [beats, time, channels] most of them share."""
     time = np.linspace(-1, 1, segments.shape[1])
     x = segments - segments.mean(axis=1, keepdims=True)
     tilt = np.einsum("btc,t->bc", x, time) / np.square(time).sum()
@@ -147,6 +174,6 @@ def _coherence(segments: NDArray[np.float64]) -> float:
     x = total[:, _P_SMOOTH // 2 :] - total[:, : -(_P_SMOOTH // 2)]
     n = len(x)
     shared = np.median(x, axis=0)
-    own = np.median(np.square(x - shared).sum(axis=(1, 2))) * n / (n - 1)
+    own = np.percentile(np.square(x - shared).sum(axis=(1, 2)), _P_BEATS) * n / (n - 1)
     whole = np.median(np.square(x).sum(axis=(1, 2)))
     return float(1 - own / whole) if whole > 0 else 0.0

@@ -31,6 +31,8 @@ _SMOOTH, _SLOPE = 5, 4  # samples
 _MATCH = int(60 * _MS)  # of R to either side: compared for alignment and class
 _SHIFT = int(16 * _MS)  # farthest that a beat is moved to match
 _SIMILAR, _ALIKE = 0.8, 0.9  # correlation of slopes as they come, and when aligned
+_AS_LARGE = 0.7  # of the beats of another class
+_SHARE = 0.35  # of all beats, or there is no beat that most look like
 _IN_TIME = 0.12  # of the median RR: what is nearer is the same rhythm
 _STEADY = 0.6  # of the intervals are: it is a rhythm
 
@@ -41,12 +43,13 @@ class MedianBeat:
 
     channels : float64 [BEFORE + AFTER, 8] microvolts, the R peak in row BEFORE
     segments : float64 [beats, BEFORE + AFTER, 8], the beats it is the median of
-    rr : mean interval before them, in samples
+    rr : mean interval before them, in samples; room : the shorter one of before and after them
     """
 
     channels: NDArray[np.float64]
     segments: NDArray[np.float64]
     rr: float
+    room: float
 
     @property
     def leads(self) -> NDArray[np.float64]:
@@ -70,6 +73,8 @@ def median_beat(
     x = (counts - counts[0]) * (nv_per_count / 1000)
     x = without_mains(x, peaks.tolist())
     rows, alike = _aligned(x[:, usable], peaks)
+    if alike.sum() < _SHARE * len(peaks):
+        return None
     kept, rr = _in_time(rows, alike)
     inside = (rows >= BEFORE) & (rows < len(x) - AFTER)
     if (kept & inside).sum() >= LEAST_BEATS:
@@ -78,7 +83,9 @@ def median_beat(
         return None
     at = rows[kept][:, None] + np.arange(-BEFORE, AFTER)
     segments = x[np.clip(at, 0, len(x) - 1)] - _drift(x, peaks, at)
-    return MedianBeat(median(segments), segments, rr)
+    after = np.diff(rows)[kept[:-1]]
+    room = min(rr, float(np.median(after))) if len(after) else rr
+    return MedianBeat(median(segments), segments, rr, room)
 
 
 def median(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,7 +140,7 @@ def _aligned(
     narrow = wide[:, _SHIFT:-_SHIFT].reshape(len(peaks), -1)
     length = np.linalg.norm(narrow, axis=1) + 1e-9
     similar = (narrow @ narrow.T) / np.outer(length, length) > _SIMILAR
-    template = median(narrow[similar[int(np.argmax(similar.sum(axis=1)))]])
+    template = median(narrow[_largest(similar, peaks)])
     shift = np.zeros(len(peaks), np.int64)
     alike = np.zeros(len(peaks), np.bool_)
     for _ in range(2):
@@ -145,6 +152,19 @@ def _aligned(
         rows = shift[which][:, None] + np.arange(2 * _MATCH + 1)
         template = median(wide[which[:, None], rows].reshape(len(which), -1))
     return peaks + shift - _SHIFT, alike
+
+
+def _largest(similar: NDArray[np.bool_], peaks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The largest class of beats; of two about as large, as in bigeminy, the one that is late."""
+    first: NDArray[np.bool_] = similar[int(np.argmax(similar.sum(axis=1)))]
+    rest = similar & ~first
+    rest[first] = False
+    second: NDArray[np.bool_] = rest[int(np.argmax(rest.sum(axis=1)))]
+    if second.sum() < _AS_LARGE * first.sum() or not first[1:].any():
+        return first
+    rr = np.diff(peaks)
+    early = rr[first[1:]].mean() < rr[second[1:]].mean() * (1 - _IN_TIME)
+    return second if early else first
 
 
 def _match(
