@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from device.config import Config, ConfigError
 from device.display.outputs import Display, DisplayError, NoDisplay, open_display
 from device.installed import installed_model
-from device.instrument import Instrument
+from device.instrument import Instrument, firmware_version
 from device.link.port import PTY, STDOUT, Port, open_port
+from device.records.opening import open_keeper
 from device.source import SIMULATED, build_patient
 from hal import backends
 from hal.clock import VirtualClock
@@ -67,7 +68,13 @@ def run_fast(
         raise ConfigError(str(error)) from None
     seen = not isinstance(display, NoDisplay)
     model = None if config.model.path else installed_model(config, datetime.now(UTC))
-    instrument = Instrument(config, model=model, port=port)
+    began, began_ns = datetime.now(UTC), clock.now_ns()
+
+    def utc_of(t_ns: int) -> datetime:
+        return began + timedelta(microseconds=(t_ns - began_ns) // 1000)
+
+    recorder = open_keeper(config, utc_of, firmware=firmware_version())
+    instrument = Instrument(config, model=model, port=port, recorder=recorder)
     end = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
     samples = 0
     try:
@@ -80,6 +87,7 @@ def run_fast(
             block = frontend.read(left, READ_TIMEOUT_S)
             instrument.process(block)
             samples += len(block)
+            instrument.check_storage()
             _send(instrument, clock.now_ns(), wait=config.serial.port == STDOUT)
             if seen:
                 _show(instrument, display)
@@ -89,6 +97,9 @@ def run_fast(
     finally:
         frontend.stop()
         frontend.close()
+        if recorder is not None:
+            recorder.close()
+            instrument.check_storage()
         _send(instrument, clock.now_ns(), wait=True)
         instrument.link.close()
         display.close()

@@ -125,6 +125,8 @@ class Instrument:
         self.model = model
         self.screen.model, self.screen.on_trial = model.id, model.state == "trial"
         self.fault("model", model.fault)
+        if self._recorder is not None and self.info is not None:
+            self._recorder.source(self.info, model.id)
         self.link.send("event", messages.model_event(self.index, model))
         if changed and self._pipeline is not None:
             self._restart_analysis(lambda event: None)  # the screen has these seconds already
@@ -132,6 +134,10 @@ class Instrument:
     def connect(self, info: FrontendInfo) -> None:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
         self.info = info
+        if self._recorder is not None:
+            self._recorder.source(info, self.model.id)
+            for block in self._history():  # what a killed monitor had not brought to the disk
+                self._recorder.block(block)
         self._restart_analysis(self._tell_screen)
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
@@ -187,6 +193,8 @@ class Instrument:
 
     def process(self, block: FrameBlock) -> None:
         """The next samples: what the pipeline says of them goes to screen and host."""
+        if self._recorder is not None:
+            self._recorder.block(block)
         try:
             events = self._push(block)
         except Exception as error:  # a monitor that goes on and says so beats one that dies
@@ -197,8 +205,6 @@ class Instrument:
             return
         if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
             self.fault("analysis", "")
-        if self._recorder is not None:
-            self._recorder.block(block)
         for event in events:
             self._tell_screen(event)
             self._tell_alarms(self.alarms.push(event))
@@ -289,6 +295,12 @@ class Instrument:
             self._page = page
             self.link.send("event", messages.page_event(self.index, page))
 
+    def check_storage(self) -> None:
+        """Say what the recorder has to say of its disk, and if it records."""
+        if self._recorder is not None:
+            self.fault("storage", self._recorder.failure)
+            self.screen.recording = self._recorder.recording
+
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:
             raise ValueError("no front end is known yet")
@@ -334,6 +346,7 @@ class Instrument:
                 info=self.info,
                 index=self.index,
                 lost=self.screen.samples_lost,
+                filters=self.screen.profile if self._pipeline is not None else "",
                 model=self.model,
                 serial=self.link.enabled,
                 recording=self._recorder is not None,
@@ -346,7 +359,6 @@ class Instrument:
         oldest = trace.first_index + len(trace.uv) - SNAPSHOT
         while self._traces[0].first_index + len(self._traces[0].uv) <= oldest:
             self._traces.popleft()
-                filters=self.screen.profile if self._pipeline is not None else "",
 
     def fault(self, part: str, text: str) -> None:
         """Something is wrong with ``part`` ("" : no longer); screen and host hear it once."""

@@ -31,7 +31,7 @@ from device.front_panel import FrontPanel
 from device.health import Health
 from device.inject_pipe import FrameSender
 from device.installed import Installed
-from device.instrument import Instrument
+from device.instrument import Instrument, firmware_version
 from device.keyboard import CAPTION, Keys, inherited
 from device.link import messages
 from device.link.commands import SETTINGS
@@ -39,6 +39,8 @@ from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
+from device.records.opening import boot_id, open_keeper
+from device.records.writer import RecordWriter
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
 from device.settings_store import SettingsStore
@@ -78,12 +80,14 @@ class Monitor:
         self._front_panel = FrontPanel(config, keys)
         self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
         self._explainer = Beside()
+        self._records = self._open_records()
         self._instrument = Instrument(
             self._settings.config,
             model=self._installed.start() if self._installed else None,
             instead=self._instead,
             flasher=self._flasher,
             injection=self._injection,
+            recorder=self._records,
             save=self._settings.save,
             explainer=self._explainer,
             history=self._history,
@@ -98,6 +102,13 @@ class Monitor:
         self._next_frame_ns = now_ns
         self._next_health_ns = now_ns + HEALTH_EVERY_NS
         self._next_check_ns = now_ns
+
+    def _open_records(self) -> RecordWriter | None:
+        def utc_of(t_ns: int) -> datetime:
+            return _utc() - timedelta(microseconds=(self._clock.now_ns() - t_ns) // 1000)
+
+        keeper = open_keeper(self._config, utc_of, firmware=firmware_version(), boot=boot_id())
+        return RecordWriter(keeper) if keeper is not None else None
 
     def _open_panel(self) -> Panel:
         try:
@@ -218,6 +229,7 @@ class Monitor:
         instrument.front_end(self._frontend_fault(status, silent), samples=status.samples > 0)
         instrument.board = self._health.board()
         instrument.fault("display", self._panel.failure or self._bad_display)
+        instrument.check_storage()
         if instrument.link.enabled:
             instrument.fault("serial", instrument.link.failure)
         for part, fault in self._front_panel.faults.items():
@@ -262,6 +274,8 @@ class Monitor:
         }
         if self._injection is not None:
             body["inject"] = self._injection.health()
+        if self._records is not None:
+            body["storage"] = self._records.health()
         if ring is not None:
             status, account = ring.status(), ring.account
             body["ring"] = {
@@ -292,6 +306,8 @@ class Monitor:
         with contextlib.suppress(RingError):
             self._read()
         self._flasher.close()
+        if self._records is not None:
+            self._records.close()
         self._explainer.close()
         self._settings.close()
         self._front_panel.close()

@@ -1,4 +1,4 @@
-"""Every change the model store makes on a disk, so that tests can record and cut each one.
+"""Every change that model store and records make on a disk, so that tests can cut each one.
 
 Links are never followed and nothing but a plain file is opened, so that whoever may write into the
 folder cannot point the store elsewhere. All functions raise OSError.
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MODE = 0o644  # readable for all: nothing in the store is secret
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a planted pipe must not hang
 _POLL_S = 0.02
 
@@ -36,10 +37,10 @@ def read(path: Path, most: int) -> bytes:
     return b"".join(parts)
 
 
-def write(path: Path, data: bytes, *, sync: bool = True) -> None:
+def write(path: Path, data: bytes, *, sync: bool = True, mode: int = MODE) -> None:
     """A new file in place of any of that name; on failure none. Its name is not yet on the disk."""
     remove(path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, MODE)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, mode)
     try:
         try:
             _write_all(fd, data)
@@ -53,12 +54,12 @@ def write(path: Path, data: bytes, *, sync: bool = True) -> None:
         raise
 
 
-def save(path: Path, data: bytes) -> None:
+def save(path: Path, data: bytes, *, mode: int = MODE) -> None:
     """Replace the file's content at once and for good: a reader, or a power cut, sees old or new.
 
     What the call leaves behind when it fails is the old content.
     """
-    write(new_of(path), data)
+    write(new_of(path), data, mode=mode)
     replace(new_of(path), path)
 
 
@@ -67,14 +68,14 @@ def new_of(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
-def append(path: Path, data: bytes, *, sync: bool = True) -> None:
+def append(path: Path, data: bytes, *, sync: bool = True, mode: int = MODE) -> None:
     """Add to the end of a file, in one write when the disk takes it; makes the file."""
     flags = os.O_WRONLY | os.O_APPEND | _SAFE
     try:
         fd = os.open(path, flags)
         made = False
     except FileNotFoundError:
-        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
         made = True
     try:
         _expect_plain(fd, path)
@@ -85,6 +86,20 @@ def append(path: Path, data: bytes, *, sync: bool = True) -> None:
         os.close(fd)
     if made and sync:
         sync_folder(path.parent)
+
+
+def overwrite(path: Path, data: bytes, offset: int) -> None:
+    """Put ``data`` over what a file holds from ``offset`` on, which may be its last bytes."""
+    fd = os.open(path, os.O_WRONLY | _SAFE)
+    try:
+        _expect_plain(fd, path)
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(fd, view, offset)
+            view, offset = view[done:], offset + done
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def replace(source: Path, target: Path) -> None:
@@ -99,13 +114,13 @@ def remove(path: Path) -> None:
         os.unlink(path)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o755) -> None:
     """The folder and those above it, for good; they may be there."""
     if is_there(folder):
         return
-    make_folder(folder.parent)
+    make_folder(folder.parent, mode)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o755)
+        os.mkdir(folder, mode)
     sync_folder(folder.parent)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from device.patient import Patient
 from firmware.alarms import AlarmEvent
 from firmware.events import Event
 from hal.frontend import FrameBlock, FrontendInfo
@@ -33,16 +33,12 @@ class Recorder(Protocol):
         """Whether samples reach the disk now."""
         ...
 
-    def session(self, key: str) -> None:
-        """The samples that follow are counted as ``key`` says; a restart goes on under it."""
-        ...
-
     def source(self, info: FrontendInfo, model: str) -> None:
         """What the samples that follow come from, and who makes the calls."""
         ...
 
-    def patient(self, data: Mapping[str, str]) -> None:
-        """Whom the snapshots that follow are of; {}: nobody said."""
+    def set_patient(self, patient: Patient) -> None:
+        """Whom the snapshots that follow are of."""
         ...
 
     def block(self, block: FrameBlock) -> None:
