@@ -27,6 +27,7 @@ from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame
 from device.flash.health import store_check
 from device.flash.store import Store, store_folder
+from device.front_panel import open_buttons, open_outputs, wired
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT
 from device.source import SIMULATED, build_frontend
@@ -54,6 +55,7 @@ RING_BYTES = HEADER_BYTES + SLOTS * SLOT.itemsize
 DISK_FREE_MIN = 500_000_000  # bytes
 TIMER_LOOPS = 250  # half a second
 MEASURED_RUNS = 20
+SHINE_NS = 500_000_000
 NOT_HERE = "not here"
 
 
@@ -79,6 +81,8 @@ def checks(config: Config, clock: Clock | None = None, utc: datetime | None = No
         _timer(config, real),
         _serial(config.serial.port),
         _display(config.display.device),
+        _buttons(config, real),
+        _indicators(config, real),
         _disk(Path.cwd()),
     ]
 
@@ -329,6 +333,42 @@ def _display(spec: str) -> Check:
     except DisplayError as error:
         return Check(name, False, str(error), "docs/wiring.md has the display's pins")
     return Check(name, True, f"{spec} took a frame of {display.size[0]}x{display.size[1]}")
+
+
+def _buttons(config: Config, clock: Clock) -> Check:
+    name = "buttons"
+    lines = wired(config.buttons)
+    if not lines:
+        return Check(name, True, "none are configured")
+    try:
+        opened = open_buttons(config)
+        down = {contact.line for contact in opened.read(clock.now_ns()) if contact.closed}
+        opened.close()
+    except HalError as error:
+        return _failed(name, error)
+    told = ", ".join(
+        f"{n} on GPIO {at} {'DOWN' if at in down else 'up'}" for n, at in lines.items()
+    )
+    act = "release it, or look for a short circuit" if down else ""
+    return Check(name, not down, told, act)
+
+
+def _indicators(config: Config, clock: Clock) -> Check:
+    """All on for a moment: whether they shine and sound, only a person can tell."""
+    name = "indicators"
+    lines = wired(config.indicators)
+    if not lines:
+        return Check(name, True, "none are configured")
+    try:
+        opened = open_outputs(config)
+        for line in lines.values():
+            opened.set(line, True)
+        clock.sleep_until_ns(clock.now_ns() + SHINE_NS)
+        opened.close()
+    except HalError as error:
+        return _failed(name, error)
+    told = ", ".join(f"{n} on GPIO {at}" for n, at in lines.items())
+    return Check(name, True, f"{told}: switched on for half a second; did all shine and sound?")
 
 
 def _disk(folder: Path) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import select
 import sys
 import termios
@@ -28,6 +29,8 @@ _PRESSES: Mapping[int, Press] = {
     ord("O"): Press(Button.OK, held=True),
 }
 _AT_ONCE = 64  # bytes
+# What arrows and function keys send: it has letters in it that nobody typed (ECMA-48 5.4, VT100).
+_SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|)")
 
 
 class Keyboard:
@@ -56,7 +59,7 @@ class Keyboard:
             self._terminal = None
             return
         with contextlib.suppress(BlockingIOError):  # a monitor that is being started again
-            os.write(self._into, keys)
+            os.write(self._into, _SEQUENCE.sub(b"", keys))
 
     def close(self) -> None:
         """The terminal as it was; safe to call twice."""

@@ -12,9 +12,9 @@ EDGES = 64  # that the kernel keeps for us between two looks; a train of bounces
 
 
 class GpiodButtons:
-    """Both edges of each line, stamped by the kernel.
+    """Both edges of each line, stamped by the kernel; when its queue is full the oldest are lost.
 
-    Edges that did not fit the kernel's queue are lost; the level, read after them, is not.
+    The level is read as well: a button that was down before has made no edge.
     """
 
     def __init__(self, chip: str, lines: Iterable[int]) -> None:

@@ -51,6 +51,8 @@ class FakeGpiod(ModuleType):
         self.refuse: OSError | None = None
         self.held: dict[int, LineSettings] = {}
         self.consumers: set[str | None] = set()
+        self.requests: list[FakeRequest] = []
+        self.low: set[int] = set()  # pulled-up inputs that are connected to ground
         module = self
 
         class Chip:
@@ -98,7 +100,15 @@ class FakeGpiod(ModuleType):
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
             self.held |= settings
             self.consumers.add(consumer)
-            return FakeRequest(self, settings, event_buffer_size or QUEUE_EVENTS)
+            request = FakeRequest(self, settings, event_buffer_size or QUEUE_EVENTS)
+            self.requests.append(request)
+            return request
+
+    def contact(self, line: int, closed: bool, t_ns: int) -> None:
+        """A switch from ``line`` to ground closes or opens."""
+        self.low.add(line) if closed else self.low.discard(line)
+        for request in self.requests:
+            request.changed(line, closed, t_ns)
 
 
 class FakeRequest:
@@ -116,8 +126,26 @@ class FakeRequest:
             if setting.direction is gpiod.line.Direction.OUTPUT:
                 self.set_value(line, setting.output_value)
 
+    def changed(self, line: int, low: bool, t_ns: int) -> None:
+        """An input that is listened to has another level."""
+        setting = self._settings.get(line)
+        if setting is None or self._released or setting.edge_detection is not Edge.BOTH:
+            return
+        kind = EdgeEvent.Type.FALLING_EDGE if low else EdgeEvent.Type.RISING_EDGE
+        self._seqno += 1
+        self._queue.append(EdgeEvent(kind.value, t_ns, line, self._seqno, self._seqno))
+
+    def get_values(self, lines: Iterable[int | str] | None = None) -> list[Value]:
+        self._check_released()
+        asked = list(self._settings if lines is None else lines)
+        assert all(self._settings[line].bias is gpiod.line.Bias.PULL_UP for line in asked)
+        return [Value.INACTIVE if line in self._module.low else Value.ACTIVE for line in asked]
+
     def wait_edge_events(self, timeout: timedelta | float | None = None) -> bool:
         self._check_released()
+        if all(s.edge_detection is Edge.BOTH for s in self._settings.values()):
+            assert timeout == 0, "whoever waits for a finger holds up the monitor"
+            return bool(self._queue)
         (line,) = self._settings
         if self._settings[line].edge_detection is not Edge.FALLING:
             raise AssertionError("this line detects no falling edges")

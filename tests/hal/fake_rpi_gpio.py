@@ -27,6 +27,7 @@ class FakeGpio(ModuleType):
         self.mode: int | None = None
         self.inputs: dict[int, int] = {}
         self.outputs: set[int] = set()
+        self.low: set[int] = set()  # pulled-up inputs that are connected to ground
         self.callbacks: dict[int, Callable[[int], None]] = {}
 
     def setmode(self, mode: int, /) -> None:
@@ -51,6 +52,11 @@ class FakeGpio(ModuleType):
             self.inputs[channel] = pull_up_down
         else:
             raise ValueError("An invalid direction was passed to setup()")
+
+    def input(self, channel: int, /) -> int:
+        if channel not in self.inputs:
+            raise RuntimeError("You must setup() the GPIO channel first")
+        return self.LOW if channel in self.low else self.HIGH
 
     def output(self, channel: int, value: int, /) -> None:
         if channel not in self.outputs:

@@ -77,7 +77,13 @@ def parameters(function: object) -> list[tuple[str, object]]:
 
 
 def test_fake_gpiod_has_the_signatures_of_the_installed_one() -> None:
-    for name in ("wait_edge_events", "read_edge_events", "set_value", "release"):
+    for name in (
+        "wait_edge_events",
+        "read_edge_events",
+        "get_values",
+        "set_value",
+        "release",
+    ):
         assert parameters(getattr(FakeRequest, name)) == parameters(getattr(LineRequest, name))
     assert parameters(FakeGpiod.request_lines)[1:] == parameters(gpiod.request_lines)
 
