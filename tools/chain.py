@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from firmware.profiles import PROFILES
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
+from hal.patient import Patient
+from hal.patient.electrodes import ElectrodeEvent, WithElectrodeFaults
 from hal.patient.recording import RecordedPatient, Recording
 from hal.simulated import simulated_frontend
 
@@ -43,8 +45,16 @@ class Heard:
     tensor: NDArray[np.int8] | None
 
 
-def hear(recording: Recording, network: Network | None, *, mains_hz: int | None = 50) -> Heard:
+def hear(
+    recording: Recording,
+    network: Network | None,
+    *,
+    mains_hz: int | None = 50,
+    electrodes: Sequence[ElectrodeEvent] = (),
+) -> Heard:
     """The recording as the patient of a simulated chip; ``mains_hz`` as in Pipeline.
+
+    electrodes : what happened to them, in seconds of the recording
 
     The record mirrored about its start settles the filters before it, and its length makes a
     window end on the record's last sample although the network's filter is late. A record of
@@ -58,7 +68,13 @@ def hear(recording: Recording, network: Network | None, *, mains_hz: int | None 
         lead_in_s=lead_in / SAMPLE_RATE_HZ,
         tail_s=(TAIL + _MARGIN) / SAMPLE_RATE_HZ,
     )
-    frontend = simulated_frontend(patient, VirtualClock(), bulk=True)
+    before_s = lead_in / SAMPLE_RATE_HZ
+    shifted = [
+        replace(e, start_s=e.start_s + before_s if e.start_s else 0.0, end_s=e.end_s + before_s)
+        for e in electrodes
+    ]
+    felt: Patient = WithElectrodeFaults(patient, shifted) if shifted else patient
+    frontend = simulated_frontend(felt, VirtualClock(), bulk=True)
     frontend.open()
     # Nobody is there to lose the right leg: the look at it would only cut the reads short.
     info = frontend.configure(FrontendConfig(rl_check_every=0))

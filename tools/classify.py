@@ -15,9 +15,11 @@ from firmware.events import Call
 from firmware.network import Network
 from hal.errors import HalError
 from hal.frontend import electrodes_in
+from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.recording import Recording, read_recording
 from tools.chain import hear
 from tools.explained import Question, explained
+from tools.own_record import electrodes_off
 
 TOLD_LEADS = 3  # of an explanation, in the line for people
 
@@ -51,20 +53,27 @@ def _start_worker(model: str, why: Question | None) -> None:
 def _classify_file(path: Path) -> dict[str, Any]:
     record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
     try:
-        found = classify_recording(read_recording(path), _network, _why)
+        recording = read_recording(path)
+        off = electrodes_off(path, recording) or ()
+        found = classify_recording(recording, _network, _why, off)
     except HalError as error:
         found = {"error": str(error)}
     return {"record": record, "file": str(path), **found}
 
 
 def classify_recording(
-    recording: Recording, network: Network | None, why: Question | None = None
+    recording: Recording,
+    network: Network | None,
+    why: Question | None = None,
+    electrodes: Sequence[ElectrodeEvent] = (),
 ) -> dict[str, Any]:
     """One recording as the patient of a simulated chip; the JSON object of the contract.
 
+    electrodes : what happened to them, in seconds of the recording
+
     A record of less than 10 s is filled up for the scores, and never called.
     """
-    heard = hear(recording, network)
+    heard = hear(recording, network, electrodes=electrodes)
     windows = [event for event in heard.events if isinstance(event, Call)]
     call = decide_recording(windows, network.rule if network else None)
     short = heard.missing > 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tools import patient_options as whom
 
 OK, FAILED = 0, 1
 
@@ -28,34 +29,14 @@ class Mains(StrEnum):
     NONE = "0"
 
 
-class Sex(StrEnum):
-    """As DICOM writes it."""
-
-    MALE = "M"
-    FEMALE = "F"
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat() if text else ""
-    except ValueError:
-        raise typer.BadParameter("a day is written as 1950-12-31") from None
-
-
 def _pdf(path: Path) -> Path:
     if path.is_dir():
-        raise typer.BadParameter(
-            f"{path} is a folder: name a PDF file; it takes a page per recording"
-        )
+        raise typer.BadParameter(f"{path} is a folder: name a PDF; it gets a page per recording")
     if path.suffix.lower() != ".pdf":
         raise typer.BadParameter(f"{path} is no name of a PDF: let it end in .pdf")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}: make it first")
     return path
-
-
-PatientId = Annotated[str, typer.Option(help="Printed and exported, never logged.")]
-PatientName = Annotated[str, typer.Option(help='"Family, Given".')]
-Born = Annotated[str, typer.Option(callback=_day, help="YYYY-MM-DD.")]
-PatientSex = Annotated[Sex | None, typer.Option(help="As recorded.")]
 
 
 def report(
@@ -66,14 +47,13 @@ def report(
     model: Annotated[
         str, typer.Option(help="Model bundle (.l12); default: the embedded one.")
     ] = "",
-    patient_id: PatientId = "",
-    patient_name: PatientName = "",
-    patient_born: Born = "",
-    patient_sex: PatientSex = None,
+    patient_id: whom.Id = "",
+    patient_name: whom.Name = "",
+    patient_born: whom.Born = "",
+    patient_sex: whom.Sex = "",
 ) -> None:
-    """One page per recording, at 25 mm/s and 10 mm/mV: leads, measurements, call and its reasons."""
+    """One page per recording, 25 mm/s and 10 mm/mV: leads, measurements, the call and its why."""
     from tools.report import report as print_pages
-    from tools.study import Patient
 
     pages = print_pages(
         files,
@@ -81,7 +61,7 @@ def report(
         paper=paper.value,
         model=model,
         mains_hz=int(mains.value) or None,
-        patient=Patient(patient_id, patient_name, patient_born, patient_sex or ""),
+        patient=whom.patient(patient_id, patient_name, patient_born, patient_sex),
         complain=lambda error: print(f"lead12: {error}", file=sys.stderr),
     )
     if pages:

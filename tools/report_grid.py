@@ -96,14 +96,12 @@ def _points(pen: Pen, baseline: float, strip: Strip) -> tuple[NDArray[np.float64
 
 def _trace(pen: Pen, baseline: float, strip: Strip) -> None:
     """The lead; where it leaves the grid it is cut, and an arrow says so."""
-    if not len(strip.mv):
-        return
     x, y = _points(pen, baseline, strip)
     top, bottom = pen.sheet.top, pen.sheet.top + pen.sheet.grid_height
-    inside = (y >= top) & (y <= bottom)
+    inside = (y >= top) & (y <= bottom)  # NaN is neither
     for start, stop in _runs(inside):
         pen.curve(x[start:stop], y[start:stop], width=TRACE_MM)
-    for start, stop in _runs(~inside):
+    for start, stop in _runs((y < top) | (y > bottom)):
         up = y[start] < top
         pen.arrow(float(x[start:stop].mean()), top if up else bottom, up)
 
@@ -126,14 +124,13 @@ def _name(pen: Pen, layout: Layout, row: Row, strip: Strip, name: str) -> None:
 
 def _mark(pen: Pen, row: Row, strip: Strip, why: Explanation) -> None:
     """A marker's stroke behind the pieces of a lead that spoke for the call."""
-    if not len(strip.mv):
-        return
     x, y = _points(pen, row.baseline, strip)
     thin, thick = MARK_MM
     for cell, strength in enumerate(why.relevance[strip.lead] / FULL):
         start = max(0, cell * CELL_ROWS - strip.first)
         stop = min(len(y), (cell + 1) * CELL_ROWS - strip.first + 1)
-        if strength >= MARKED and stop - start > 1:
+        there = stop - start > 1 and bool(np.isfinite(y[start:stop]).all())
+        if strength >= MARKED and there:
             share = (strength - MARKED) / (1 - MARKED)
             width = thin + (thick - thin) * float(share)
             pen.curve(x[start:stop], y[start:stop], width=width, ink=pen.inks.mark)

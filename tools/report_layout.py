@@ -54,7 +54,7 @@ class Strip:
 
     lead : number in LEADS; first, stop : its rows of the study
     x : millimetres from the grid's left edge to its first sample
-    mv : float [stop - first], about its own middle
+    mv : float [stop - first], about its own middle; NaN where it cannot be read
     label_x : from the grid's left edge to the name; label_y : of its foot above the baseline
     """
 
@@ -91,8 +91,8 @@ class Layout:
     crowded: bool
 
 
-def arrange(uv: NDArray[np.int32], readable: NDArray[np.bool_], sheet: Sheet) -> Layout:
-    """Place ``uv`` [n, 12] on ``sheet``; leads that are not ``readable`` [12] keep their place.
+def arrange(uv: NDArray[np.int32], present: NDArray[np.bool_], sheet: Sheet) -> Layout:
+    """Place ``uv`` [n, 12] on ``sheet``; what is not ``present`` [n, 12] keeps its place.
 
     The newest four columns are shown. What is shorter than that is shown whole: columns then
     begin at even steps and overlap in time.
@@ -106,13 +106,13 @@ def arrange(uv: NDArray[np.int32], readable: NDArray[np.bool_], sheet: Sheet) ->
     slot_mm = round(sheet.column_s * SAMPLE_RATE_HZ) / _BIN
     rows = [
         tuple(
-            _strip(uv, readable, lead, first, first + width, PULSE_MM + column * slot_mm)
+            _strip(uv, present, lead, first, first + width, PULSE_MM + column * slot_mm)
             for column, (lead, first) in enumerate(zip(leads, breaks, strict=True))
         )
         for leads in _GRID
     ]
-    for lead in _rhythm_leads(readable):
-        rows.append((_strip(uv, readable, lead, start, n, PULSE_MM),))
+    for lead in _rhythm_leads(present[start:]):
+        rows.append((_strip(uv, present, lead, start, n, PULSE_MM),))
     needs = _needs(rows, sheet)
     least = len(rows) * LEAST_ROW_MM
     if len(rows) > len(_GRID) + 1 and max(sum(needs), least) > sheet.grid_height:
@@ -124,32 +124,33 @@ def arrange(uv: NDArray[np.int32], readable: NDArray[np.bool_], sheet: Sheet) ->
     return Layout(sheet, placed, breaks, in_step, crowded)
 
 
-def _rhythm_leads(readable: NDArray[np.bool_]) -> tuple[int, int]:
-    """II and V1, or the next that can be read."""
-    limb = next((lead for lead in (1, 0, 2, 5, 3, 4) if readable[lead]), 1)
-    chest = next((lead for lead in (6, 7, 10, 8, 9, 11) if readable[lead]), 6)
-    return limb, chest
+def _rhythm_leads(present: NDArray[np.bool_]) -> tuple[int, int]:
+    """II and V1, or those of which more can be read."""
+    there = present.sum(axis=0)
+    limb = max((1, 0, 2, 5, 3, 4), key=lambda lead: there[lead])
+    return limb, max((6, 7, 10, 8, 9, 11), key=lambda lead: there[lead])
 
 
 def _strip(
     uv: NDArray[np.int32],
-    readable: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     lead: int,
     first: int,
     stop: int,
     x: float,
 ) -> Strip:
     """About its median: the mean of an ECG has no meaning, its isoelectric line is where it is."""
-    mv = uv[first:stop, lead] / 1000
-    mv = mv - np.median(mv) if readable[lead] else np.zeros(0)
+    there = present[first:stop, lead]
+    mv = np.where(there, uv[first:stop, lead] / 1000, np.nan)
+    if there.any():
+        mv -= np.nanmedian(mv)
     label_x, label_y = _place_label(mv, len(LEADS[lead]))
     return Strip(lead, first, stop, x, mv, x + label_x, label_y)
 
 
 def _place_label(mv: NDArray[np.float64], letters: int) -> tuple[float, float]:
     """Where a name stands above the trace: as far left as it stands low."""
-    if not len(mv):
-        return 1.0, 1.0
+    mv = np.nan_to_num(mv)
     wide = round(2.5 * letters + 2) * _BIN
     best = (1.0, np.inf)
     for x in range(1, max(2, (len(mv) - wide) // _BIN)):
@@ -179,7 +180,7 @@ def _outline(row: Sequence[Strip], bins: int) -> tuple[NDArray[np.float64], NDAr
     high[: round(PULSE_MM)] = MM_PER_MV
     for strip in row:
         at = np.round(strip.x + np.arange(len(strip.mv)) / _BIN).astype(np.int64)
-        mm = strip.mv * MM_PER_MV
+        mm = np.nan_to_num(strip.mv) * MM_PER_MV
         np.maximum.at(high, at, mm)
         np.minimum.at(low, at, mm)
         label = slice(round(strip.label_x) - 1, round(strip.label_x) + 8)

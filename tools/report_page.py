@@ -19,7 +19,7 @@ STEP = 4.4  # millimetres from line to line, before the sheet's scale
 def draw_page(canvas: Canvas, study: Study, sheet: Sheet) -> None:
     """Heading, grid, footing."""
     pen = Pen(canvas, sheet)
-    layout = arrange(study.uv, study.valid, sheet)
+    layout = arrange(study.uv, study.present, sheet)
     draw_grid(pen, layout, words.lead_names(study), study.explanation)
     _who(pen, study, layout)
     _measured(pen, study)

@@ -161,7 +161,7 @@ def signal(study: Study) -> str:
     said = [
         f"quality {study.last.quality.name.lower()}",
         faults,
-        f"electrodes off: {off}" if off else "no electrode off",
+        f"electrodes off: {off}" if off else "electrodes all on" * study.electrodes_told,
     ]
     return "   ".join(filter(None, said))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,18 +15,19 @@ from device.instrument import firmware_version
 from firmware.call import decide_recording
 from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal
 from firmware.explain import Explanation, explain
-from firmware.filters import FilterChain
-from firmware.leads import leads_lost, twelve_leads
+from firmware.filters import COUNT_MAX, COUNT_MIN, FilterChain
+from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.measurements import Measurements
 from firmware.network import Network
 from firmware.pipeline import WINDOW
 from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
+from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.recording import Recording, read_recording
 from tools.chain import TAIL, Heard, hear
+from tools.own_record import electrodes_off, is_own
 
 PROFILE = "diagnostic"
-OWN = "lead12:"  # begins the header comment of records that the monitor wrote; their time is UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Study:
         it tells no time and date
     uv : int32 [n, 12] microvolts at 500 Hz in the order of ``firmware.events.LEADS``, diagnostic
         band (0.05-150 Hz, notch at ``mains_hz``)
-    valid : bool [12], False where the lead cannot be read: an electrode of it was off, or railed
+    present : bool [n, 12], False while a lead cannot be read: an electrode of it is off, or it is
+        railed; valid : bool [12], False for leads of which anything is missing so
+    electrodes_told : whether the recording says which electrodes were off
     beats : rows of the R peaks
     call : as ``lead12 classify`` makes it, of the whole recording; refused as STARTING with the
         text "TOO SHORT" below ten seconds
@@ -62,7 +65,9 @@ class Study:
     file: Path
     began: datetime | None
     uv: NDArray[np.int32]
+    present: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    electrodes_told: bool
     mains_hz: int | None
     beats: tuple[int, ...]
     call: Call
@@ -88,18 +93,22 @@ def read_study(
 
     Raises RecordingError for a file that cannot be read, BundleError for a model that cannot.
     """
-    return study(Path(path), read_recording(path), load_network(model), mains_hz, patient)
+    path = Path(path)
+    network, recording = load_network(model), read_recording(path)
+    electrodes = electrodes_off(path, recording)
+    return study(path, recording, electrodes, network, mains_hz, patient)
 
 
 def study(
     file: Path,
     recording: Recording,
+    electrodes: Sequence[ElectrodeEvent] | None,
     network: Network | None,
     mains_hz: int | None,
     patient: Patient,
 ) -> Study:
-    """``read_study`` of what has been read."""
-    heard = hear(recording, network, mains_hz=mains_hz)
+    """``read_study`` of what has been read; ``electrodes`` None where it does not tell of them."""
+    heard = hear(recording, network, mains_hz=mains_hz, electrodes=electrodes or ())
     rows = min(heard.samples, WINDOW)
     start = heard.first + heard.samples - rows
     calls = [event for event in heard.events if isinstance(event, Call)]
@@ -113,15 +122,19 @@ def study(
     began = recording.began
     if began is not None:
         began += timedelta(seconds=(heard.samples - rows) / SAMPLE_RATE_HZ)
-        began = began.replace(tzinfo=UTC) if _own(recording.comments) else began
+        began = began.replace(tzinfo=UTC) if is_own(recording) else began
+    off = _electrodes_off(heard, start, len(heard.counts))
     railed = [last.faults.get(lead) is LeadFault.RAILED for lead in LEADS]
+    present = ~_lost(off[:rows], leads_lost) & ~np.array(railed)
     beats = (event.index - start for event in heard.events if isinstance(event, Beat))
     return Study(
         name=recording.name,
         file=file,
         began=began,
-        uv=_trace(heard, mains_hz),
-        valid=~(leads_lost(_electrodes_off(heard, start, start + rows)) | np.array(railed)),
+        uv=_trace(heard, ~_lost(off, channels_lost), mains_hz),
+        present=present,
+        valid=present.all(axis=0),
+        electrodes_told=electrodes is not None,
         mains_hz=mains_hz,
         beats=tuple(row for row in beats if 0 <= row < rows),
         call=call,
@@ -147,30 +160,42 @@ def _too_short(call: Call) -> Call:
     )
 
 
-def _trace(heard: Heard, mains_hz: int | None) -> NDArray[np.int32]:
-    """The kept window, filtered as if its median had been there for ever.
+def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray[np.int32]:
+    """The kept window, filtered as if the median of what is ``on`` had been there for ever.
 
     Not as the pipeline would have it: two mirrored seconds before a recording leave up to half a
     millivolt of the filter's own drift in its first seconds.
     """
+    counts = np.zeros_like(heard.counts)
+    for channel, column in enumerate(heard.counts.T):
+        for piece in _runs(on[:, channel]):
+            counts[piece, channel] = column[piece] - round(float(np.median(column[piece])))
     chain = FilterChain(PROFILES[PROFILE], mains_hz=mains_hz)
-    before = np.rint(np.median(heard.counts, axis=0)).astype(np.int32)
-    counts = np.concatenate([before[None], heard.counts])
+    zero = np.zeros((1, counts.shape[1]), np.int32)
+    counts = np.concatenate([zero, np.clip(counts, COUNT_MIN, COUNT_MAX)])
     filtered = twelve_leads(chain.push(counts))[1 + chain.delay_samples :]
     rows = filtered[: len(heard.counts) - TAIL]
-    return np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
+    uv: NDArray[np.int32] = np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
+    return uv
 
 
-def _electrodes_off(heard: Heard, start: int, stop: int) -> int:
-    """Electrodes off at any time between two sample indices, as bits."""
-    before, within = 0, 0
+def _runs(where: NDArray[np.bool_]) -> list[slice]:
+    """Where it is true."""
+    edges = np.flatnonzero(np.diff(where, prepend=False, append=False)).reshape(-1, 2)
+    return [slice(start, stop) for start, stop in edges.tolist()]
+
+
+def _electrodes_off(heard: Heard, start: int, rows: int) -> NDArray[np.int64]:
+    """Electrodes off as bits, int64 [rows], from sample index ``start`` on."""
+    off = np.zeros(rows, np.int64)
     for event in heard.events:
-        if isinstance(event, ElectrodeChange) and event.index <= start:
-            before = event.off
-        elif isinstance(event, ElectrodeChange) and event.index < stop:
-            within |= event.off
-    return before | within
+        if isinstance(event, ElectrodeChange):
+            off[max(0, event.index - start) :] = event.off
+    return off
 
 
-def _own(comments: Sequence[str]) -> bool:
-    return any(comment.startswith(OWN) for comment in comments)
+def _lost(off: NDArray[np.int64], lost: Callable[[int], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """``leads_lost`` or ``channels_lost`` of each row."""
+    states, which = np.unique(off, return_inverse=True)
+    of_state: NDArray[np.bool_] = np.stack([lost(int(state)) for state in states])
+    return of_state[which.reshape(-1)]
