@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tools.study import Patient
+if TYPE_CHECKING:
+    from tools.study import Patient
 
 
 def _born(value: str) -> str:
@@ -37,4 +38,6 @@ Sex = Annotated[str, typer.Option("--patient-sex", callback=_sex, help="M or F."
 
 def patient(id_: str, name: str, born: str, sex: str) -> Patient:
     """What was said."""
+    from tools.study import Patient  # brings the whole chain, which other commands do without
+
     return Patient(id_, name, born, sex)
