@@ -39,6 +39,7 @@ from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
 from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
 from firmware.findings import Priority
+from firmware.measurements import Measurements
 from firmware.pipeline import Pipeline
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
@@ -97,6 +98,7 @@ class Instrument:
         self._instead = instead
         self.judged = 0  # windows of which a network has said something
         self._failed_at = 0  # index behind the block at which the analysis failed
+        self._measured: Measurements | None = None  # of the window whose call comes next
         self._traces: deque[Trace] = deque()  # the last 10 s
         self._undrawn: list[Trace] = []
         serial = config.serial
@@ -218,7 +220,10 @@ class Instrument:
                     if self._pipeline is not None:
                         tensor = self._pipeline.tensor
                         self._explaining.judged(event, self.model.network, tensor)
-                    self.link.send("result", messages.result(event))
+                    self.link.send("result", messages.result(event, self._measured))
+                    self._measured = None
+                case Measurements():
+                    self._measured = event  # said with the call of the same window
                 case ElectrodeChange():
                     self.link.send("event", messages.electrode_event(event))
                 case Gap():

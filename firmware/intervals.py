@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import atan2, cos, degrees, radians, sin
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +78,36 @@ def _axis(leads: NDArray[np.float64], waves: Fiducials) -> float | None:
     if np.hypot(*net) < _LEAST_NET * np.abs(qrs).sum():
         return None
     return float(np.degrees(np.arctan2(net[1], net[0])))
+
+
+def measure_recording(windows: Sequence[Measurements]) -> Measurements | None:
+    """Of a recording from those of its windows, oldest first: medians of what half of them have.
+
+    None without a window.
+    """
+    if not windows:
+        return None
+
+    def middle(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return median(known) if 2 * len(known) >= len(windows) else None
+
+    rate, pr, qrs, qt, qtcb, qtcf = (
+        middle(getattr(window, name) for window in windows)
+        for name in ("rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtcb_ms", "qtcf_ms")
+    )
+    axes = [window.axis_deg for window in windows if window.axis_deg is not None]
+    east = sum(cos(radians(axis)) for axis in axes)
+    south = sum(sin(radians(axis)) for axis in axes)
+    return Measurements(
+        index=windows[-1].index,
+        beats=windows[-1].beats,
+        rate_bpm=rate,
+        pr_ms=pr,
+        qrs_ms=qrs,
+        qt_ms=qt,
+        qtcb_ms=qtcb,
+        qtcf_ms=qtcf,
+        axis_deg=degrees(atan2(south, east)) if 2 * len(axes) >= len(windows) else None,
+        st_uv=tuple(middle(uv) for uv in zip(*(window.st_uv for window in windows), strict=True)),
+    )

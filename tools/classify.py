@@ -10,8 +10,11 @@ from typing import Any
 
 from device.bundles import load_network
 from device.display.words import MARKS
+from device.link import messages
 from firmware.call import decide_recording
-from firmware.events import Call
+from firmware.events import LEADS, Call, Event
+from firmware.intervals import measure_recording
+from firmware.measurements import Measurements
 from firmware.network import Network
 from hal.errors import HalError
 from hal.frontend import electrodes_in
@@ -101,6 +104,7 @@ def classify_recording(
         "quality": call.quality.name.lower(),
         "faults": dict(call.faults),
         "electrodes_off": [electrode.name for electrode in electrodes_in(call.electrodes_off)],
+        "measurements": None if short else _measured(heard.events),
         "seconds": round(recording.duration_s, 3),
         "windows": len(windows),
     }
@@ -110,6 +114,13 @@ def classify_recording(
             why, recording.name, shown, network, heard.tensor, recording.duration_s
         )
     return said
+
+
+def _measured(events: Sequence[Event]) -> dict[str, Any] | None:
+    """Of the recording; ST by lead."""
+    windows = [event for event in events if isinstance(event, Measurements)]
+    said = messages.measurements(measure_recording(windows))
+    return said and {**said, "st_uv": dict(zip(LEADS, said["st_uv"], strict=True))}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -9,6 +9,7 @@ from device.bundles import Model
 from device.controls import Page
 from firmware.alarms import AlarmEvent, Audio
 from firmware.events import Call, ElectrodeChange, Gap
+from firmware.measurements import Measurements
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 
 MAX_TEXT, MAX_NAME = 500, 100  # characters of sentences and names: at six bytes each in a line
@@ -19,8 +20,8 @@ def electrode_names(mask: int) -> list[str]:
     return [electrode.name for electrode in electrodes_in(mask)]
 
 
-def result(call: Call) -> dict[str, Any]:
-    """``result``: the call of this second with its evidence."""
+def result(call: Call, measured: Measurements | None = None) -> dict[str, Any]:
+    """``result``: the call of this second with its evidence, and the measurements of its window."""
     return {
         "index": call.index,
         "t_s": round(call.index / SAMPLE_RATE_HZ, 3),
@@ -49,7 +50,24 @@ def result(call: Call) -> dict[str, Any]:
         "quality": call.quality.name.lower(),
         "faults": {str(lead): str(fault) for lead, fault in call.faults.items()},
         "electrodes_off": electrode_names(call.electrodes_off),
+        "measurements": measurements(measured),
         "model": call.model,
+    }
+
+
+def measurements(measured: Measurements | None) -> dict[str, Any] | None:
+    """Whole milliseconds, degrees and microvolts; the rate stands in the result."""
+    if measured is None:
+        return None
+    return {
+        "beats": measured.beats,
+        "pr_ms": _whole(measured.pr_ms),
+        "qrs_ms": _whole(measured.qrs_ms),
+        "qt_ms": _whole(measured.qt_ms),
+        "qtcb_ms": _whole(measured.qtcb_ms),
+        "qtcf_ms": _whole(measured.qtcf_ms),
+        "axis_deg": _whole(measured.axis_deg),
+        "st_uv": [_whole(uv) for uv in measured.st_uv],
     }
 
 
@@ -116,3 +134,7 @@ def flash_event(index: int, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(float(value), digits)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

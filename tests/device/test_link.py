@@ -30,6 +30,7 @@ from device.patient import Patient
 from device.records.interface import Why
 from firmware.events import Refusal
 from firmware.findings import Finding, Priority
+from firmware.measurements import Measurements
 from tests.device.host import VALIDATOR, Host, Wire
 from tests.device.waiting import wait_for
 
@@ -38,6 +39,7 @@ RESULT = {"index": 4999, "t_s": 9.998, "span": 5000, "call": "SR", "text": "SINU
           "refusal": None, "act": "", "probability": 0.97, "findings": [],
           "scores": {"mate4": {"SR": 0.97}},
           "rate_bpm": 70.1, "irregularity": 0.02, "quality": "good", "faults": {},
+          "measurements": None,
           "electrodes_off": [], "model": "rhythm-0.1"}  # fmt: skip
 
 
@@ -486,7 +488,8 @@ def full_result(p: float, findings: list[Finding]) -> bytes:
     """A result line with as many scores as the networks of models/groups.py give."""
     scores = {"statements": {f"CODE{k}": p for k in range(93)}}
     call = make_call(10**8, scores=scores, findings=tuple(findings))
-    return encode(10**7, "result", pack(messages.result(call)))
+    measured = Measurements(10**8, 49, 300.0, *[1234.5] * 5, -123.4, (-1234.5,) * 12)
+    return encode(10**7, "result", pack(messages.result(call, measured)))
 
 
 def test_a_result_carries_its_findings_and_fits_the_schema() -> None:
