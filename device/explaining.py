@@ -180,8 +180,7 @@ class Explaining:
         question, probability = found
         contract = network.bundle.input
         samples = len(tensor) * SAMPLE_RATE_HZ // contract.rate_hz
-        delay = PROFILES[contract.profile].delay_samples
-        first = first_column(call.index + 1, samples, delay)
+        first = first_column(call.index + 1, samples, PROFILES[contract.profile])
         strip = screen.trace.strip(first, first + samples // SAMPLES_PER_COLUMN - 1)
         screen.why = Reasons(question, probability, call.index, strip)
         self._explainer.ask(Task(network, tensor, question))

@@ -61,7 +61,7 @@ def _leads() -> Iterator[tuple[str, ScreenState]]:
 def _explained(state: ScreenState, label: str, text: str, probability: float) -> ScreenState:
     """As if the P waves of II and V1, or what is there without them, had carried the call."""
     state.apply(make_call(state.index - 1, label=label, text=text, probability=probability))
-    first = first_column(state.index, _WINDOW, MODEL.delay_samples)
+    first = first_column(state.index, _WINDOW, MODEL)
     windows = _WINDOW // SAMPLES_PER_COLUMN
     relevance = np.zeros((len(LEADS), windows), np.int8)
     for beat in state.beats:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from device.display.trace import SAMPLES_PER_COLUMN, Strip
 from firmware.explain import Explanation
+from firmware.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,11 @@ class Reasons:
     failure: str = ""
 
 
-def first_column(end: int, samples: int, delay: int) -> int:
-    """Column of the trace over which the window begins, to half a column.
+def first_column(end: int, samples: int, profile: Profile) -> int:
+    """Column of the trace in which the middle of the first 40 ms of a window lies.
 
-    end : index behind the window; samples : its length at 500 Hz
-    delay : of the window's filter; that of the trace is taken off already
+    end : index behind the window; samples : its length at 500 Hz; profile : it was filtered by,
+    and is as late as that (the trace's own delay is taken off already)
     """
-    return (end - samples - delay + SAMPLES_PER_COLUMN // 2) // SAMPLES_PER_COLUMN
+    middle = (SAMPLES_PER_COLUMN - profile.decimation) // 2  # each row stands for one sample
+    return (end - samples - profile.delay_samples + middle) // SAMPLES_PER_COLUMN
