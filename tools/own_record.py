@@ -1,10 +1,13 @@
-"""What the monitor's own records say beyond the signal: which electrodes were off, and when."""
+"""What the monitor's own records say beyond the signal: of whom, which electrodes were off."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
+from device.patient import Patient
 from device.records.marks import electrodes
 from device.records.wfdb import ABOUT, read_annotations
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
@@ -17,7 +20,16 @@ _OFF = electrodes(1).removesuffix(Electrode(0).name)
 
 def is_own(recording: Recording) -> bool:
     """Whether the monitor wrote it; its times are UTC, and its annotations tell the electrodes."""
-    return any(comment.startswith(ABOUT.strip()) for comment in recording.comments)
+    return any(comment.startswith(ABOUT) for comment in recording.comments)
+
+
+def whose(recording: Recording) -> Patient:
+    """Whom the monitor was told it is of."""
+    for comment in recording.comments:
+        if comment.startswith(ABOUT):
+            with suppress(ValueError, TypeError, AttributeError):  # of another version
+                return Patient(**json.loads(comment.removeprefix(ABOUT)).get("patient", {}))
+    return Patient()
 
 
 def electrodes_off(file: Path, recording: Recording) -> tuple[ElectrodeEvent, ...] | None:

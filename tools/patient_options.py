@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from tools.study import Patient
+from device.patient import Patient
 
 
 def _born(value: str) -> str:
@@ -38,6 +37,4 @@ Sex = Annotated[str, typer.Option("--patient-sex", callback=_sex, help="M or F."
 
 def patient(id_: str, name: str, born: str, sex: str) -> Patient:
     """What was said."""
-    from tools.study import Patient  # brings the whole chain, which other commands do without
-
     return Patient(id_, name, born, sex)

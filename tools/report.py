@@ -9,10 +9,11 @@ from pathlib import Path
 
 from reportlab.pdfgen.canvas import Canvas
 
+from device.patient import Patient
 from hal.errors import HalError
 from tools.report_layout import SHEETS
 from tools.report_page import draw_page
-from tools.study import Patient, Study, read_study
+from tools.study import Study, read_study
 
 TITLE = "12-lead ECG"  # not whose: titles show in file lists and window bars
 

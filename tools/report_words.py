@@ -157,10 +157,13 @@ def scales(study: Study) -> str:
 def signal(study: Study) -> str:
     """Quality, the leads that cannot be read well, the electrodes that are off."""
     off = " ".join(electrode.name for electrode in electrodes_in(study.last.electrodes_off))
-    faults = ", ".join(name for name in lead_names(study) if " " in name)
+    names = [name for name in lead_names(study) if " " in name]
+    faults = {name.split()[1] for name in names}
+    if len(names) == len(LEADS) and len(faults) == 1:
+        names = [f"all leads {faults.pop()}"]
     said = [
         f"quality {study.last.quality.name.lower()}",
-        faults,
+        ", ".join(names),
         f"electrodes off: {off}" if off else "electrodes all on" * study.electrodes_told,
     ]
     return "   ".join(filter(None, said))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from device.bundles import load_network
 from device.instrument import firmware_version
+from device.patient import Patient
 from firmware.call import decide_recording
 from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal
 from firmware.explain import Explanation, explain
@@ -25,19 +26,11 @@ from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.recording import Recording, read_recording
 from tools.chain import TAIL, Heard, hear
-from tools.own_record import electrodes_off, is_own
+from tools.own_record import electrodes_off, is_own, whose
 
 PROFILE = "diagnostic"
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """Whom the record is of, as far as somebody said so."""
-
-    id: str = ""
-    name: str = ""  # "Family, Given"
-    born: str = ""  # YYYY-MM-DD
-    sex: str = ""  # "M", "F" or ""
+NOBODY = Patient()
+EDGE = 10  # samples before an electrode counts as off that its fall has spoiled already, filtered
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +77,13 @@ def read_study(
     *,
     model: str = "",
     mains_hz: int | None = 50,
-    patient: Patient = Patient(),
+    patient: Patient = NOBODY,
 ) -> Study:
     """Put a WFDB or CSV recording through the device chain.
 
     model : path of a bundle, "" for the embedded one, "none" for no network
     mains_hz : 50, 60, or None for no notch
+    patient : whom it is of; where nothing is said, whom a record of the monitor says
 
     Raises RecordingError for a file that cannot be read, BundleError for a model that cannot.
     """
@@ -141,7 +135,7 @@ def study(
         last=last,
         measurements=measured[-1] if measured and not short else None,
         explanation=explanation,
-        patient=patient,
+        patient=patient or whose(recording),
         seconds=recording.duration_s,
         device=f"Lead12 {firmware_version()}",
     )
@@ -190,7 +184,9 @@ def _electrodes_off(heard: Heard, start: int, rows: int) -> NDArray[np.int64]:
     off = np.zeros(rows, np.int64)
     for event in heard.events:
         if isinstance(event, ElectrodeChange):
-            off[max(0, event.index - start) :] = event.off
+            row = event.index - start
+            off[max(0, row - EDGE) : max(0, row)] |= event.off
+            off[max(0, row) :] = event.off
     return off
 
 
