@@ -122,6 +122,7 @@ class FakeRequest:
         self._queue: deque[EdgeEvent] = deque(maxlen=queue_events)
         self._seqno = 0
         self._released = False
+        self.fail: OSError | None = None  # raised instead of whatever is asked
         for line, setting in settings.items():
             if setting.direction is gpiod.line.Direction.OUTPUT:
                 self.set_value(line, setting.output_value)
@@ -179,5 +180,7 @@ class FakeRequest:
                 del self._module.held[line]
 
     def _check_released(self) -> None:
+        if self.fail is not None:
+            raise self.fail
         if self._released:
             raise RequestReleasedError
