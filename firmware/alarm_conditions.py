@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware.call import LIMB, RL
-from firmware.events import Beat, Call, ElectrodeChange, Event, Gap, QualityGrade, Refusal
+from firmware.events import Beat, Call, ElectrodeChange, Event, Gap, QualityGrade, Refusal, Rest
 from firmware.findings import SWAP, Finding, Priority
+from firmware.unrest import UNREST_BELOW
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
 
 
@@ -61,6 +62,8 @@ YIELDS_TO = {
 GRAVE_FINDINGS = ("asystole", "vf_vt", "st_elevation", "injury", "avb3")
 AT_ONCE = ("asystole", "vf_vt")  # of these: they have waited in the pipeline
 
+VF_VT = Condition("vf_vt", "VF OR VT?", "check patient now", Priority.HIGH, release_s=5)
+
 UNREADABLE = (Refusal.NOISE, Refusal.SATURATED, Refusal.LEADS_FLAT, Refusal.NOT_ECG)
 NO_RATE = (*UNREADABLE, Refusal.ELECTRODE_OFF, Refusal.NO_SIGNAL)
 
@@ -85,6 +88,7 @@ class Conditions:
         self._off = 0
         self._on_s = dict.fromkeys(Electrode, 0)  # all limbs on, and this one, at so many calls
         self._armed = 0
+        self._rest: float | None = None
         self._labels: deque[str] = deque(maxlen=AF_WINDOWS)
         self._af = False
         self._af_known = False  # of this patient, and over
@@ -95,6 +99,8 @@ class Conditions:
         match event:
             case Beat():
                 self._beats.append(event.index)
+            case Rest():
+                self._rest = event.share
             case Gap() if event.restarted:
                 self._beats.clear()
             case ElectrodeChange():
@@ -104,8 +110,8 @@ class Conditions:
 
     def present(self, call: Call, limits: Limits) -> list[Condition]:
         """What is there."""
-        found = [*self._electrodes(), *_unreadable(call), *_findings(call.findings)]
-        found += [*self._rate(call, limits), *self._fibrillation(call)]
+        found = [*self._electrodes(), *_unreadable(call), *self._unrest(call)]
+        found += [*_findings(call.findings), *self._rate(call, limits), *self._atria(call)]
         self._was = frozenset(condition.code for condition in found)
         return found
 
@@ -135,7 +141,7 @@ class Conditions:
         slow = self._slow_bpm(call.index)
         if fast is not None and fast > limits.extreme_tachy_bpm - self._back("extreme_tachy"):
             act = "pulse? check patient"
-            yield Condition("extreme_tachy", "EXTREME TACHYCARDIA", act, Priority.HIGH)
+            yield Condition("extreme_tachy", "EXTREME TACHYCARDIA", act, Priority.HIGH, delay_s=2)
         elif fast is not None and fast > limits.tachy_bpm - self._back("tachy"):
             yield Condition("tachy", "TACHYCARDIA", "check patient", Priority.MEDIUM, delay_s=3)
         elif slow is not None and slow < limits.extreme_brady_bpm + self._back("extreme_brady"):
@@ -161,8 +167,14 @@ class Conditions:
             return None
         return 60 * SAMPLE_RATE_HZ * SLOW_INTERVALS / (beats[-1] - beats[-1 - SLOW_INTERVALS])
 
-    def _fibrillation(self, call: Call) -> Iterable[Condition]:
-        """Of the atria, where this patient had none before."""
+    def _unrest(self, call: Call) -> Iterable[Condition]:
+        """Fibrillation or tachycardia of the ventricles, before a whole window is full of it."""
+        readable = call.refusal not in NO_RATE and call.quality is not QualityGrade.BAD
+        if readable and self._rest is not None and self._rest < UNREST_BELOW:
+            yield replace(VF_VT, delay_s=1)
+
+    def _atria(self, call: Call) -> Iterable[Condition]:
+        """Their fibrillation, where this patient had none before."""
         if call.label is not None:
             self._labels.append(call.label)
         af = list(self._labels).count(AF)

@@ -130,7 +130,8 @@ class Alarms:
                 del self._seen[code]
                 changes += self._end(code, index)
         for code, seen in self._seen.items():
-            yields = any(graver in self._seen for graver in YIELDS_TO.get(code, ()))
+            gravers = YIELDS_TO.get(code, ())
+            yields = any(graver in self._seen or graver in self._now for graver in gravers)
             if index - seen.first >= seen.condition.delay_s * SAMPLE_RATE_HZ and not yields:
                 changes += self._raise(seen.alarm, index)
         for code in list(self._now):

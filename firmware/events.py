@@ -111,6 +111,17 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """Share of the last four seconds in which the trace is level: fibrillation has little of it.
+
+    None when not known. Said before the call of each second.
+    """
+
+    index: int
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What the instrument says of the last window.
 
@@ -157,4 +168,4 @@ class Call:
         return " + ".join(said)
 
 
-Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Measurements | Call
+Event = Trace | Gap | ElectrodeChange | Beat | Quality | Rate | Rest | Measurements | Call

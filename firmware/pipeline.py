@@ -18,6 +18,7 @@ from firmware.events import (
     LeadFault,
     Quality,
     Rate,
+    Rest,
     Trace,
 )
 from firmware.filters import FilterChain
@@ -36,6 +37,7 @@ from firmware.rate import RateMeter
 from firmware.raw_window import RawWindow
 from firmware.st_level import st_warnings
 from firmware.swaps import SwapWatch, suspected
+from firmware.unrest import SPAN, recent_rest
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode, FrameBlock, electrodes_in
 
 # Live blocks are short, and looking for beats in each would double their cost: they are gathered
@@ -258,6 +260,8 @@ class Pipeline:
             scores = fuse(scores, bpm, irregularity, self._rule.fusion)
         yield Quality(end, grade, faults)
         yield Rate(end, bpm, irregularity)
+        settled = limbs_since <= end - SPAN
+        yield Rest(end, recent_rest(self._raw, faults) if settled else None)
         by_pacemaker = paced(self._raw, end, faults)
         if span == WINDOW:
             yield measure(self._raw, end, faults, bpm, paced=by_pacemaker)
