@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.median_beat import AFTER, BEFORE, MedianBeat, moving_mean
+from firmware.median_beat import AFTER, BEFORE, MedianBeat, median, moving_mean
 from hal.frontend import SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -22,13 +22,14 @@ PR_END, LEVEL = int(4 * _MS), int(20 * _MS)  # before the QRS: the level everyth
 
 _QRS_SMOOTH, _QRS_SLOPE = 5, int(16 * _MS)
 _ONSET_PERCENT, _END_PERCENT = 3, 4  # of the steepest slope: still QRS
-_NOISE = 2.5  # times the slope of the calm parts
+_NOISE = 2.5  # times the slope where it is calm:
+_CALM_BEFORE, _CALM_AFTER, _CALMEST = 150, 120, 40  # samples about R; of these the 40th calmest
 _QRS_LEAST = int(40 * _MS)
 _CALM = int(16 * _MS)  # below that for so long: over
 _QRS_BEFORE, _QRS_AFTER = int(140 * _MS), int(240 * _MS)  # of R: no QRS reaches farther
 _ST_FROM, _ST_OVER = int(16 * _MS), int(24 * _MS)  # behind a sample: where ST would have its slope
 
-_T_SMOOTH = int(20 * _MS)
+_SMOOTH = int(20 * _MS)  # of P and T
 _T_FROM = int(60 * _MS)  # after J
 _T_REACH = int(200 * _MS)  # from its peak to its steepest tangent
 _T_LATEST = int(100 * _MS)  # behind half the RR interval: there the next P may begin
@@ -37,13 +38,13 @@ _T_SECOND = 0.5  # of its peak: a deflection the other way behind it is still T
 _T_LEADS = 3
 _T_AGREE = int(80 * _MS)  # between the median over the leads and the latest
 
-_P_SMOOTH, _P_SLOPE = int(20 * _MS), int(20 * _MS)
+_P_SLOPE = int(20 * _MS)
 _P_PERCENT = 25  # of its steepest slope: still P
 _P_WITHIN = int(340 * _MS)  # before the QRS
 _P_GAP = int(20 * _MS)  # between the end of T and P; and P's peak and QRS
 _P_LEAST_UV = 10  # of all channels, root mean square
 _P_COHERENCE = 0.7  # the part of a beat's P that all beats share: AF 0.1, flutter 0.6
-_P_BEATS = 67  # per cent of the beats share so much: PR does not vary
+_P_PER_CENT = 67  # per cent of the beats share so much: PR does not vary
 _P_HALF = int(80 * _MS)
 _P_CALM = int(22 * _MS)  # at rest before it for so long: between flutter waves it is 18 ms
 
@@ -66,16 +67,16 @@ def delineate(beat: MedianBeat, usable: NDArray[np.bool_]) -> Fiducials | None:
         return None
     onset, j = qrs
     channels = channels - channels[onset - PR_END - LEVEL : onset - PR_END].mean(axis=0)
-    t_end = _t_end(channels, j, beat.room)
-    p_onset = _p_onset(beat, channels, usable, onset, t_end)
+    smooth = moving_mean(channels, _SMOOTH)
+    t_end = _t_end(smooth, j, beat.room)
+    p_onset = _p_onset(beat, smooth, usable, onset, t_end)
     return Fiducials(p_onset, onset, j, t_end)
 
 
-def _slopes(x: NDArray[np.float64], smooth: int, over: int) -> NDArray[np.float64]:
-    """Differences ``over`` samples, centred, of moving means; [time, channels]."""
-    y = moving_mean(x, smooth)
-    slopes = np.zeros_like(y)
-    slopes[over // 2 : -over // 2] = y[over:] - y[:-over]
+def _slopes(x: NDArray[np.float64], over: int) -> NDArray[np.float64]:
+    """Differences ``over`` samples, centred; [time, channels]."""
+    slopes = np.zeros_like(x)
+    slopes[over // 2 : -over // 2] = x[over:] - x[:-over]
     return slopes
 
 
@@ -86,9 +87,9 @@ def _size(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _qrs(channels: NDArray[np.float64]) -> tuple[int, int] | None:
     """Onset: where the slope leaves that of a calm trace; end: where it comes to that of ST."""
-    slopes = _slopes(channels, _QRS_SMOOTH, _QRS_SLOPE)
+    slopes = _slopes(moving_mean(channels, _QRS_SMOOTH), _QRS_SLOPE)
     size = _size(slopes)
-    noise = _NOISE * float(np.percentile(size[BEFORE - 150 : BEFORE + 120], 15))
+    noise = _NOISE * float(np.sort(size[BEFORE - _CALM_BEFORE : BEFORE + _CALM_AFTER])[_CALMEST])
     steepest = float(size[BEFORE - 30 : BEFORE + 30].max())
     rising = size[BEFORE - _QRS_BEFORE : BEFORE] >= max(_ONSET_PERCENT / 100 * steepest, noise)
     total = np.cumsum(slopes, axis=0)
@@ -108,8 +109,7 @@ def _runs(calm: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
     return np.asarray(np.convolve(calm, np.ones(n), "valid") == n)
 
 
-def _t_end(channels: NDArray[np.float64], j: int, room: float) -> int | None:
-    smooth = moving_mean(channels, _T_SMOOTH)
+def _t_end(smooth: NDArray[np.float64], j: int, room: float) -> int | None:
     first = j + _T_FROM
     last = int(min(BEFORE + room / 2 + _T_LATEST, BEFORE + AFTER - _CALM))
     if last - first < _T_FROM:
@@ -138,16 +138,16 @@ def _end(lead: NDArray[np.float64], first: int, last: int) -> float | None:
 
 def _p_onset(
     beat: MedianBeat,
-    channels: NDArray[np.float64],
+    smooth: NDArray[np.float64],
     usable: NDArray[np.bool_],
     onset: int,
     t_end: int | None,
 ) -> int | None:
     before = (t_end or BEFORE + int(300 * _MS)) - int(beat.rr)  # where the T before this beat ends
     first, last = max(_P_SLOPE, before + _P_GAP, onset - _P_WITHIN), onset - _P_GAP
-    if last - first < 2 * _P_SMOOTH:  # on top of T
+    if last - first < 2 * _SMOOTH:  # on top of T
         return None
-    part = moving_mean(channels, _P_SMOOTH)[first:last]
+    part = smooth[first:last]
     chord = part[0] + np.linspace(0, 1, len(part))[:, None] * (part[-1] - part[0])
     height = _size(part - chord)
     peak = first + int(np.argmax(height))
@@ -156,7 +156,7 @@ def _p_onset(
         return None
     if _coherence(beat.segments[:, around][:, :, usable]) < _P_COHERENCE:
         return None
-    slope = _size(_slopes(channels, _P_SMOOTH, _P_SLOPE))[first : peak + 1]
+    slope = _size(_slopes(smooth, _P_SLOPE)[first : peak + 1])
     rise = int(np.argmax(slope))
     low = slope[: rise + 1] < _P_PERCENT / 100 * slope[rise]
     if not _runs(low, _P_CALM).any():
@@ -166,14 +166,14 @@ def _p_onset(
 
 def _coherence(segments: NDArray[np.float64]) -> float:
     """Which part of the energy of single beats [beats, time, channels] most of them share."""
-    time = np.linspace(-1, 1, segments.shape[1])
-    x = segments - segments.mean(axis=1, keepdims=True)
-    tilt = np.einsum("btc,t->bc", x, time) / np.square(time).sum()
+    total = np.cumsum(segments, axis=1)
+    x = total[:, _SMOOTH // 2 :] - total[:, : -(_SMOOTH // 2)]
+    x = x - x.mean(axis=1, keepdims=True)
+    time = np.linspace(-1, 1, x.shape[1])
+    tilt = np.matmul(time, x) / (time @ time)  # [beats, channels]
     x = x - tilt[:, None, :] * time[:, None]
-    total = np.cumsum(x, axis=1)
-    x = total[:, _P_SMOOTH // 2 :] - total[:, : -(_P_SMOOTH // 2)]
     n = len(x)
-    shared = np.median(x, axis=0)
-    own = np.percentile(np.square(x - shared).sum(axis=(1, 2)), _P_BEATS) * n / (n - 1)
-    whole = np.median(np.square(x).sum(axis=(1, 2)))
-    return float(1 - own / whole) if whole > 0 else 0.0
+    shared = median(x)
+    own = np.sort(np.square(x - shared).sum(axis=(1, 2)))[_P_PER_CENT * n // 100]
+    whole = np.sort(np.square(x).sum(axis=(1, 2)))[n // 2]
+    return float(1 - own / whole * n / (n - 1)) if whole > 0 else 0.0

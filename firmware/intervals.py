@@ -14,12 +14,12 @@ from firmware.events import LEADS, LeadFault
 from firmware.measurements import Measurements
 from firmware.median_beat import median_beat
 from firmware.raw_window import RawWindow
+from firmware.st_level import BEARABLE
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
 ST_AFTER = int(60 * _MS)  # after J
 _ST_MEAN = int(20 * _MS)
-_BEARABLE = (None, LeadFault.WANDER, LeadFault.MAINS)
 _LEAST_CHANNELS = 3
 _AVF_LENGTH = 3**0.5 / 2  # of aVF against lead I in Einthoven's triangle
 _LEAST_NET = 0.1  # of the area of the QRS in I and aVF: with less it points nowhere
@@ -39,7 +39,7 @@ def measure(
     rate_bpm : of the rate meter; without a rate, as in VF, nothing else is measured
     paced : spikes go with the beats, and stand where the waves would be told: nothing is measured
     """
-    usable = np.array([faults.get(lead) in _BEARABLE for lead in CHANNEL_LEADS])
+    usable = np.array([faults.get(lead) in BEARABLE for lead in CHANNEL_LEADS])
     found = None
     if raw.full and rate_bpm is not None and not paced and usable.sum() >= _LEAST_CHANNELS:
         found = median_beat(raw.counts, raw.beats(end), usable, raw.nv_per_count)
@@ -49,7 +49,7 @@ def measure(
         return Measurements(
             end - 1, beats, rate_bpm, None, None, None, None, None, None, (None,) * len(LEADS)
         )
-    readable = [faults.get(lead) in _BEARABLE for lead in LEADS]
+    readable = [faults.get(lead) in BEARABLE for lead in LEADS]
     leads = found.leads
     leads -= leads[waves.qrs_onset - PR_END - LEVEL : waves.qrs_onset - PR_END].mean(axis=0)
     pr = None if waves.p_onset is None else (waves.qrs_onset - waves.p_onset) / _MS

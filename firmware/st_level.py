@@ -48,7 +48,7 @@ _SLOPE = int(8 * _MS)
 _SLOPE_AT = (_SLOPE + MEAN) // 2  # rows from where a slope begins to where it belongs
 _STEEP_PERCENT = 12  # of the steepest slope: still QRS
 _CALM = int(16 * _MS)  # below that for so long: over
-_BEARABLE = (LeadFault.WANDER, LeadFault.MAINS)
+BEARABLE = (None, LeadFault.WANDER, LeadFault.MAINS)  # what is read all the same
 _OF_CHANNEL = [LEADS.index(lead) for lead in CHANNEL_LEADS]
 
 
@@ -84,7 +84,7 @@ def st_warnings(raw: RawWindow, end: int, faults: Mapping[str, LeadFault]) -> tu
     """
     if not raw.full:
         return ()
-    readable = np.array([faults.get(lead) in (None, *_BEARABLE) for lead in LEADS])
+    readable = np.array([faults.get(lead) in BEARABLE for lead in LEADS])
     levels = st_levels(raw.counts, raw.beats(end), readable, raw.nv_per_count)
     leads = levels.elevated() if levels else ()
     if not leads:
