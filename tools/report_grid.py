@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +21,8 @@ FULL = 127  # relevance of the strongest cell
 _MM_PER_ROW = MM_PER_S / SAMPLE_RATE_HZ
 
 
-def draw_grid(pen: Pen, layout: Layout, names: Sequence[str], why: Explanation | None) -> None:
-    """The grid and all on it; ``names`` of the leads with their faults."""
+def draw_grid(pen: Pen, layout: Layout, why: Explanation | None) -> None:
+    """The grid and all on it."""
     if why is not None:
         for row in layout.rows:
             for strip in row.strips:
@@ -35,7 +33,7 @@ def draw_grid(pen: Pen, layout: Layout, names: Sequence[str], why: Explanation |
         _pulse(pen, row.baseline)
         for strip in row.strips:
             _trace(pen, row.baseline, strip)
-            _name(pen, layout, row, strip, names[strip.lead])
+            _name(pen, row, strip)
     if why is not None:
         _times(pen, layout, why)
 
@@ -112,14 +110,11 @@ def _runs(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _name(pen: Pen, layout: Layout, row: Row, strip: Strip, name: str) -> None:
+def _name(pen: Pen, row: Row, strip: Strip) -> None:
     x, y = pen.sheet.left + strip.label_x, pen.sheet.top + row.baseline - strip.label_y
-    lead, _, fault = name.partition(" ")
+    lead, _, rest = strip.label.partition(" ")
     pen.text(x, y, lead, 9, bold=True)
-    x += pen.width(lead, 9, True) + 1
-    if not layout.in_step and len(row.strips) > 1:
-        fault = f"{fault} at {strip.first / SAMPLE_RATE_HZ:.1f} s".strip()
-    pen.text(x, y, fault, 7)
+    pen.text(x + pen.width(lead, 9, True) + 1, y, rest, 7)
 
 
 def _mark(pen: Pen, row: Row, strip: Strip, why: Explanation) -> None:

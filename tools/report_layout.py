@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.events import LEADS
 from hal.frontend import SAMPLE_RATE_HZ
 
 MM_PER_S = 25.0
@@ -16,7 +15,8 @@ MM_PER_MV = 10.0
 PULSE_MM = 10.0  # in front of the leads: the calibration pulse
 CLEAR_MM = 1.5  # between a trace and the next
 LABEL_MM = 3.4  # height of a lead's name
-LABEL_LOW_MM = 5.0  # a name stands higher than this above its baseline only if it must
+LABEL_LOW_MM = 5.0  # a name stands higher than this above its baseline only if it must,
+LABEL_FAR_MM = 16  # and no farther right than this
 MARKS_MM = 5.0  # below the last row: what carried the call, in time
 LEAST_ROW_MM = 15.0  # a second rhythm strip is drawn if this is left to every row
 COLUMNS = 4
@@ -55,7 +55,8 @@ class Strip:
     lead : number in LEADS; first, stop : its rows of the study
     x : millimetres from the grid's left edge to its first sample
     mv : float [stop - first], about its own middle; NaN where it cannot be read
-    label_x : from the grid's left edge to the name; label_y : of its foot above the baseline
+    label : the lead's name and what is to be known of it; label_x : from the grid's left edge to
+        it; label_y : of its foot above the baseline
     """
 
     lead: int
@@ -63,6 +64,7 @@ class Strip:
     stop: int
     x: float
     mv: NDArray[np.float64]
+    label: str
     label_x: float
     label_y: float
 
@@ -91,11 +93,15 @@ class Layout:
     crowded: bool
 
 
-def arrange(uv: NDArray[np.int32], present: NDArray[np.bool_], sheet: Sheet) -> Layout:
+def arrange(
+    uv: NDArray[np.int32], present: NDArray[np.bool_], names: Sequence[str], sheet: Sheet
+) -> Layout:
     """Place ``uv`` [n, 12] on ``sheet``; what is not ``present`` [n, 12] keeps its place.
 
+    names : of the 12 leads, with their faults
+
     The newest four columns are shown. What is shorter than that is shown whole: columns then
-    begin at even steps and overlap in time.
+    begin at even steps, overlap in time, and say when they begin.
     """
     n = len(uv)
     width = min(n, round(sheet.column_s * SAMPLE_RATE_HZ))
@@ -104,15 +110,23 @@ def arrange(uv: NDArray[np.int32], present: NDArray[np.bool_], sheet: Sheet) -> 
     step = width if in_step else (n - width) / (COLUMNS - 1)
     breaks = tuple(start + round(column * step) for column in range(COLUMNS))
     slot_mm = round(sheet.column_s * SAMPLE_RATE_HZ) / _BIN
+    data = np.where(present, uv / 1000, np.nan)
+    begins = [f" at {first / SAMPLE_RATE_HZ:.1f} s" * (not in_step) for first in breaks]
     rows = [
         tuple(
-            _strip(uv, present, lead, first, first + width, PULSE_MM + column * slot_mm)
+            _strip(
+                data[first : first + width, lead],
+                lead,
+                first,
+                PULSE_MM + column * slot_mm,
+                names[lead] + begins[column],
+            )
             for column, (lead, first) in enumerate(zip(leads, breaks, strict=True))
         )
         for leads in _GRID
     ]
     for lead in _rhythm_leads(present[start:]):
-        rows.append((_strip(uv, present, lead, start, n, PULSE_MM),))
+        rows.append((_strip(data[start:, lead], lead, start, PULSE_MM, names[lead]),))
     needs = _needs(rows, sheet)
     least = len(rows) * LEAST_ROW_MM
     if len(rows) > len(_GRID) + 1 and max(sum(needs), least) > sheet.grid_height:
@@ -131,31 +145,26 @@ def _rhythm_leads(present: NDArray[np.bool_]) -> tuple[int, int]:
     return limb, max((6, 7, 10, 8, 9, 11), key=lambda lead: there[lead])
 
 
-def _strip(
-    uv: NDArray[np.int32],
-    present: NDArray[np.bool_],
-    lead: int,
-    first: int,
-    stop: int,
-    x: float,
-) -> Strip:
+def _strip(mv: NDArray[np.float64], lead: int, first: int, x: float, label: str) -> Strip:
     """About its median: the mean of an ECG has no meaning, its isoelectric line is where it is."""
-    there = present[first:stop, lead]
-    mv = np.where(there, uv[first:stop, lead] / 1000, np.nan)
-    if there.any():
-        mv -= np.nanmedian(mv)
-    label_x, label_y = _place_label(mv, len(LEADS[lead]))
-    return Strip(lead, first, stop, x, mv, x + label_x, label_y)
+    if np.isfinite(mv).any():
+        mv = mv - np.nanmedian(mv)
+    label_x, label_y = _place_label(np.nan_to_num(mv), _wide(label))
+    return Strip(lead, first, first + len(mv), x, mv, label, x + label_x, label_y)
 
 
-def _place_label(mv: NDArray[np.float64], letters: int) -> tuple[float, float]:
-    """Where a name stands above the trace: as far left as it stands low."""
-    mv = np.nan_to_num(mv)
-    wide = round(2.5 * letters + 2) * _BIN
+def _wide(label: str) -> int:
+    """Millimetres of a label at full size, ample."""
+    name, _, rest = label.partition(" ")
+    return round(2.4 * len(name) + 1.4 * len(rest)) + 3
+
+
+def _place_label(mv: NDArray[np.float64], wide: int) -> tuple[float, float]:
+    """Where a label stands above the trace: as far left as it stands low."""
     best = (1.0, np.inf)
-    for x in range(1, max(2, (len(mv) - wide) // _BIN)):
-        under = mv[(x - 1) * _BIN : (x - 1) * _BIN + wide]
-        y = max(2.0, float(under.max()) * MM_PER_MV + 1)
+    for x in range(1, LABEL_FAR_MM):
+        under = mv[(x - 1) * _BIN : (x - 1 + wide) * _BIN]
+        y = max(2.0, float(under.max(initial=0.0)) * MM_PER_MV + 1)
         if y < best[1]:
             best = (float(x), y)
         if y <= LABEL_LOW_MM:
@@ -183,7 +192,7 @@ def _outline(row: Sequence[Strip], bins: int) -> tuple[NDArray[np.float64], NDAr
         mm = np.nan_to_num(strip.mv) * MM_PER_MV
         np.maximum.at(high, at, mm)
         np.minimum.at(low, at, mm)
-        label = slice(round(strip.label_x) - 1, round(strip.label_x) + 8)
+        label = slice(round(strip.label_x) - 1, round(strip.label_x) + _wide(strip.label))
         high[label] = np.maximum(high[label], strip.label_y + LABEL_MM)
     wider_high = np.maximum(high, np.maximum(np.roll(high, 1), np.roll(high, -1)))
     wider_low = np.minimum(low, np.minimum(np.roll(low, 1), np.roll(low, -1)))

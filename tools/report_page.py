@@ -19,8 +19,8 @@ STEP = 4.4  # millimetres from line to line, before the sheet's scale
 def draw_page(canvas: Canvas, study: Study, sheet: Sheet) -> None:
     """Heading, grid, footing."""
     pen = Pen(canvas, sheet)
-    layout = arrange(study.uv, study.present, sheet)
-    draw_grid(pen, layout, words.lead_names(study), study.explanation)
+    layout = arrange(study.uv, study.present, words.lead_names(study), sheet)
+    draw_grid(pen, layout, study.explanation)
     _who(pen, study, layout)
     _measured(pen, study)
     _called(pen, study)

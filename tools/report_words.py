@@ -62,10 +62,10 @@ def when(study: Study) -> str:
 def shown(study: Study, rows: int) -> str:
     """How much of the recording is drawn, and how much is read where that is more."""
     drawn, read = rows / SAMPLE_RATE_HZ, len(study.uv) / SAMPLE_RATE_HZ
-    said = f"{drawn:.1f} s"
-    if study.seconds - drawn > 0.05:
-        said = f"Last {drawn:.1f} s of {study.seconds:.1f} s"
-    return said + (f", last {read:.0f} s read" if read - drawn > 0.05 else "")
+    whole = f" of {study.seconds:.1f} s" if study.seconds - read > 0.05 else ""
+    if read - drawn > 0.05:
+        return f"Last {drawn:.1f} s drawn, {read:.1f} s read{whole}"
+    return f"Last {drawn:.1f} s{whole}" if whole else f"{drawn:.1f} s"
 
 
 def measurements(study: Study) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def st_mv(study: Study) -> list[str]:
     if study.measurements is None:
         return [BLANK] * len(LEADS)
     return [
-        BLANK if uv is None or not valid else f"{round(uv / 1000, 2) + 0.0:+.2f}"
+        BLANK if uv is None or not valid else f"{uv / 1000:+z.2f}".replace("+0.00", "0.00")
         for uv, valid in zip(study.measurements.st_uv, study.valid, strict=True)
     ]
 
@@ -114,6 +114,9 @@ def headline(call: Call) -> tuple[str, str]:
         return call.text, "" if sure is None else f"{confidence(sure)}, {percent(sure)}"
     if call.refusal is Refusal.OTHER_RHYTHM:
         return call.text, call.act
+    same = [finding for finding in call.findings if finding.text == call.text]
+    if same:  # an alarm of its own
+        return f"{MARKS[same[0].priority]}{call.text}", f"cannot analyse: {call.act}"
     return f"CANNOT ANALYSE: {call.text}", call.act
 
 

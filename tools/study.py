@@ -46,7 +46,7 @@ class Study:
     electrodes_told : whether the recording says which electrodes were off
     beats : rows of the R peaks
     call : as ``lead12 classify`` makes it, of the whole recording; refused as STARTING with the
-        text "TOO SHORT" below ten seconds
+        text "TOO SHORT" and without a rate below ten seconds
     last : the call on these seconds alone; the same as ``call`` where they are the recording
     measurements : None below ten seconds, and where nothing was measured
     explanation : of ``last``'s label; None where nothing was called
@@ -107,8 +107,9 @@ def study(
     start = heard.first + heard.samples - rows
     calls = [event for event in heard.events if isinstance(event, Call)]
     short = heard.missing > 0
-    call = decide_recording(calls, network.rule if network else None)
-    call, last = (_too_short(c) if short else c for c in (call, calls[-1]))
+    call, last = decide_recording(calls, network.rule if network else None), calls[-1]
+    if short:
+        call = last = _too_short(last)
     explanation = None
     if last.label and network is not None and heard.tensor is not None:
         explanation = explain(network, heard.tensor, network.rule.group, last.label)
@@ -142,7 +143,7 @@ def study(
 
 
 def _too_short(call: Call) -> Call:
-    """Half of the window was mirrored: its scores are no evidence."""
+    """A part of the window was mirrored: scores and rate are no evidence."""
     return replace(
         call,
         label=None,
@@ -150,6 +151,8 @@ def _too_short(call: Call) -> Call:
         probability=None,
         refusal=Refusal.STARTING,
         act="record ten seconds",
+        rate_bpm=None,
+        irregularity=None,
         findings=(),
     )
 
