@@ -14,6 +14,7 @@ ALARMS = {
     "ring": NO_DATA,
     "analysis": ("analysis", "ANALYSIS FAULT", "read the trace", Priority.MEDIUM),
     "model": ("model", "MODEL FAULT", "see health page", Priority.LOW),
+    "battery": ("battery", "BATTERY LOW", "connect power", Priority.LOW),
     "storage": ("storage", "STORAGE FAULT", "see health page", Priority.LOW),
 }
 
@@ -25,5 +26,7 @@ def fault_alarm(
     if part not in ALARMS:
         return []
     code, text, act, priority = ALARMS[part]
+    if ALARMS[part] is NO_DATA and index == 0:
+        return []  # starting: no patient was watched yet, and the whole screen says why
     there = any(ALARMS[other][0] == code for other in faults if other in ALARMS)
     return alarms.technical(code, text if there else "", act, priority, index)

@@ -305,6 +305,8 @@ class Instrument:
         if self._recorder is not None:
             self.fault("storage", self._recorder.failure)
             self.screen.recording = self._recorder.recording
+            if self._recorder.failure:  # what was asked for may not have come to the disk
+                self.screen.saved_at = self._recorder.saved_at
 
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:
@@ -415,6 +417,8 @@ class Instrument:
             "leads": list(LEADS),
             "settings": {name: self.config.get(dotted) for name, dotted in SETTINGS.items()},
             "faults": self._faults,
+            "alarms": {alarm.code: alarm.state for alarm in self.alarms.active},
+            "audio": self.alarms.audio,
             "index": self.index,
             "utc": self.utc,
         }

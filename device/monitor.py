@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
+from device.battery import battery_fault
 from device.bundles import Model
 from device.config import Config
 from device.display.outputs import DisplayError, open_display
@@ -155,6 +156,7 @@ class Monitor:
             self._panel.show(self._instrument.frame(self._panel.size, grey=self._panel.grey))
         if now_ns >= self._next_health_ns:
             self._next_health_ns += HEALTH_EVERY_NS
+            self._instrument.fault("battery", battery_fault())
             self._instrument.link.send("health", self._health_body(now_ns))
         elif self._injection is not None and self._injection.report_due(now_ns):
             self._instrument.link.send("health", self._health_body(now_ns))

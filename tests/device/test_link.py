@@ -60,7 +60,8 @@ class Stub:
         return {"product": "Lead12", "notice": "not a medical device", "firmware": "0.2.0",
                 "protocol": 1, "model": "", "model_state": "none", "model_sha256": "",
                 "failed": None, "frontend": None, "sample_rate_hz": 500,
-                "leads": leads, "settings": chosen, "faults": {}, "index": 0,
+                "leads": leads, "settings": chosen, "faults": {}, "alarms": {},
+                "audio": "quiet", "index": 0,
                 "utc": None}  # fmt: skip
 
     def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:

@@ -45,6 +45,8 @@ HELLO = {
     "type": "hello",
     "t_s": -0.2,
     "faults": {},
+    "alarms": {},
+    "audio": "quiet",
     "model": "rhythm-2.1",
     "model_state": "embedded",
 }

@@ -22,7 +22,7 @@ State = Mapping[str, Any]  # field -> value
 
 GRADES = tuple(grade.name.lower() for grade in sorted(QualityGrade))
 PARTS = ("frontend", "ring", "model", "analysis", "display", "serial", "storage",
-         "buttons", "indicators", "settings")  # fmt: skip
+         "buttons", "indicators", "settings", "battery")  # fmt: skip
 _MEASURED = ("st_elevation", "paced", "asystole", "vf_vt", "swap")  # findings that need no network
 
 

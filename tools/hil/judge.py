@@ -124,6 +124,9 @@ def _apply(message: Message, state: dict[str, Any]) -> frozenset[str]:
             return _say(
                 state,
                 fault=tuple(message["faults"]),
+                alarms=tuple(c for c, its in message["alarms"].items() if its == "on"),
+                latched=tuple(c for c, its in message["alarms"].items() if its == "latched"),
+                audio=message["audio"],
                 model=message["model"] or None,
                 model_state=message["model_state"],
             )
