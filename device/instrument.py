@@ -19,6 +19,7 @@ from device.bundles import Model, load_model
 from device.choices import following, listed
 from device.config import Config, ConfigError
 from device.controls import Action, Button, Page
+from device.display.language import language
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
 from device.display.words import Naming
@@ -152,6 +153,7 @@ class Instrument:
         if self.screen.lead != config.display.lead:
             self.screen.lead, self.screen.view = config.display.lead, 0
         self.screen.naming = Naming(config.electrodes.naming)
+        self.screen.tr = language(config.display.language)
         self.screen.night = config.display.night
         self.screen.settings = listed(config)
 

@@ -18,14 +18,13 @@ from pathlib import Path
 from device.config import Config
 from device.flash import files
 from device.flash.store import state_folder
-from device.records.interface import Why
+from device.records.interface import ASKED
 
 CONTINUOUS, SNAPSHOTS = "continuous", "snapshots"
 UNKNOWN_TIME = "00000000T000000Z"
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this was never set
 MADE_UP = ("simulated", "injected", "replay")  # front ends without a patient on them
 _NAME = re.compile(r"(?P<utc>\d{8}T\d{6}Z)_(?P<number>\d{6,})(?:_(?P<why>[a-z]+))?")
-_ASKED = (Why.BUTTON, Why.COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class RecordName:
     @property
     def asked_for(self) -> bool:
         """Whether a person wanted it."""
-        return self.why in _ASKED
+        return self.why in ASKED
 
 
 def new_name(number: int, began: datetime | None, why: str = "") -> str:

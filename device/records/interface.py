@@ -20,6 +20,9 @@ class Why(StrEnum):
     COMMAND = "command"
 
 
+ASKED = (Why.BUTTON, Why.COMMAND)  # for by a person
+
+
 class Recorder(Protocol):
     """Keeps samples and events on disk; never waits for it and never raises."""
 
@@ -31,6 +34,11 @@ class Recorder(Protocol):
     @property
     def recording(self) -> bool:
         """Whether samples reach the disk now."""
+        ...
+
+    @property
+    def saved_at(self) -> int | None:
+        """Index of the newest snapshot on the disk that a person asked for."""
         ...
 
     def source(self, info: FrontendInfo, model: str) -> None:

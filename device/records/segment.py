@@ -61,14 +61,18 @@ class Segment:
         Raises OSError; then only ``finish`` may follow, and the counts are not in the record.
         """
         ordered = counts[:, ORDER]
-        files.append(self._file(".dat"), wfdb.samples_as_bytes(ordered, FORMAT), mode=_PRIVATE)
-        if not self.samples:
+        raw = wfdb.samples_as_bytes(ordered, FORMAT)
+        if self.samples:
+            files.overwrite(self._file(".dat"), raw, self.samples * FRAME)
+        else:
             data = wfdb.annotation_bytes(marks)
+            files.write(self._file(".dat"), raw, mode=_PRIVATE)
             files.write(self._file(".atr"), data + END, mode=_PRIVATE)
+            files.sync_folder(self.record.parent)  # before there is a header that speaks of them
             self._end_at = len(data)
             files.save(self._file(".hea"), self._header(None), mode=_PRIVATE)
             self._initial = ordered[0].astype(np.int64)
-        elif marks:
+        if self.samples and marks:
             data = wfdb.annotation_bytes(marks, self._marks[-1].sample if self._marks else 0)
             files.overwrite(self._file(".atr"), data + END, self._end_at)
             self._end_at += len(data)
@@ -83,17 +87,23 @@ class Segment:
             self._initial, self._sums = ordered[0].astype(np.int64), wfdb.sums(ordered)
 
     def finish(self, late: Sequence[Mark] = ()) -> None:
-        """Give the record its length, or remove it when it has none.
+        """Give the record its length, or remove it when it has none or somebody cut it.
 
         late : marks that came after its last samples
         """
-        if not self.samples:
+        if not self.samples or not self._is_whole():
             for suffix in (".hea", ".atr", ".dat"):
                 files.remove(self._file(suffix))
             return
         marks = sorted([*self._marks, *late], key=lambda mark: mark.sample)
         files.save(self._file(".atr"), wfdb.annotation_bytes(marks) + END, mode=_PRIVATE)
         files.save(self._file(".hea"), self._header(self.samples), mode=_PRIVATE)
+
+    def _is_whole(self) -> bool:
+        try:
+            return self._file(".dat").stat().st_size >= self.samples * FRAME
+        except FileNotFoundError:
+            return False
 
     def _header(self, samples: int | None) -> bytes:
         known = samples is not None

@@ -61,6 +61,7 @@ class Snapshot:
         files.write(record.with_suffix(".dat"), data, mode=files.PRIVATE)
         notes = wfdb.annotation_bytes(self.marks) + END
         files.write(record.with_suffix(".atr"), notes, mode=files.PRIVATE)
+        files.sync_folder(record.parent)
         files.save(record.with_suffix(".hea"), header, mode=files.PRIVATE)
 
 

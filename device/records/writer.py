@@ -49,6 +49,11 @@ class RecordWriter:
         """See Recorder."""
         return self._keeper.recording
 
+    @property
+    def saved_at(self) -> int | None:
+        """See Recorder."""
+        return self._keeper.saved_at
+
     def health(self) -> dict[str, Any]:
         """Members of ``storage`` in the health message."""
         health = self._keeper.health()

@@ -1,4 +1,4 @@
-"""A disk that forgets: what a power cut at any call may leave of what the model store wrote.
+"""A disk that forgets: what a power cut at any call may leave of what store and records wrote.
 
 After MCUboot's simulator, CrashMonkey (OSDI 2018) and ALICE (OSDI 2014): the calls of
 ``device.flash.files`` are recorded once while they really run, then replayed up to every cut. What
@@ -98,9 +98,10 @@ class Recorder(CallsOfOs):
             if not there:
                 self.ops.append(Op("open", path, file))
             return fd
-        if name == "write":
+        if name in ("write", "pwrite"):
             path, file = self._open[args[0]]
-            offset = os.fstat(args[0]).st_size  # files.py only ever adds to the end
+            # files.py writes to the end, or where it says
+            offset = os.fstat(args[0]).st_size if name == "write" else args[2]
             done = real(*args, **how)
             self.ops.append(Op("write", path, file, bytes(args[1][:done]), offset))
             return done
@@ -159,8 +160,9 @@ class _Now:
             self.waiting.append(("set", op.path, op.file))
         elif op.call == "write":
             file = self.files[op.file]
-            assert op.offset == len(file.issued)
-            file.issued += op.data
+            assert op.offset <= len(file.issued)
+            end = op.offset + len(op.data)
+            file.issued = file.issued[: op.offset] + op.data + file.issued[end:]
         elif op.call == "fsync":
             self.files[op.file].synced = self.files[op.file].issued
         elif op.call == "rename":

@@ -2,100 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import wfdb
 
-from device.config import RecordsSection
 from device.records.interface import Why
-from device.records.keeper import SEGMENT, Keeper
 from device.records.segment import LEADS, ORDER
-from firmware.alarms import Alarm, AlarmEvent, AlarmState
-from firmware.events import Beat, Call, ElectrodeChange, QualityGrade, Refusal
-from firmware.findings import Priority
-from hal.frontend import FrameBlock, FrontendInfo
+from firmware.events import Beat, ElectrodeChange
 from hal.patient.recording import read_recording
-
-BEGAN = datetime(2026, 11, 21, 11, 23, 12, 500_000, UTC)
-INFO = FrontendInfo("ads1298", "ADS1298 id 0x92", 2.4e9 / 6 / (2**23 - 1), 6)
-FREE = RecordsSection(min_free_mb=0)
-
-
-def utc_of(t_ns: int) -> datetime:
-    return BEGAN + timedelta(microseconds=t_ns // 1000)
-
-
-def keeper(folder: Path, section: RecordsSection = FREE, **how: Any) -> Keeper:
-    how = {"utc_of": utc_of, "firmware": "0.3.0", "boot": "boot-1"} | how
-    made = Keeper(folder, section, **how)
-    made.source(INFO, "model-1")
-    return made
-
-
-def samples(n: int, *, first: int = 0, seed: int = 1, off: int = 0) -> FrameBlock:
-    """Every 24-bit value may come, the rails too."""
-    counts = np.random.default_rng(seed).integers(-(1 << 23), 1 << 23, (first + n, 8))[first:]
-    index = np.arange(first, first + n)
-    return FrameBlock(
-        first,
-        index * 2_000_000,
-        np.ascontiguousarray(counts, dtype=np.int32),
-        np.full(n, 0xC00000, np.uint32),
-        np.full(n, off, np.uint16),
-    )
-
-
-def cut(block: FrameBlock, first: int, end: int) -> FrameBlock:
-    rows = slice(first - block.first_index, end - block.first_index)
-    return FrameBlock(
-        first, block.t_ns[rows], block.counts[rows], block.status[rows], block.electrodes_off[rows]
-    )
-
-
-def feed(to: Keeper, block: FrameBlock, step: int = 50) -> None:
-    end = block.first_index + len(block)
-    for first in range(block.first_index, end, step):
-        to.block(cut(block, first, min(first + step, end)))
-
-
-def call(index: int, label: str | None = "AFIB") -> Call:
-    return Call(
-        index, 5000, label, "ATRIAL FIBRILLATION" if label else "V3 OFF", 0.934,
-        None if label else Refusal.ELECTRODE_OFF, "", {}, 88.0, 0.2, QualityGrade.GOOD, {}, 0,
-        "model-1",
-    )  # fmt: skip
-
-
-def alarm(index: int, state: AlarmState = AlarmState.ON) -> AlarmEvent:
-    return AlarmEvent(
-        index, Alarm("asystole", "ASYSTOLE?", "check patient", Priority.HIGH, index, state=state)
-    )
-
-
-def records(folder: Path) -> list[Path]:
-    return sorted(path.with_suffix("") for path in folder.glob("*.hea"))
-
-
-def digital(record: Path) -> Any:
-    return wfdb.rdrecord(str(record), physical=False)
-
-
-def notes(record: Path) -> list[tuple[int, str, str]]:
-    found = wfdb.rdann(str(record), "atr")
-    return list(zip(found.sample.tolist(), found.symbol, found.aux_note, strict=True))
+from tests.device.records_kit import (
+    BEGAN,
+    INFO,
+    alarm,
+    call,
+    digital,
+    feed,
+    keeper,
+    notes,
+    records,
+    samples,
+)
 
 
 def test_the_continuous_record_is_what_went_in(tmp_path: Path) -> None:
     block = samples(3210)
     keep = keeper(tmp_path)
-    feed(keep, cut(block, 0, 1500))
+    feed(keep, block, 0, 1500)
     for event in (Beat(700), call(999), ElectrodeChange(1203, 1 << 6), Beat(1199), alarm(1400)):
         keep.event(event)
-    feed(keep, cut(block, 1500, 3210))
+    feed(keep, block, 1500, 3210)
     keep.event(Beat(3150))
     keep.event(call(3205, None))
     keep.close()
@@ -138,12 +76,12 @@ def test_a_record_that_still_grows_can_be_read(tmp_path: Path) -> None:
 def test_a_snapshot_holds_twelve_leads_to_the_last_bit(tmp_path: Path) -> None:
     block = samples(9000)
     keep = keeper(tmp_path)
-    feed(keep, cut(block, 0, 7000))
+    feed(keep, block, 0, 7000)
     for event in (Beat(1900), Beat(2100), call(6500)):
         keep.event(event)
     keep.snapshot(Why.BUTTON, 7000)
     keep.event(Beat(6950))
-    feed(keep, cut(block, 7000, 9000))
+    feed(keep, block, 7000, 9000)
     (record,) = records(tmp_path / "snapshots")
     assert record.name == "20261121T112316Z_000002_button"
     found = digital(record)
@@ -171,5 +109,4 @@ def test_a_snapshot_holds_twelve_leads_to_the_last_bit(tmp_path: Path) -> None:
         (5000, '"', "snapshot: button"),
     ]
     assert "model-1" in found.comments[0]
-    assert SEGMENT > 9000
     keep.close()
