@@ -341,9 +341,8 @@ def _buttons(config: Config, clock: Clock) -> Check:
     if not lines:
         return Check(name, True, "none are configured")
     try:
-        opened = open_buttons(config)
-        down = {contact.line for contact in opened.read(clock.now_ns()) if contact.closed}
-        opened.close()
+        with contextlib.closing(open_buttons(config)) as opened:
+            down = {contact.line for contact in opened.read(clock.now_ns()) if contact.closed}
     except HalError as error:
         return _failed(name, error)
     told = ", ".join(
@@ -360,11 +359,10 @@ def _indicators(config: Config, clock: Clock) -> Check:
     if not lines:
         return Check(name, True, "none are configured")
     try:
-        opened = open_outputs(config)
-        for line in lines.values():
-            opened.set(line, True)
-        clock.sleep_until_ns(clock.now_ns() + SHINE_NS)
-        opened.close()
+        with contextlib.closing(open_outputs(config)) as opened:
+            for line in lines.values():
+                opened.set(line, True)
+            clock.sleep_until_ns(clock.now_ns() + SHINE_NS)
     except HalError as error:
         return _failed(name, error)
     told = ", ".join(f"{n} on GPIO {at}" for n, at in lines.items())

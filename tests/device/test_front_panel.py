@@ -5,18 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from device.buttons import LONG_NS, STUCK_NS, Press
+from device.buttons import LONG_NS, SETTLE_NS, STUCK_NS, Press
 from device.config import Config, ConfigError
 from device.controls import Button
 from device.front_panel import AGAIN_NS, FrontPanel
 from device.keyboard import Keys
 from firmware.findings import Priority
 from hal import linux_gpio
+from hal.clock import RealClock
+from hal.frontend import Electrode, FrameBlock, FrontendInfo, electrode_mask
+from tests.device.bedside import Bedside, part, until_all
 from tests.hal.fake_gpiod import FakeGpiod
 
 MS = 1_000_000
@@ -111,8 +117,8 @@ def test_lines_that_cannot_be_had_are_told_and_tried_again(
     front = panel()
     front.presses(0)
     front.show(0, lit=Priority.HIGH, heard=None)
-    for part in ("buttons", "indicators"):
-        assert "usermod -aG gpio" in front.faults[part]
+    assert all("usermod -aG gpio" in said for said in front.faults.values())
+    assert set(front.faults) == {"buttons", "indicators"}
     gpiod.refuse = None
     front.presses(AGAIN_NS - 1)
     assert not gpiod.held
@@ -159,6 +165,39 @@ def test_keys_of_a_terminal_are_presses_too() -> None:
     os.close(writing)
     assert front.presses(2) == []
     os.close(reading)
+
+
+def test_a_monitor_takes_its_buttons_and_shows_its_alarms(
+    gpiod: FakeGpiod,
+    levels: Levels,
+    bedside: Bedside,
+    signal_20s: tuple[FrontendInfo, FrameBlock],
+) -> None:
+    block = signal_20s[1]
+    ra_off = np.full(len(block), electrode_mask([Electrode.RA]), np.uint16)
+    bedside.write(part(replace(block, electrodes_off=ra_off), 0, 6000))
+    monitor = bedside.monitor(**WIRED)
+    heard = bedside.until
+    clock = RealClock()
+
+    def contact(closed: bool) -> bool:
+        gpiod.contact(PAGE, closed, clock.now_ns())
+        return True
+
+    def scenario() -> Iterator[Callable[[], bool]]:
+        yield lambda: PAGE in gpiod.held
+        yield heard("event", event="alarm", state="on")
+        yield lambda: levels[RED] or levels[YELLOW]
+        yield lambda: contact(True)
+        began_ns = clock.now_ns()
+        yield lambda: clock.now_ns() > began_ns + 2 * SETTLE_NS
+        yield lambda: contact(False)
+        yield heard("event", event="page", page="leads")
+        for request in gpiod.requests:
+            request.fail = OSError(errno.ENODEV, "No such device")
+        yield heard("event", event="fault", part="buttons")
+
+    monitor.run(until_all(scenario()))
 
 
 def test_each_part_has_a_line_of_its_own() -> None:

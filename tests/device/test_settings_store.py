@@ -10,6 +10,7 @@ import pytest
 from device.config import Config
 from device.link.commands import SETTINGS
 from device.settings_store import FILE, SettingsStore
+from tests.device.bedside import Bedside
 
 
 def opened(folder: Path, config: Config | None = None) -> tuple[SettingsStore, list[str]]:
@@ -106,3 +107,19 @@ def test_a_place_that_cannot_be_written_is_told_and_later_forgotten(tmp_path: Pa
     store.close()
     assert "not kept" in store.failure
     assert str(blocked) in store.failure
+
+
+def test_a_monitor_that_is_started_again_has_what_was_set_on_the_one_before(
+    bedside: Bedside,
+) -> None:
+    def set_on_a_monitor(setting: str, value: str, **more: bool) -> None:
+        monitor = bedside.monitor(**{"model.path": "none"})
+        command = {"command": "set", "setting": setting, "value": value, **more}
+        bedside.hosts[-1].write(json.dumps({"type": "command", **command}).encode() + b"\n")
+        monitor.run(bedside.until("reply", command="set", setting=setting, value=value))
+
+    set_on_a_monitor("naming", "IEC")
+    set_on_a_monitor("lead", "V1", keep=False)
+    bedside.monitor(**{"model.path": "none"}).run(bedside.until("hello"))
+    settings = bedside.hosts[-1].of("hello")[0]["settings"]
+    assert (settings["naming"], settings["lead"]) == ("IEC", "II")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from device.config import from_tree
 from device.display.oled import DC_GPIO, RST_GPIO
 from device.display.words import ELECTRODES, Naming
 from hal.ads1298.registers import Pin
@@ -49,6 +51,25 @@ def test_each_signal_is_on_the_pin_the_code_uses(chip_pin: str, bcm: int) -> Non
 )
 def test_display_pins(signal: str, bcm: int) -> None:
     assert row(signal)[-2:] == [str(HEADER_PIN[bcm]), str(bcm)]
+
+
+@pytest.mark.parametrize(
+    ("part", "section", "key"),
+    [
+        ("Button *page*", "buttons", "page"),
+        ("Button *OK*", "buttons", "ok"),
+        ("Red light", "indicators", "red"),
+        ("Yellow light", "indicators", "yellow"),
+        ("Buzzer", "indicators", "buzzer"),
+    ],
+)
+def test_buttons_and_lights_are_on_the_lines_of_the_example(
+    part: str, section: str, key: str
+) -> None:
+    example = DOC.split("## Buttons, lights and buzzer")[1].split("```toml\n")[1].split("```")[0]
+    config = from_tree(tomllib.loads(example), "wiring.md")
+    bcm = config.get(f"{section}.{key}")
+    assert row(part)[-2:] == [str(HEADER_PIN[bcm]), str(bcm)]
 
 
 def test_options_are_those_of_the_back_end() -> None:

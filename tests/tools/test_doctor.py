@@ -17,6 +17,7 @@ from device.flash.store import Store
 from firmware.bundle import Bundle
 from firmware.fixedpoint import BiquadBank
 from firmware.network import Network, NetworkError
+from hal import linux_gpio
 from hal.ads1298.chip import SimulatedChip
 from hal.ads1298.faults import Faults
 from hal.clock import VirtualClock
@@ -25,10 +26,12 @@ from hal.linux_gpio import Pins
 from hal.patient.presets import preset
 from tests.device.bundle_kit import KEYRING, NOW, keyring, signed_bundle, verified
 from tests.hal.fake_board import Board, with_gpiod
+from tests.hal.fake_gpiod import FakeGpiod
 from tools.doctor import doctor
 
 ALWAYS = {"python", "packages", "fixed point", "network", "model store", "SPI", "front end"}
 ALWAYS |= {"shared memory", "real-time priority", "timer", "serial", "display", "disk"}
+ALWAYS |= {"buttons", "indicators"}
 
 
 def found(
@@ -143,6 +146,42 @@ def test_a_sick_board_is_named(
     failed = [c for c in checks.values() if not c.ok and words in c.evidence]
     assert len(failed) == 1
     assert failed[0].act
+
+
+class Panel:
+    """Levels of the outputs, in the order in which they were driven."""
+
+    def __init__(self) -> None:
+        self.driven: list[tuple[int, bool]] = []
+
+    def wait_edge(self, timeout_ns: int) -> list[int]:
+        return []
+
+    def drive(self, line: int, high: bool) -> None:
+        self.driven.append((line, high))
+
+
+def test_buttons_and_lights_are_tried_where_they_are_wired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wired = {"buttons.page": 24, "buttons.ok": 25, "indicators.red": 12, "indicators.buzzer": 26}
+    for name in ("buttons", "indicators"):  # a laptop has no such lines
+        assert not found(wired)[name].ok
+    panel = Panel()
+    fake = FakeGpiod(panel)
+    monkeypatch.setitem(sys.modules, "gpiod", fake)
+    monkeypatch.setattr(linux_gpio, "DEV", tmp_path)
+    (tmp_path / "gpiochip0").touch()
+    checks = found(wired)
+    assert checks["buttons"].evidence == "page on GPIO 24 up, ok on GPIO 25 up"
+    assert checks["indicators"].ok
+    assert [line for line, high in panel.driven if high] == [12, 26]
+    assert dict(panel.driven) == {12: False, 26: False}
+    fake.low.add(25)
+    down = found(wired)["buttons"]
+    assert not down.ok
+    assert "ok on GPIO 25 DOWN" in down.evidence
+    assert not fake.held
 
 
 def test_wrong_options_and_recordings_fail_the_front_end(tmp_path: Path) -> None:
