@@ -360,7 +360,8 @@ class Instrument:
                 serial=self.link.enabled,
                 recording=self._recorder is not None,
                 board=self.board,
-            )
+            ),
+            self.screen.tr,
         )
 
     def _keep(self, trace: Trace) -> None:

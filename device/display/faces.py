@@ -78,6 +78,17 @@ _TEXT_SHEETS = (
     # .# . .# #.... ..#.. ... .... .... .# #. . ... .##.# ..# #.. ..... ..... .###.
     . #. . #. ..... ..... ... .... #### .. .. . ... ..... ... ... ..... ..... .....
     """,
+    """
+    ÄÖÜäöüß°
+    #...# #...# #...# #..# #..# #..# .##. ###
+    ..... ..... ..... .... .... .... #..# #.#
+    .###. .###. #...# .##. .##. #..# #..# ###
+    #...# #...# #...# ...# #..# #..# #.#. ...
+    ##### #...# #...# .### #..# #..# #..# ...
+    #...# #...# #...# #..# #..# #..# #..# ...
+    #...# .###. .###. .### .##. .### #.#. ...
+    ..... ..... ..... .... .... .... .... ...
+    """,
 )
 _TINY_SHEETS = (
     """
@@ -103,6 +114,14 @@ _TINY_SHEETS = (
     #.# .# ### .## ### ### ### .#. ### ### . .. . .. .#. ### ### .#. .#. # #. .# . #.#.# .#. ...
     #.# .# #.. ..# ..# ..# #.# .#. #.# ..# . .# # .# #.. .#. ... #.. ... . #. .# . #.#.# ..# ...
     ### .# ### ### ..# ### ### .#. ### ### # #. . #. #.. ... ... #.# .#. # .# #. . #.#.# ##. ###
+    """,
+    """
+    ÄÖÜß°
+    #.# #.# #.# ##. ##
+    ... ... ... #.# ##
+    .#. .#. #.# ##. ..
+    ### #.# #.# #.# ..
+    #.# .#. ### ##. ..
     """,
 )
 # Wider where bold strokes would run together.
@@ -163,7 +182,7 @@ def _with_blank(name: str, height: int, glyphs: dict[str, Mask]) -> dict[str, Ma
 
 _text_glyphs = _read(_TEXT_SHEETS)
 _tiny_glyphs = _read(_TINY_SHEETS)
-_capitals = {c: _tiny_glyphs[c.upper()] for c in "abcdefghijklnopqrtuvwxyz"}
+_capitals = {c: _tiny_glyphs[c.upper()] for c in "abcdefghijklnopqrtuvwxyzäöü"}
 TINY = Face("tiny", 5, 5, _with_blank("tiny", 5, {**_capitals, **_tiny_glyphs}))
 TEXT = Face("text", 8, 7, _with_blank("text", 8, _text_glyphs))
 _bold_glyphs = {c: _embolden(g) for c, g in {**_text_glyphs, **_read((_WIDE_SHEET,))}.items()}

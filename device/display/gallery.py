@@ -110,10 +110,9 @@ def _calls() -> Iterator[tuple[str, ScreenState]]:
     yield "connect-iec", state
     state = patient(0.5, grade=QualityGrade.FAIR, rate=None)
     yield "connect-all-on", state
-    yield (
-        "fault",
-        ScreenState(message=("NO SIGNAL FROM ADS1298", "Check the cable to the front end")),
-    )
+    state = patient()
+    state.message = ("NO SIGNAL", "ads1298 on spi0.0: no answer; check the cable to the front end")
+    yield "fault", state
 
 
 def _alarm(code: str, text: str, act: str, priority: Priority, **more: object) -> Alarm:

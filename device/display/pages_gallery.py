@@ -33,7 +33,7 @@ _MEASURED = Measurements(
 _ASYSTOLE = Alarm("asystole", "ASYSTOLE?", "check patient and cable", Priority.HIGH, 0)
 _AF = Alarm("new_af", "ATRIAL FIBRILLATION", "new? record 12 leads", Priority.MEDIUM, 0)
 _OFF = Alarm("electrode_off", "V3 OFF", "press on or replace", Priority.LOW, 0, technical=True)
-_BRADY = Alarm("brady", "RATE BELOW 40", "check patient", Priority.HIGH, 0)
+_BRADY = Alarm("brady", "EXTREME BRADYCARDIA", "pulse? ready to pace", Priority.HIGH, 0)
 
 
 def _on(state: ScreenState, page: Page, step: int = 0) -> ScreenState:

@@ -33,7 +33,7 @@ def draw_why(canvas: Canvas, state: ScreenState) -> None:
         return
     if why.explanation is None:
         draw_title(canvas, _head(canvas, state, why, ""))
-        what = state.tr(why.failure or "looking for the reasons ..")
+        what = state.tr(why.failure) or state.tr("looking for the reasons ..")
         for k, line in enumerate(wrap(what, canvas.width - 4, TEXT)[:4]):
             canvas.text(2, TITLE + 4 + 9 * k, line)
         return
