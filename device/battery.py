@@ -27,11 +27,25 @@ def battery_fault(supplies: Path = SUPPLIES) -> str:
     return f"battery at {min(left)} %: connect power"
 
 
-def _discharging(folder: Path) -> int | None:
-    """Percent left in a battery that feeds the system and is not being charged, else None."""
-    if _read(folder, "type") != "Battery" or _read(folder, "scope") == "Device":
+def battery_percent(supplies: Path = SUPPLIES) -> int | None:
+    """What is left in the emptiest battery that feeds the system, charging or not; None: none."""
+    try:
+        left = [_charge(folder) for folder in supplies.iterdir()]
+    except OSError:
         return None
+    return min((percent for percent in left if percent is not None), default=None)
+
+
+def _discharging(folder: Path) -> int | None:
+    """``_charge`` of a battery that is not being charged, else None."""
     if _read(folder, "status") in ("Charging", "Full", "Not charging"):
+        return None
+    return _charge(folder)
+
+
+def _charge(folder: Path) -> int | None:
+    """Percent left in a battery that feeds the system, None for anything else."""
+    if _read(folder, "type") != "Battery" or _read(folder, "scope") == "Device":
         return None
     percent = _read(folder, "capacity")
     return int(percent) if percent.isdigit() else None

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from device.battery import battery_percent
 from device.parts import Board
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 _THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
-_SUPPLIES = Path("/sys/class/power_supply")
 
 
 class Health:
@@ -59,14 +59,3 @@ def temperature_c() -> float | None:
         return int(_THERMAL.read_text()) / 1000
     except (OSError, ValueError):
         return None
-
-
-def battery_percent(supplies: Path = _SUPPLIES) -> int | None:
-    """Charge of the first battery that the system knows, None without one."""
-    for capacity in sorted(supplies.glob("*/capacity")):
-        try:
-            if (capacity.parent / "type").read_text().strip() == "Battery":
-                return int(capacity.read_text())
-        except (OSError, ValueError):
-            continue
-    return None

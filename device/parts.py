@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from device.bundles import Model
 from hal.frontend import FrontendInfo
 
 HOT_C = 80.0  # a Raspberry Pi slows down from here on
-LOW_BATTERY_PERCENT = 20
 # Faults that another part tells of, by their names on the page.
 _TOLD = {"frontend", "ring", "analysis", "model", "serial", "storage"}
 
@@ -46,26 +45,29 @@ class Facts:
     board: Board
 
 
-def parts(of: Facts) -> dict[str, str]:
-    """Part -> how it is, in the order of the page."""
+def parts(of: Facts, tr: Callable[[str], str] = str) -> dict[str, str]:
+    """Part -> how it is, in the order of the page; ``tr`` translates all but "ok" and "off"."""
     faults = of.faults
     front_end = faults.get("frontend") or faults.get("ring")
+    found = f"ok {of.info.name.upper()}" if of.info else tr("not found yet")
+    recording = "ok" if of.recording else f"off, {tr('nothing is kept')}"
     told = {
-        "front end": front_end or (f"ok {of.info.name.upper()}" if of.info else "not found yet"),
-        "samples": _samples(of.index, of.lost),
-        **_filters(faults.get("analysis", ""), of.filters),
-        "model": _model(of.model),
+        "front end": front_end or found,
+        "samples": _samples(of.index, of.lost, tr),
+        **_filters(faults.get("analysis", ""), tr(of.filters)),
+        "model": _model(of.model, tr),
         "serial": faults.get("serial") or ("ok" if of.serial else "off"),
-        "storage": faults.get("storage") or ("ok" if of.recording else "off, nothing is kept"),
+        "storage": faults.get("storage") or recording,
     }
-    told |= {part: text for part, text in faults.items() if part not in _TOLD}
-    return told | _board(of.board)
+    told |= _board(of.board, tr)
+    return told | {part: text for part, text in faults.items() if part not in _TOLD}
 
 
-def _samples(index: int, lost: int) -> str:
+def _samples(index: int, lost: int, tr: Callable[[str], str]) -> str:
     if not lost:
-        return "ok none lost"
-    return f"{lost} lost, {100 * lost / max(index, 1):.2g} % of all"
+        return f"ok {tr('none lost')}"
+    share = f"{100 * lost / max(index, 1):.2g}"
+    return tr("{lost} lost, {share} % of all").format(lost=lost, share=share)
 
 
 def _filters(fault: str, profile: str) -> dict[str, str]:
@@ -74,27 +76,27 @@ def _filters(fault: str, profile: str) -> dict[str, str]:
     return {}
 
 
-def _model(model: Model) -> str:
+def _model(model: Model, tr: Callable[[str], str]) -> str:
     if model.fault:
         return model.fault
     if model.network is None:
-        return "off, nothing is called"
-    said = f"ok {model.id} {'on trial' if model.state == 'trial' else model.state}"
+        return f"off, {tr('nothing is called')}"
+    states = {"trial": tr("on trial"), "confirmed": tr("confirmed"), "embedded": tr("built in")}
+    said = f"ok {model.id} {states.get(model.state, '')}".rstrip()
     if model.failed:
-        return f"{said}; {model.failed['model']} was taken back: {model.failed['why']}"
+        back = tr("{model} was taken back").format(model=model.failed["model"])
+        return f"{said}; {back}: {model.failed['why']}"
     return said
 
 
-def _board(board: Board) -> dict[str, str]:
+def _board(board: Board, tr: Callable[[str], str]) -> dict[str, str]:
     told = {}
     if board.temperature_c is not None:
         shown = f"{round(board.temperature_c)} C"
         hot = board.temperature_c >= HOT_C
-        told["board"] = f"{shown}: too hot, give it air" if hot else f"ok {shown}"
+        told["board"] = f"{shown}: {tr('too hot, give it air')}" if hot else f"ok {shown}"
     if board.battery_percent is not None:
-        low = board.battery_percent < LOW_BATTERY_PERCENT
-        shown = f"{board.battery_percent} %"
-        told["battery"] = f"{shown}: charge it" if low else f"ok {shown}"
+        told["battery"] = f"ok {board.battery_percent} %"
     if board.uptime_s is not None:
         minutes = int(board.uptime_s) // 60
         told["uptime"] = f"ok {minutes // 60} h {minutes % 60} min"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.battery import battery_fault
+from device.battery import battery_fault, battery_percent
 
 
 def supply(folder: Path, name: str, **attributes: str) -> None:
@@ -44,3 +44,11 @@ def test_the_emptiest_counts_and_a_mouse_does_not(tmp_path: Path) -> None:
 def test_a_system_without_one_says_nothing(tmp_path: Path) -> None:
     supply(tmp_path, "AC", type="Mains", online="1")
     assert battery_fault(tmp_path) == battery_fault(tmp_path / "missing") == ""
+
+
+def test_what_is_left_is_told_charging_or_not(tmp_path: Path) -> None:
+    assert battery_percent(tmp_path / "missing") is battery_percent(tmp_path) is None
+    supply(tmp_path, "AC", type="Mains", capacity="1")
+    supply(tmp_path, "BAT0", type="Battery", capacity="67", status="Charging")
+    supply(tmp_path, "mouse", type="Battery", capacity="2", scope="Device")
+    assert battery_percent(tmp_path) == 67

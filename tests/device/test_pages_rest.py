@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from device.display.pages.words import clock, lasted
 from device.display.pages_gallery import states
 from device.display.screens import render
 from device.display.state import ScreenState
-from device.health import battery_percent
 from device.instrument import Instrument
 from device.parts import Board, Facts, parts
 from firmware.alarms import Alarm, AlarmState, Audio, Logged
@@ -131,6 +129,7 @@ def test_times_are_short() -> None:
 def test_the_log_of_the_instrument_reaches_the_screen(signal_20s: Signal) -> None:
     made = Instrument(Config(), model=Model(None, "none"))
     made.connect(signal_20s[0])
+    made.process(signal_20s[1])
     made.fault("frontend", "unplugged")
     made.frame((256, 64), grey=True)
     assert [entry.alarm.code for entry in made.screen.alarm_log] == ["no_data"]
@@ -195,7 +194,8 @@ def test_a_well_instrument_is_well_in_every_part() -> None:
     found = parts(WELL)
     assert all(health.well(text) for text in found.values()), found
     assert found["front end"] == "ok ADS1298"
-    assert found["model"] == f"ok {WELL.model.id} embedded"
+    assert found["model"] == f"ok {WELL.model.id} built in"
+    assert found["battery"] == "ok 80 %"
     assert found["board"] == "ok 48 C"
     assert found["uptime"] == "ok 1 h 6 min"
     assert list(found)[:5] == ["front end", "samples", "filters", "model", "serial"]
@@ -212,7 +212,11 @@ def test_a_well_instrument_is_well_in_every_part() -> None:
         ({"lost": 1000}, "samples", "1000 lost, 0.2 % of all"),
         ({"info": None}, "front end", "not found yet"),
         ({"board": Board(None, 85.0, None)}, "board", "85 C: too hot, give it air"),
-        ({"board": Board(None, None, 12)}, "battery", "12 %: charge it"),
+        (
+            {"faults": {"battery": "battery at 12 %: connect power"}},
+            "battery",
+            "battery at 12 %: connect power",
+        ),
         ({"model": Model(None, "none", fault="no model: x")}, "model", "no model: x"),
     ],
 )
@@ -270,12 +274,13 @@ def test_the_page_follows_the_instrument(signal_20s: Signal) -> None:
     assert health.well(made.screen.health["storage"])
 
 
-def test_the_first_battery_is_read(tmp_path: Path) -> None:
-    assert battery_percent(tmp_path) is None
-    for name, kind, charge in (("AC", "Mains", "1"), ("BAT0", "Battery", "67")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "type").write_text(kind + "\n")
-        (tmp_path / name / "capacity").write_text(charge + "\n")
-    assert battery_percent(tmp_path) == 67
-    (tmp_path / "BAT0" / "capacity").write_text("?")
-    assert battery_percent(tmp_path) is None
+def test_at_night_no_row_is_white() -> None:
+    for night, most in ((False, 1.0), (True, 0.5)):
+        state = ScreenState(night=night, alarms=(alarm("vf"),), settings=(("A", "B"),))
+        for page in (Page.ALARMS, Page.SETTINGS):
+            canvas = Canvas(128, 64, grey=False)
+            state.controls.show(page, 0)
+            PAGES[page](canvas, state)
+            share = (canvas.pixels > 0).mean(axis=1).max()
+            assert share <= most
+            assert (share > 0.5) is not night

@@ -210,24 +210,43 @@ def test_beside_the_monitor_comes_the_same_as_at_once() -> None:
 
 
 def test_a_new_question_puts_the_one_before_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    begun = {label: threading.Event() for label in ("SR", "AFIB")}
+    go_on = {label: threading.Event() for label in ("SR", "AFIB")}
 
     def slow(network: Network, tensor: object, group: str, label: str) -> Explanation:
-        begun.set()
-        go_on.wait(30)
+        begun[label].set()
+        go_on[label].wait(30)
         return Explanation(group, label, 0.0, np.zeros((12, 250), np.int8))
 
     monkeypatch.setattr("device.explaining.explain", slow)
     beside = Beside()
     beside.ask(task("SR"))
-    begun.wait(30)
+    assert begun["SR"].wait(30)
     beside.ask(task("AFIB"))  # returns while the first is at work
-    assert beside.answer() is None
-    go_on.set()
+    go_on["SR"].set()
+    assert begun["AFIB"].wait(30)
+    assert beside.answer() is None  # that of the first is nobody's any more
+    go_on["AFIB"].set()
     answer = wait_for(beside)
     assert isinstance(answer, Explanation)
     assert answer.label == "AFIB"
     beside.close()
+
+
+def test_the_thread_has_one_interpreter_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Network] = []
+
+    def noted(network: Network, tensor: object, group: str, label: str) -> Explanation:
+        used.append(network)
+        return Explanation(group, label, 0.0, np.zeros((12, 250), np.int8))
+
+    monkeypatch.setattr("device.explaining.explain", noted)
+    beside = Beside()
+    for _ in range(2):
+        beside.ask(task())
+        wait_for(beside)
+    beside.close()
+    assert used[0] is used[1] is not MODEL.network
 
 
 @pytest.mark.parametrize("explainer", [AtOnce, Beside])
@@ -309,10 +328,14 @@ def test_nothing_called_nothing_known_and_at_work_look_different() -> None:
     assert len(set(drawn)) == 3
 
 
-def test_explaining_needs_what_the_network_saw() -> None:
+def test_a_window_of_an_earlier_call_is_not_taken_for_this_one() -> None:
+    """After a gap calls come without scores, while the tensor is still the one before it."""
     explainer, screen = Asked(), patient()
     explaining = Explaining(screen, explainer)
     screen.controls.show(Page.WHY, screen.index)
-    explaining.judged(make_call(screen.index, scores={}), MODEL.network, None)
+    explaining.judged(make_call(screen.index, scores={}), MODEL.network, task().tensor)
     explaining.poll()
     assert not explainer.tasks
+    explaining.judged(make_call(screen.index, scores=SCORES), MODEL.network, task().tensor)
+    explaining.poll()
+    assert len(explainer.tasks) == 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from device.display.canvas import Canvas
 from device.display.faces import TEXT, TINY, fit
-from device.display.pages.words import TITLE, clock, draw_title, lasted
+from device.display.pages.words import TITLE, clock, draw_title, lasted, mark
 from device.display.state import ScreenState
 from device.display.words import MARKS
 from firmware.alarms import Alarm, AlarmState, Audio, Logged
@@ -70,20 +70,18 @@ def _draw_active(canvas: Canvas, state: ScreenState, alarm: Alarm, y: int) -> in
     """What is there on white; what is over and was not acknowledged on black."""
     height = _rows(canvas, alarm)
     there = alarm.state is AlarmState.ON
-    level = 0 if there else 255
-    if there:
-        canvas.fill(0, y - 1, canvas.width, height)
+    level = mark(canvas, state, y - 1, height) if there else 255
     since = lasted(state.index - alarm.since) if there else state.tr("is over")
     right = canvas.text_right(canvas.width - 2, y + height - ROW, since, TEXT, level)
     head = MARKS[alarm.priority] + state.tr(alarm.text)
     act = state.tr(alarm.act)
     if height == ROW:
         face, text = fit(head, right - 8, (TEXT, TINY))
-        x = canvas.text(2, y + TEXT.ascent - face.ascent, text, face, level) + 8
+        x = canvas.text(4, y + TEXT.ascent - face.ascent, text, face, level) + 8
         _draw_low(canvas, x, y, right - 6 - x, act, level)
     else:
-        _draw_low(canvas, 2, y, canvas.width - 4, head, level)
-        _draw_low(canvas, 2, y + ROW, right - 6, act, level)
+        _draw_low(canvas, 4, y, canvas.width - 6, head, level)
+        _draw_low(canvas, 4, y + ROW, right - 8, act, level)
     return y + height
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from device.display.canvas import Canvas
 from device.display.faces import TEXT, TINY, fit
-from device.display.pages.words import TITLE, draw_title
+from device.display.pages.words import TITLE, draw_title, mark
 from device.display.state import ScreenState
 
 ROW = 9
@@ -25,10 +25,7 @@ def draw_settings(canvas: Canvas, state: ScreenState) -> None:
     first = min(max(marked - rows + 2, 0), max(count - rows, 0))
     for k, (name, value) in enumerate(state.settings[first : first + rows]):
         y = TITLE + 2 + k * ROW
-        level = 255
-        if first + k == marked:
-            canvas.fill(0, y - 1, canvas.width, ROW)
-            level = 0
+        level = mark(canvas, state, y - 1, ROW) if first + k == marked else 255
         left = canvas.text_right(canvas.width - 3, y, tr(value), TEXT, level)
         face, text = fit(tr(name), left - 10, (TEXT, TINY))
-        canvas.text(3, y + TEXT.ascent - face.ascent, text, face, level)
+        canvas.text(4, y + TEXT.ascent - face.ascent, text, face, level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from device.display.canvas import Canvas
 from device.display.faces import TEXT, TINY, fit
+from device.display.state import ScreenState
 from hal.frontend import SAMPLE_RATE_HZ
 
 TITLE = 9  # rows
@@ -13,6 +14,12 @@ def draw_title(canvas: Canvas, title: str, right: str = "") -> None:
     """The name of the page; at the right what it shows of how much."""
     x = canvas.text(0, 0, title)
     draw_right(canvas, 0, canvas.width - x - 6, right)
+
+
+def mark(canvas: Canvas, state: ScreenState, y: int, height: int) -> int:
+    """The rows from ``y`` in white, at night a bar at their left end; the level of their text."""
+    canvas.fill(0, y, 2 if state.night else canvas.width, height)
+    return 255 if state.night else 0
 
 
 def draw_right(canvas: Canvas, y: int, room: int, text: str) -> None:
