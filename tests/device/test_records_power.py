@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from device.flash import files
+from device.records import keeper as keeper_module
+from device.records import segment
 from device.records.interface import Why
 from device.records.keeper import Keeper
 from device.records.segment import ORDER, about_record
@@ -124,14 +127,16 @@ def _judge(root: Path, given: int) -> None:
     assert kept <= {".hea", ".dat", ".atr"}
 
 
-def _survey(memory: Path) -> tuple[int, int, list[str]]:
-    """Cuts, distinct disks, and what was wrong."""
+def _survey(memory: Path, enough: int = 1000) -> tuple[int, int, list[str]]:
+    """Cuts, distinct disks, and what was wrong, not much more than ``enough`` of it."""
     shelf = Shelf(memory)
     recorder, given = _recorded(shelf)
     bad: list[str] = []
     seen: set[tuple[frozenset[tuple[str, int]], int]] = set()
     places = 0
     for where, disks in cuts(recorder):
+        if len(bad) >= enough:
+            break
         places += 1
         until = max((end for at, end in given if at <= where.at), default=0)
         for disk in disks:
@@ -157,3 +162,41 @@ def test_a_power_cut_at_any_write_loses_at_most_a_second(memory: Path) -> None:
     print(f"\n{places} cuts, {disks} disks left behind", end="")
     assert bad == []
     assert places > 150
+
+
+# The simulator finds what it is there to find
+
+REAL_WRITE = files.write
+
+
+def _write_unsynced(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    REAL_WRITE(path, data, sync=False, mode=mode)
+
+
+def _overwrite_unsynced(path: Path, data: bytes, offset: int) -> None:
+    fd = files.os.open(path, os.O_WRONLY)
+    files.os.pwrite(fd, data, offset)
+    os.close(fd)
+
+
+def _save_in_place(path: Path, data: bytes, *, mode: int) -> None:
+    REAL_WRITE(path, data, mode=mode)
+    files.sync_folder(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "instead"),
+    [
+        (files, "write", _write_unsynced),
+        (files, "overwrite", _overwrite_unsynced),
+        (files, "save", _save_in_place),
+        (segment, "UNSURE", 0),  # zeros at the end are taken for samples
+        (keeper_module, "FLUSH", 700),
+    ],
+    ids=["write", "overwrite", "save", "zeros", "seldom"],
+)
+def test_a_record_that_is_synced_too_little_is_found(
+    where: Any, name: str, instead: Any, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, name, instead)
+    assert _survey(memory, enough=1)[2]
