@@ -202,16 +202,15 @@ def _outline(row: Sequence[Strip], bins: int) -> tuple[NDArray[np.float64], NDAr
 def _spread(needs: Sequence[float], height: float) -> NDArray[np.float64]:
     """Distances of at least ``needs`` that fill ``height`` and are as equal as can be.
 
-    Where they do not fit, all are less in the same proportion.
+    Where they do not fit, the largest are cut, so that one artefact does not press all others
+    together.
     """
     least = np.array(needs)
-    if least.sum() >= height:
-        return least * (height / least.sum())
-    low, high = 0.0, height
     share = np.array([0.5, *[1.0] * (len(needs) - 2), 0.5])  # rows sit in the middle of theirs
+    fits = least.sum() < height
+    low, high = 0.0, height
     for _ in range(60):
         level = (low + high) / 2
-        low, high = (
-            (level, high) if np.maximum(least, level * share).sum() < height else (low, level)
-        )
-    return np.maximum(least, low * share)
+        filled = np.maximum(least, level * share) if fits else np.minimum(least, level)
+        low, high = (level, high) if filled.sum() < height else (low, level)
+    return np.maximum(least, low * share) if fits else np.minimum(least, low)

@@ -106,7 +106,7 @@ def _footing(pen: Pen, study: Study, layout: Layout) -> None:
     sheet = pen.sheet
     right = sheet.left + sheet.grid_width
     y = sheet.top + sheet.grid_height + 4 * sheet.scale
-    crowded = "   tall QRS: traces cross" if layout.crowded else ""
+    crowded = "   tall traces cross" if layout.crowded else ""
     said = f"{words.scales(study)}{crowded}   {words.signal(study)}"
     legend = "marked: what carried the call" if study.explanation else ""
     free = sheet.grid_width - pen.width(legend, 8) - 3

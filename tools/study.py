@@ -158,7 +158,7 @@ def _too_short(call: Call) -> Call:
 
 
 def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray[np.int32]:
-    """The kept window, filtered as if the median of what is ``on`` had been there for ever.
+    """The kept window, filtered as if the mean of what is ``on`` had been there for ever.
 
     Not as the pipeline would have it: two mirrored seconds before a recording leave up to half a
     millivolt of the filter's own drift in its first seconds.
@@ -166,7 +166,7 @@ def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray
     counts = np.zeros_like(heard.counts)
     for channel, column in enumerate(heard.counts.T):
         for piece in _runs(on[:, channel]):
-            counts[piece, channel] = column[piece] - round(float(np.median(column[piece])))
+            counts[piece, channel] = column[piece] - round(float(column[piece].mean()))
     chain = FilterChain(PROFILES[PROFILE], mains_hz=mains_hz)
     zero = np.zeros((1, counts.shape[1]), np.int32)
     counts = np.concatenate([zero, np.clip(counts, COUNT_MIN, COUNT_MAX)])
