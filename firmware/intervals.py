@@ -74,6 +74,7 @@ def measure(
 def _axis(leads: NDArray[np.float64], waves: Fiducials) -> float | None:
     """Of the areas of the QRS in I and aVF; None where they nearly cancel."""
     qrs = leads[waves.qrs_onset : waves.j, [LEADS.index("I"), LEADS.index("aVF")]]
+    qrs = qrs - np.linspace(0, 1, len(qrs))[:, None] * qrs[-1]  # an elevated ST begins within it
     net = qrs.sum(axis=0) / [1, _AVF_LENGTH]
     if np.hypot(*net) < _LEAST_NET * np.abs(qrs).sum():
         return None

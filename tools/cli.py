@@ -74,9 +74,12 @@ class Bench(StrEnum):
     QUALITY = "quality"
     REFUSAL = "refusal"
     ST = "st"
+    INTERVALS = "intervals"
     SWAPS = "swaps"
     EXPLAIN = "explain"
     THROUGHPUT = "throughput"
+    SCREENS = "screens"
+    REPORT = "report"
     FLASH = "flash"
     LIVE = "live"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
 NAMES = (
-    "filters", "qrs", "quality", "refusal", "st", "swaps", "explain", "throughput", "flash", "live"
+    "filters", "qrs", "quality", "refusal", "st", "intervals", "swaps", "explain", "throughput",
+    "screens", "report", "flash", "live",
 )  # fmt: skip
 
 
@@ -45,6 +46,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import recordings, st
 
             return st.measure(recordings.folder(data))
+        case "intervals":
+            from tools.bench import intervals, recordings
+
+            return intervals.measure_all(recordings.folder(data))
         case "swaps":
             from tools.bench import recordings, swaps
 
@@ -61,6 +66,14 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import throughput
 
             return throughput.measure()
+        case "screens":
+            from tools.bench import screens
+
+            return screens.measure()
+        case "report":
+            from tools.bench import report
+
+            return report.measure()
         case "flash":
             from tools.bench import flash
 
@@ -80,9 +93,21 @@ def _write(name: str, figures: Sequence[Figure]) -> None:
         from tools.bench import refusal
 
         refusal.write_docs(figures)
+    elif name == "intervals":
+        from tools.bench import intervals
+
+        intervals.write_docs(figures)
+    elif name == "report":
+        from tools.bench import report
+
+        report.write_docs(figures)
     elif name == "swaps":
         from tools.bench import swaps
 
         swaps.write_docs(figures)
+    elif name == "screens":
+        from tools.bench import screens
+
+        screens.write_docs(figures)
     else:
         write_section(PERFORMANCE, name, markdown(figures))
