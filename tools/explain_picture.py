@@ -22,7 +22,8 @@ def picture(
 ) -> Image.Image:
     """The window, int8 [samples, 12] in steps of ``step_uv``, with what speaks for the label.
 
-    Rows in the order of ``LEADS``, each with its share of the relevance; a line every second.
+    Rows in the order of ``LEADS``, each with its share of the relevance and a bar of 1 mV; a line
+    every second.
     """
     cell_s = CELL_MS / 1000
     samples, windows = len(tensor), explanation.relevance.shape[1]
@@ -32,6 +33,7 @@ def picture(
     draw = ImageDraw.Draw(image)
     said = f"{explanation.group} {explanation.label}, log odds {explanation.score:.1f}"
     draw.text((6, 6), f"{title}  {said}".strip(), INK)
+    draw.text((6, height - BOTTOM + 2), "bars: 1 mV", INK)
     cell = samples / windows * PER_SAMPLE
     for row, (lead, share) in enumerate(explanation.lead_shares.items()):
         top = TOP + row * ROW
@@ -48,9 +50,16 @@ def picture(
         middle = TOP + row * ROW + ROW / 2
         mv = tensor[:, row].astype(float) * (step_uv / 1000)
         trace = np.clip(middle - mv * PER_MV, middle - ROW / 2, middle + ROW / 2)
+        draw.line(_bar(LEFT - 8, middle), INK)
         at = LEFT + np.arange(samples) * PER_SAMPLE
         draw.line(list(zip(at.tolist(), trace.tolist(), strict=True)), INK)
     return image
+
+
+def _bar(x: float, middle: float) -> list[tuple[float, float]]:
+    """One millivolt, upwards from the row's middle, with a foot and a head."""
+    top = middle - PER_MV
+    return [(x - 3, middle), (x + 3, middle), (x, middle), (x, top), (x - 3, top), (x + 3, top)]
 
 
 def _tint(strength: float) -> tuple[int, int, int]:

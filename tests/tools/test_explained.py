@@ -116,3 +116,12 @@ def test_other_weights_give_other_explanations():
 def test_a_simulated_patient_is_the_same_each_time():
     network = Network(read_bundle())
     np.testing.assert_array_equal(*(simulated(network, "lbbb-70", 2) for _ in range(2)))
+
+
+def test_the_picture_has_a_bar_as_tall_as_a_millivolt_of_its_trace():
+    tensor = np.full((1000, 12), 50, np.int8)  # 50 steps of 20 uV
+    image = picture(tensor, Explanation("g", "l", 1.0, np.zeros((12, 250), np.int8)), 20.0)
+    column = [image.getpixel((LEFT - 8, TOP + y)) != PAPER for y in range(ROW)]
+    trace = [image.getpixel((LEFT + 60, TOP + y)) != PAPER for y in range(ROW)]
+    assert trace.index(True) == column.index(True)
+    assert len(column) - 1 - column[::-1].index(True) == ROW // 2  # from zero
