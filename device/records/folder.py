@@ -90,7 +90,7 @@ class RecordFolder:
 
         Raises OSError ENOSPC when ``min_free`` bytes are not free with none of them left.
         """
-        there = [(one, one.path.with_suffix(".dat").stat().st_size) for one in self.segments()]
+        there = [(one, _size(one.path.with_suffix(".dat"))) for one in self.segments()]
         total = sum(size for _, size in there)
         while there and (total > most or files.free_bytes(self.path) < min_free):
             oldest, size = there.pop(0)
@@ -111,6 +111,13 @@ def remove(record: Path) -> None:
     """Delete the files of one record, its header first."""
     for suffix in (".hea", ".atr", ".dat"):
         files.remove(record.with_suffix(suffix))
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _records(folder: Path) -> list[RecordName]:

@@ -231,7 +231,7 @@ class Keeper:
             return
         self._lock.close()
         self._folder.prepare()
-        self._lock.enter_context(files.lock(self._folder.path / "lock"))
+        self._lock.enter_context(files.lock(self._folder.path))
         self._continuous.finish()
         self._folder.sweep()
         for one in self._folder.segments():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,17 @@ def signal_20s() -> tuple[FrontendInfo, FrameBlock]:
         for name in ("t_ns", "counts", "status", "electrodes_off")
     }
     return info, FrameBlock(0, **joined)
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where the system has such."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="lead12-test-", dir=shared) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -1,0 +1,478 @@
+"""Disks that are full, slow, read-only or gone; restarts, losses, and what is deleted when."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from device.config import RecordsSection
+from device.flash import files
+from device.patient import Patient
+from device.records.folder import RecordFolder, new_name
+from device.records.interface import Why
+from device.records.keeper import AGAIN, Keeper
+from device.records.segment import FRAME, ORDER, about_record
+from device.records.wfdb import NONE_24, NONE_32
+from device.records.writer import RecordWriter
+from firmware.events import Beat
+from hal.errors import RecordingError
+from hal.patient.recording import read_recording
+from tests.device.powercut import CallsOfOs, seen_by
+from tests.device.records_kit import (
+    INFO,
+    SECTION,
+    cut,
+    digital,
+    feed,
+    keeper,
+    notes,
+    records,
+    samples,
+)
+from tests.device.waiting import wait_for
+
+
+@pytest.fixture
+def tmp_path(in_memory: Path) -> Path:
+    """These tests sync thousands of times."""
+    return in_memory
+
+
+class Disk(CallsOfOs):
+    """Takes nothing while ``error`` is set."""
+
+    error: int = 0
+
+    def forward(self, name: str, real: Any, args: Any, how: Any) -> Any:
+        writes = name in ("write", "pwrite", "mkdir", "replace", "fsync")
+        if self.error and writes:
+            if name in ("write", "pwrite") and len(args[1]) > 1:
+                real(args[0], args[1][: len(args[1]) // 2], *args[2:])  # some of it gets there
+            raise OSError(self.error, os.strerror(self.error))
+        return real(*args, **how)
+
+
+def whole(folder: Path) -> tuple[np.ndarray, list[int]]:
+    """All segments one behind the other, and where each begins; none may hold a sample twice."""
+    parts, begins = [], []
+    for record in records(folder / "continuous"):
+        about, length = about_record(record)
+        begins.append(about["first_index"])
+        found = digital(record).d_signal
+        assert len(found) == length
+        if len(parts):
+            assert begins[-1] >= begins[-2] + len(parts[-1])
+        parts.append(found)
+    return np.concatenate(parts), begins
+
+
+def test_a_full_disk_is_told_and_what_waits_is_written_when_there_is_room(tmp_path: Path) -> None:
+    block, disk = samples(12_000), Disk()
+    keep = keeper(tmp_path)
+    with seen_by(disk):
+        feed(keep, block, 0, 3000)
+        assert keep.recording
+        disk.error = errno.ENOSPC
+        feed(keep, block, 3000, 9000)
+        assert keep.failure == f"not recording: the disk of {tmp_path} is full; make room"
+        assert not keep.recording
+        disk.error = 0
+        feed(keep, block, 9000, 12_000)
+    assert keep.failure == ""
+    assert keep.recording
+    keep.close()
+    found, begins = whole(tmp_path)
+    np.testing.assert_array_equal(found, block.counts[:, ORDER])
+    assert begins == [0, 2800]  # what was in doubt is in the second segment, and only there
+    assert keep.health()["dropped"] == 0
+
+
+def test_a_disk_that_is_full_for_longer_leaves_an_honest_gap(tmp_path: Path) -> None:
+    block, disk = samples(45_000), Disk()
+    keep = keeper(tmp_path)
+    with seen_by(disk):
+        feed(keep, block, 0, 2000, step=500)
+        keep.event(Beat(1999))
+        disk.error = errno.ENOSPC
+        feed(keep, block, 2000, 40_000, step=500)
+        keep.event(Beat(20_000 - 500))
+        disk.error = 0
+        feed(keep, block, 40_000, 45_000, step=500)
+        keep.close()
+    found, begins = whole(tmp_path)
+    first, lost = begins[1], keep.health()["dropped"]
+    kept = len(found) - (45_000 - first)
+    assert lost == first - kept > 5000
+    np.testing.assert_array_equal(found[:kept], block.counts[:kept, ORDER])
+    np.testing.assert_array_equal(found[kept:], block.counts[first:, ORDER])
+    said = notes(records(tmp_path / "continuous")[1])
+    assert (1, '"', f"lost: {lost} samples before") in said
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errno.EROFS, "cannot be written to; check the disk and who owns it"),
+        (errno.EACCES, "cannot be written to; check the disk and who owns it"),
+        (errno.EIO, "Input/output error; check the disk"),
+    ],
+)
+def test_other_trouble_is_told_with_what_to_do(tmp_path: Path, error: int, says: str) -> None:
+    disk = Disk()
+    disk.error = error
+    keep = keeper(tmp_path / "records")
+    with seen_by(disk):
+        feed(keep, samples(1000))
+        assert keep.failure.startswith(f"not recording: {tmp_path}/records")
+        assert keep.failure.endswith(says)
+        keep.close()
+
+
+def test_a_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    block, keep = samples(6000), keeper(tmp_path / "records")
+    feed(keep, block, 0, 1000)
+    for path in (tmp_path / "records").rglob("*.*"):
+        path.unlink()
+    for name in ("continuous", "snapshots"):
+        (tmp_path / "records" / name).rmdir()
+    feed(keep, block, 1000, 6000)
+    keep.close()
+    found, begins = whole(tmp_path / "records")
+    np.testing.assert_array_equal(found, block.counts[begins[0] :, ORDER])
+    assert 500 <= begins[0] <= 1000
+
+
+def test_a_folder_has_one_monitor(tmp_path: Path) -> None:
+    first, second = keeper(tmp_path), keeper(tmp_path)
+    block = samples(6000)
+    feed(first, block, 0, 500)
+    feed(second, block, 0, 500)
+    assert (first.failure, "used by another monitor" in second.failure) == ("", True)
+    first.close()
+    feed(second, block, 500, 6000)
+    assert second.failure == ""
+    second.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs leave to mount a small disk")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(small)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs leave to mount a small disk")
+    try:
+        block, keep = samples(16_000), keeper(small / "records")
+        (small / "other").write_bytes(bytes(40_000))
+        feed(keep, block, 0, 6000)
+        assert "is full; make room" in keep.failure
+        (small / "other").unlink()
+        subprocess.run(["mount", "-o", "remount,size=2m", str(small)], check=True)
+        feed(keep, block, 6000, 16_000)
+        keep.close()
+        found, _ = whole(small / "records")
+        np.testing.assert_array_equal(found, block.counts[:, ORDER])
+        assert keep.failure == ""
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+# A slow disk, and the thread in front of it
+
+
+class SlowKeeper(Keeper):
+    """Its disk takes as long as the test says."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self.disk = threading.Event()
+
+    def block(self, block: Any) -> None:
+        self.disk.wait(30)
+        super().block(block)
+
+
+def test_a_slow_disk_never_holds_up_the_monitor_and_what_is_dropped_is_counted(
+    tmp_path: Path,
+) -> None:
+    slow = SlowKeeper(tmp_path, SECTION, lambda t_ns: None, firmware="0", boot="b")
+    writer = RecordWriter(slow, most_waiting=2000)
+    writer.source(INFO, "model-1")
+    block = samples(4000)
+    for at in range(0, 3000, 100):
+        writer.block(cut(block, at, at + 100))
+    health = writer.health()
+    assert (health["waiting"], health["dropped"]) == (2000, 1000)
+    assert writer.failure == "the disk is too slow: 2 s are not recorded; use a faster one"
+    slow.disk.set()
+    wait_for("the backlog", lambda: not writer.health()["waiting"] or None)
+    for at in range(3000, 4000, 100):
+        writer.block(cut(block, at, at + 100))
+    writer.snapshot(Why.BUTTON, 4000)
+    writer.close()
+    found, begins = whole(tmp_path)
+    assert begins == [0, 3000]
+    np.testing.assert_array_equal(found[2000:], block.counts[3000:, ORDER])
+    assert writer.saved_at == 4000
+
+
+def test_what_the_front_end_gave_last_comes_to_the_disk_without_more(tmp_path: Path) -> None:
+    keep = keeper(tmp_path)
+    feed(keep, samples(450))
+    keep.snapshot(Why.ALARM, 450)
+    keep.idle()
+    assert digital(records(tmp_path / "continuous")[0]).sig_len == 450
+    assert not records(tmp_path / "snapshots")  # ten seconds may still come
+    for _ in range(10):
+        keep.idle()
+    assert digital(records(tmp_path / "snapshots")[0]).sig_len == 450
+
+
+# Restarts
+
+
+def test_a_restart_writes_what_is_not_on_the_disk_yet_and_nothing_twice(tmp_path: Path) -> None:
+    block = samples(5000)
+    killed = keeper(tmp_path)
+    feed(killed, block, 0, 2950)
+    killed._lock.close()  # as the kernel does
+    after = keeper(tmp_path)
+    feed(after, block, 0, 5000)  # the ring's last seconds, then what follows
+    after.close()
+    found, begins = whole(tmp_path)
+    np.testing.assert_array_equal(found, block.counts[:, ORDER])
+    assert begins == [0, 2800]
+    last = notes(records(tmp_path / "continuous")[1])
+    assert not [text for _, _, text in last if "lost" in text]
+
+
+def test_the_same_indices_of_another_start_of_the_system_are_other_samples(tmp_path: Path) -> None:
+    for boot, seed in (("boot-1", 1), ("boot-2", 2)):
+        keep = keeper(tmp_path, boot=boot)
+        feed(keep, samples(800, seed=seed))
+        keep.close()
+    first, second = (digital(record).d_signal for record in records(tmp_path / "continuous"))
+    np.testing.assert_array_equal(first, samples(800, seed=1).counts[:, ORDER])
+    np.testing.assert_array_equal(second, samples(800, seed=2).counts[:, ORDER])
+
+
+def test_a_new_ring_counts_anew(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(2000)
+    feed(keep, block)
+    later = replace(block, t_ns=block.t_ns + 60_000_000_000)
+    feed(keep, later)
+    keep.close()
+    assert [digital(record).sig_len for record in records(tmp_path / "continuous")] == [2000] * 2
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from device.records.writer import RecordWriter
+from tests.device.records_kit import INFO, cut, keeper, samples
+writer = RecordWriter(keeper(Path(sys.argv[1])))
+writer.source(INFO, "model-1")
+block = samples(100_000)
+for at in range(0, 100_000, 50):
+    writer.block(cut(block, at, at + 50))
+    while writer.health()["waiting"] > 450:
+        time.sleep(0.0001)
+    print(at + 50, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 700, 3333, 20_001])
+def test_a_process_that_is_killed_leaves_all_but_the_last_second(
+    after: int, tmp_path: Path
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert child.stdout is not None
+    while (given := int(child.stdout.readline())) < after:
+        pass
+    child.send_signal(signal.SIGKILL)
+    given = int(([given, *child.stdout.read().split()])[-1])
+    child.wait()
+    block = samples(100_000)
+    keep = keeper(tmp_path, boot="boot-2")
+    feed(keep, samples(50))
+    keep.close()
+    left = 0
+    for record in records(tmp_path / "continuous")[:-1]:
+        found = digital(record).d_signal
+        np.testing.assert_array_equal(found, block.counts[left : left + len(found), ORDER])
+        left += len(found)
+    assert left >= given - 500
+
+
+# Losses, and the parts of a record
+
+
+def test_a_short_loss_is_filled_with_no_sample_and_a_long_one_ends_the_segment(
+    tmp_path: Path,
+) -> None:
+    keep, block = keeper(tmp_path), samples(9000)
+    for first, end in ((0, 3000), (3007, 6000), (6600, 9000)):
+        feed(keep, block, first, end)
+    keep.snapshot(Why.BUTTON, 7000)
+    keep.close()
+    one, two = records(tmp_path / "continuous")
+    found = digital(one).d_signal
+    assert len(found) == 6000
+    assert (found[3000:3007] == NONE_24).all()
+    np.testing.assert_array_equal(found[3007:], block.counts[3007:6000, ORDER])
+    assert (3000, '"', "lost: 7 samples") in notes(one)
+    assert about_record(two)[0]["first_index"] == 6600
+    assert (1, '"', "lost: 600 samples before") in notes(two)
+    (snapshot,) = records(tmp_path / "snapshots")
+    leads = digital(snapshot).d_signal
+    assert (leads[1000:1007] == NONE_32).all()
+    assert (leads[4000:4600] == NONE_32).all()
+    assert [text for _, _, text in notes(snapshot) if text.startswith("lost")] == [
+        "lost: 7 samples", "lost: 600 samples"
+    ]  # fmt: skip
+    with pytest.raises(RecordingError, match="missing samples"):
+        read_recording(snapshot)
+
+
+def test_segments_follow_each_other_and_late_beats_are_in_the_right_one(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path, segment_samples=2000), samples(5000)
+    for end in range(50, 5001, 50):
+        keep.block(cut(block, end - 50, end))
+        if end >= 150:
+            keep.event(Beat(end - 150))
+    keep.close()
+    found, begins = whole(tmp_path)
+    np.testing.assert_array_equal(found, block.counts[:, ORDER])
+    assert begins == [0, 2000, 4000]
+    beats: list[int] = []
+    for record, begin in zip(records(tmp_path / "continuous"), begins, strict=True):
+        beats += [begin + at for at, symbol, _ in notes(record) if symbol == "N"]
+    assert beats == list(range(0, 4851, 50))
+
+
+def test_alarms_are_kept_from_twenty_seconds_before_to_ten_after(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(60_000)
+    feed(keep, block, 0, 15_000, step=500)
+    keep.snapshot(Why.ALARM, 15_000)
+    keep.snapshot(Why.ALARM, 15_100)  # it comes and goes
+    feed(keep, block, 15_000, 15_000 + AGAIN, step=500)
+    keep.snapshot(Why.ALARM, 15_000 + AGAIN)
+    keep.close()
+    one, two = records(tmp_path / "snapshots")
+    assert one.name.endswith("_alarm")
+    about, length = about_record(one)
+    assert (about["first_index"], length, about["at"]) == (5000, 15_000, 10_000)
+    assert (10_000, '"', "snapshot: alarm") in notes(one)
+    assert about_record(two)[1] == 10_000  # the end of the run came first
+
+
+def test_whom_a_snapshot_is_of_is_in_its_header_and_nowhere_else(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(3000)
+    feed(keep, block, 0, 1000)
+    keep.set_patient(Patient(id="4711", name="Doe, Jo", born="1950-02-03", sex="F"))
+    keep.snapshot(Why.BUTTON, 1000)
+    feed(keep, block, 1000, 3000)
+    keep.set_patient(Patient())
+    keep.snapshot(Why.COMMAND, 3000)
+    keep.close()
+    one, two = records(tmp_path / "snapshots")
+    assert about_record(one)[0]["patient"]["name"] == "Doe, Jo"
+    assert "patient" not in about_record(two)[0]
+    told = [path for path in tmp_path.rglob("*") if path.is_file() and b"Doe" in path.read_bytes()]
+    assert told == [one.with_suffix(".hea")]
+
+
+def test_nobody_else_may_read_them(tmp_path: Path) -> None:
+    keep = keeper(tmp_path / "records")
+    feed(keep, samples(3000))
+    keep.snapshot(Why.BUTTON, 3000)
+    keep.close()
+    for path in (tmp_path / "records").rglob("*"):
+        mode = path.stat().st_mode & 0o777
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+# What is deleted when
+
+
+def _some(folder: Path, why: str, number: int, size: int) -> Path:
+    record = folder / new_name(number, None, why)
+    for suffix in (".hea", ".atr", ".dat"):
+        files.write(record.with_suffix(suffix), bytes(size))
+    return record
+
+
+def test_the_oldest_segments_go_first_and_never_a_snapshot(tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path)
+    folder.prepare()
+    made = [_some(folder.continuous, "", n, 1000 * FRAME) for n in (9, 10, 11, 1_000_000)]
+    taken = _some(folder.snapshots, "alarm", 1, 10)
+    folder.make_room(2000 * FRAME, 0)
+    assert [one.path for one in folder.segments()] == made[2:]
+    with pytest.raises(OSError, match="No space left"):
+        folder.make_room(2000 * FRAME, 1 << 60)
+    assert folder.segments() == []
+    assert [one.path for one in folder.taken()] == [taken]
+
+
+def test_snapshots_that_nobody_asked_for_go_first(tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path)
+    folder.prepare()
+    for number, why in enumerate(("button", "alarm", "call", "command", "alarm"), 1):
+        _some(folder.snapshots, why, number, 10)
+    kept = []
+    for most in (4, 3, 2, 1):
+        folder.forget_snapshots(most)
+        kept.append([one.number for one in folder.taken()])
+    assert kept == [[1, 3, 4, 5], [1, 4, 5], [1, 4], [4]]
+
+
+def test_hours_are_kept_by_their_samples(tmp_path: Path) -> None:
+    section = RecordsSection(min_free_mb=0, continuous_hours=3000 / 500 / 3600)
+    keep = keeper(tmp_path, section, segment_samples=1000)
+    feed(keep, samples(10_000))
+    keep.close()
+    assert len(records(tmp_path / "continuous")) == 4  # six seconds, and the one that grew
+
+
+@pytest.mark.parametrize("utc_of", [lambda t_ns: None])
+def test_without_a_clock_the_numbers_keep_the_order(
+    tmp_path: Path, utc_of: Callable[[int], None]
+) -> None:
+    keep = keeper(tmp_path, utc_of=utc_of)
+    feed(keep, samples(3000))
+    keep.snapshot(Why.BUTTON, 3000)
+    keep.close()
+    (one,), (two,) = records(tmp_path / "continuous"), records(tmp_path / "snapshots")
+    assert (one.name, two.name) == ("00000000T000000Z_000001", "00000000T000000Z_000002_button")
+    assert digital(one).base_datetime is None
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path)
+    folder.prepare()
+    alien = folder.continuous / new_name(7, None)
+    alien.with_suffix(".hea").write_text("no header")
+    (folder.continuous / "notes.txt").write_text("mine")
+    keep = keeper(tmp_path)
+    feed(keep, samples(900))
+    keep.close()
+    assert keep.failure == ""
+    assert (folder.continuous / "notes.txt").read_text() == "mine"
+    assert alien.with_suffix(".hea").read_text() == "no header"
+    assert folder.segments()[1].number == 8
