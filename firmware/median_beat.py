@@ -140,6 +140,7 @@ def _aligned(
     narrow = wide[:, _SHIFT:-_SHIFT].reshape(len(peaks), -1)
     length = np.linalg.norm(narrow, axis=1) + 1e-9
     similar = (narrow @ narrow.T) / np.outer(length, length) > _SIMILAR
+    np.fill_diagonal(similar, True)  # even where there is no slope at all
     template = median(narrow[_largest(similar, peaks)])
     shift = np.zeros(len(peaks), np.int64)
     alike = np.zeros(len(peaks), np.bool_)
