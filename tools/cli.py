@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tools import model_cli, report_cli
+from tools import model_cli, records_cli, report_cli
 from tools.entry import STOPPED
 from tools.export import cli as export_cli
 from tools.hil import cli as hil_cli
@@ -52,6 +52,7 @@ app = typer.Typer(
 )
 app.add_typer(model_cli.app, name="model", no_args_is_help=True)
 app.add_typer(hil_cli.app, name="hil", no_args_is_help=True)
+app.add_typer(records_cli.app, name="records", no_args_is_help=True)
 app.command("export")(export_cli.export_files)
 app.command("report")(report_cli.report)
 
@@ -81,6 +82,7 @@ class Bench(StrEnum):
     SCREENS = "screens"
     REPORT = "report"
     FLASH = "flash"
+    RECORDS = "records"
     LIVE = "live"
 
 

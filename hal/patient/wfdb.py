@@ -74,7 +74,7 @@ def read_wfdb(header_path: Path) -> Recording:
     leads: dict[str, NDArray[np.float64]] = {}
     for file, group in groupby(header.signals, key=lambda signal: signal.file):
         signals = list(group)
-        adc = _read_signals(header_path.parent / file, header, signals)
+        adc = read_samples(header_path.parent / file, header, signals)
         for column, signal in enumerate(signals):
             if lead_name(signal.name) is None:
                 continue
@@ -189,8 +189,11 @@ def _millivolts(record: str, signal: Signal, adc: NDArray[np.int32]) -> NDArray[
     return mv
 
 
-def _read_signals(path: Path, header: Header, signals: list[Signal]) -> NDArray[np.int32]:
-    """ADC units of the signals that share one file: int32 [samples, signals]."""
+def read_samples(path: Path, header: Header, signals: list[Signal]) -> NDArray[np.int32]:
+    """ADC units of the signals that share one file: int32 [samples, signals], sums verified.
+
+    Raises RecordingError.
+    """
     form, offset = signals[0].format, signals[0].offset
     if any((signal.format, signal.offset) != (form, offset) for signal in signals):
         raise RecordingError(

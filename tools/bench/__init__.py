@@ -9,7 +9,7 @@ from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_secti
 
 NAMES = (
     "filters", "qrs", "quality", "refusal", "st", "intervals", "swaps", "explain", "throughput",
-    "screens", "report", "flash", "live",
+    "screens", "report", "flash", "records", "live",
 )  # fmt: skip
 
 
@@ -74,6 +74,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import report
 
             return report.measure()
+        case "records":
+            from tools.bench import records
+
+            return records.measure()
         case "flash":
             from tools.bench import flash
 
