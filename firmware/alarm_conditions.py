@@ -1,8 +1,8 @@
 """What is an alarm: the conditions of one patient, looked at once a second with each call.
 
-A trace that cannot be read gives no physiological condition: it is itself a technical one. Rates
-are taken from single beats, which know within a few of them what the eight seconds behind the
-number on the screen know later.
+A trace that cannot be read gives no physiological condition: it is itself a technical one. Extreme
+rates are taken from single beats, which know within a few of them what the eight seconds behind the
+number on the screen know later; the others from that number.
 """
 
 from __future__ import annotations
@@ -137,17 +137,16 @@ class Conditions:
         unknown = call.refusal is Refusal.VENTRICULAR and call.rate_bpm is None
         if call.refusal in NO_RATE or unknown or call.quality is QualityGrade.BAD:
             return
-        fast = self._fast_bpm(call.index)
-        slow = self._slow_bpm(call.index)
+        fast, slow, mean = self._fast_bpm(call.index), self._slow_bpm(call.index), call.rate_bpm
         if fast is not None and fast > limits.extreme_tachy_bpm - self._back("extreme_tachy"):
             act = "pulse? check patient"
             yield Condition("extreme_tachy", "EXTREME TACHYCARDIA", act, Priority.HIGH, delay_s=2)
-        elif fast is not None and fast > limits.tachy_bpm - self._back("tachy"):
-            yield Condition("tachy", "TACHYCARDIA", "check patient", Priority.MEDIUM, delay_s=3)
         elif slow is not None and slow < limits.extreme_brady_bpm + self._back("extreme_brady"):
             act = "pulse? ready to pace"
             yield Condition("extreme_brady", "EXTREME BRADYCARDIA", act, Priority.HIGH)
-        elif slow is not None and slow < limits.brady_bpm + self._back("brady"):
+        elif mean is not None and mean > limits.tachy_bpm - self._back("tachy"):
+            yield Condition("tachy", "TACHYCARDIA", "check patient", Priority.MEDIUM, delay_s=3)
+        elif mean is not None and mean < limits.brady_bpm + self._back("brady"):
             yield Condition("brady", "BRADYCARDIA", "check patient", Priority.MEDIUM, delay_s=3)
 
     def _back(self, code: str) -> int:

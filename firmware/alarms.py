@@ -126,7 +126,9 @@ class Alarms:
             self._seen[condition.code] = _Seen(condition, first, index)
         changes: list[AlarmEvent] = []
         for code, seen in list(self._seen.items()):
-            if index - seen.last >= seen.condition.release_s * SAMPLE_RATE_HZ:
+            stands = self._stands(code)  # else it must be there without a break to become one
+            release = seen.condition.release_s * SAMPLE_RATE_HZ if stands else 1
+            if index - seen.last >= release:
                 del self._seen[code]
                 changes += self._end(code, index)
         for code, seen in self._seen.items():
