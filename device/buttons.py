@@ -50,7 +50,6 @@ class Buttons:
 
     def __init__(self) -> None:
         self._keys = {button: _Key() for button in Button}
-        self._now_ns = 0
 
     @property
     def stuck(self) -> tuple[Button, ...]:
@@ -69,12 +68,11 @@ class Buttons:
         presses = self.pass_time(t_ns)
         key = self._keys[button]
         if key.closed is not closed:
-            key.closed, key.since_ns = closed, self._now_ns
+            key.closed, key.since_ns = closed, t_ns
         return presses
 
     def pass_time(self, now_ns: int) -> list[Press]:
         """It is ``now_ns``, and no contact has changed meanwhile: the presses until now."""
-        self._now_ns = now_ns = max(now_ns, self._now_ns)
         presses: list[Press] = []
         while True:
             due = ((key.due_ns, button) for button, key in self._keys.items())
