@@ -29,6 +29,8 @@ from tools.bench.figures import RecordingsAbsentError
 
 LEAD_IN = 2 * SAMPLE_RATE_HZ  # the record mirrored before its start, as in ``lead12 classify``
 TAIL = SAMPLE_RATE_HZ
+SAME_AGAIN = "PTB_s0010_re"  # of the long recordings: S0001 from another source
+PACKED_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _CHANNELS = [INDEPENDENT_LEADS.index(lead) for lead in CHANNEL_LEADS]
 
 
@@ -100,6 +102,37 @@ def packed(
                 row["strat_fold"],
                 mv[: int(row["valid_samples"])],
             )
+
+
+def packed_long(data: Path) -> Iterator[tuple[Packed, int]]:
+    """The recordings of more than ten seconds at full length, and their rates in Hz.
+
+    Labels come from the tables of the shorter sets. Raises RecordingsAbsentError without h5py.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise RecordingsAbsentError("h5py is missing; run make train-setup") from None
+    rows: dict[str, dict[str, str]] = {}
+    for name in ("ecg_500hz", "ecg_long_ptb"):
+        with (data / f"{name}.csv").open(newline="", encoding="utf-8") as table:
+            rows |= {row["record_id"]: row for row in csv.DictReader(table)}
+    with h5py.File(data / "ecg_long.h5") as file:
+        for name, stored in file.items():
+            if name == SAME_AGAIN:
+                continue
+            row = rows[name]
+            columns = [PACKED_LEADS.index(lead) for lead in INDEPENDENT_LEADS]
+            mv = np.cumsum(stored[:], axis=1, dtype=np.int16)[columns].T
+            record = Packed(
+                name,
+                row["source_dataset"],
+                tuple(row["labels"].split("|")),
+                row["mate4"],
+                row["strat_fold"],
+                mv * (float(stored.attrs["lsb_uV"]) / 1000),
+            )
+            yield record, int(stored.attrs["fs"])
 
 
 def plain_counts(record: Packed, nv_per_count: float) -> NDArray[np.int32]:
