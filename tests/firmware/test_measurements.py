@@ -77,6 +77,7 @@ def test_wide_elevated_and_depressed_ones_are_seen_as_such() -> None:
     left_bundle = simulated_once("lbbb-70")
     assert left_bundle.qrs_ms is not None
     assert 160 < left_bundle.qrs_ms < 200
+    assert left_bundle.axis_deg == pytest.approx(true_intervals("lbbb-70").axis_deg, abs=8)
     anterior = dict(zip(LEADS, simulated_once("stemi-anterior").st_uv, strict=True))
     assert all((anterior[lead] or 0) > 150 for lead in ("V2", "V3", "V4"))
     depressed = dict(zip(LEADS, simulated_once("st-depression").st_uv, strict=True))
@@ -86,6 +87,16 @@ def test_wide_elevated_and_depressed_ones_are_seen_as_such() -> None:
 @pytest.mark.parametrize("name", WITHOUT_PR)
 def test_without_a_constant_pr_none_is_shown(name: str) -> None:
     assert simulated_once(name).pr_ms is None
+
+
+def test_wenckebach_has_no_pr_in_any_window() -> None:
+    assert [simulated("avb2-wenckebach", 0, seconds).pr_ms for seconds in range(10, 15)] == [
+        None
+    ] * 5
+
+
+def test_flutter_waves_are_no_t() -> None:
+    assert simulated_once("flutter-4to1").qt_ms is None
 
 
 @pytest.mark.parametrize("name", ["asystole", "paced-60", "vt-160", "vf"])
@@ -145,10 +156,19 @@ def test_muscle_costs_p_before_it_costs_qrs() -> None:
     assert noisy.qrs_ms == pytest.approx(drawn(PLAIN, BEATS).qrs_ms, abs=20)
 
 
-def test_without_a_t_wave_there_is_no_qt() -> None:
-    flat = drawn(ecg_mv(BEATS, 10, t_mv=0.0), BEATS)
+@pytest.mark.parametrize("t_mv", [0.0, 0.02])
+def test_without_a_t_wave_there_is_no_qt(t_mv: float) -> None:
+    flat = drawn(ecg_mv(BEATS, 10, t_mv=t_mv), BEATS)
     assert flat.qrs_ms is not None
     assert (flat.qt_ms, flat.qtcb_ms, flat.qtcf_ms) == (None, None, None)
+
+
+def test_qt_goes_to_the_end_of_a_t_wave_with_two_signs() -> None:
+    after = [beat + 50 for beat in BEATS[:-1]]
+    turned = ecg_mv(after, 10, qrs_scale=0.0, t_mv=-0.2) - ecg_mv(after, 10, qrs_scale=0.0, t_mv=0)
+    one, two = drawn(PLAIN, BEATS).qt_ms, drawn(PLAIN + turned, BEATS).qt_ms
+    assert one is not None
+    assert two == pytest.approx(one + 100, abs=25)
 
 
 def test_leads_that_cannot_be_read_have_no_st_and_disturb_nothing() -> None:

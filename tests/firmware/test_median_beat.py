@@ -20,9 +20,15 @@ def test_mains_go_and_the_heart_stays(hz: float) -> None:
     mains = 300 * np.sin(2 * np.pi * hz * T + np.arange(8))
     left = without_mains(uv + mains, BEATS) - uv
     inner = left[500:-500]
-    assert np.sqrt(np.square(inner).mean()) < 12  # of 212
+    assert np.sqrt(np.square(inner).mean()) < 8  # of 212
     near = np.concatenate([left[beat - 30 : beat + 30] for beat in BEATS[1:-1]])
-    assert np.abs(near).max() < 40
+    assert np.abs(near).max() < 15
+
+
+def test_a_narrow_qrs_is_not_taken_for_mains() -> None:
+    uv = 1000 * ecg_mv(BEATS, 10, qrs_ms=40)
+    left = without_mains(uv + 20 * np.sin(2 * np.pi * 50 * T), BEATS) - uv
+    assert np.abs(left).max() < 1
 
 
 def test_where_there_are_none_nothing_is_taken_off() -> None:
