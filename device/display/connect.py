@@ -14,7 +14,7 @@ from device.display.row import Line, alarm_row
 from device.display.state import ScreenState
 from device.display.words import ELECTRODES, place
 from firmware.alarms import Audio
-from hal.frontend import Electrode, electrodes_in
+from hal.frontend import Electrode
 
 LEFT = 67  # of the words
 # The outline's left half on a 64 x 64 field, mirrored for the right: neck to arm, arm to hip.
@@ -42,7 +42,7 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     """Torso at the left, words at the right; blinking follows the sample index."""
     _draw_torso(canvas, state, (canvas.height - 64) // 2)
     room = canvas.width - LEFT
-    off = electrodes_in(state.electrodes_off)
+    off = state.off
     wide, tr = canvas.width >= 256, state.tr
     title = tr("CONNECT ELECTRODES" if wide else "CONNECT")
     sound = 0 if state.audio is Audio.QUIET else 20

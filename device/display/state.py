@@ -42,6 +42,7 @@ WINDOW_COLUMNS = WINDOW_S * SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
+STARTING = "STARTING"  # title of the message while nothing is wrong
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
@@ -233,8 +234,18 @@ class ScreenState:
 
     @property
     def off_names(self) -> tuple[str, ...]:
-        """Names of the electrodes that are off, limbs first, in the naming of the cable."""
-        return tuple(self.electrode_name(e) for e in electrodes_in(self.electrodes_off))
+        """Names of the electrodes that are off, in their order, in the naming of the cable."""
+        return tuple(self.electrode_name(e) for e in self.off)
+
+    @property
+    def off(self) -> tuple[Electrode, ...]:
+        """Electrodes that are off, the one to see to first in front, limbs before the chest.
+
+        Without the right leg the body floats, and of the others nothing is known.
+        """
+        return tuple(
+            sorted(electrodes_in(self.electrodes_off), key=lambda one: one is not Electrode.RL)
+        )
 
     def electrode_name(self, electrode: Electrode) -> str:
         """Its name on the cable: RA (AHA) or R (IEC)."""
@@ -289,8 +300,10 @@ class ScreenState:
         with its first sample, which ends this.
         """
         notes, health = self.notes, self.health
+        title, reason = self.message or (STARTING, "")
+        reason = "" if title == STARTING else reason
         return (
-            ("front end", notes.get("frontend") or notes.get("ring", "")),
+            ("front end", notes.get("frontend") or notes.get("ring") or reason),
             ("filters", notes.get("analysis") or health.get("filters", "")),
             ("model", notes.get("model") or health.get("model", "")),
             ("storage", notes.get("storage") or health.get("storage", "")),
@@ -303,6 +316,7 @@ class ScreenState:
             return f"{self.elapsed_text}  {': '.join(self.message)}"
         line = self.line
         parts = [self.elapsed_text, f"{self.rate_text}/min", line.head, line.tail]
+        parts += [self.trouble] if not line.electrodes else []
         parts += [f"quality {self.quality.name.lower()}"] if self.quality is not None else []
         parts += list(self.notes.values()) + (["REC"] if self.recording else [])
         return "  ".join(part for part in parts if part)
