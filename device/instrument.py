@@ -136,12 +136,13 @@ class Instrument:
 
     def connect(self, info: FrontendInfo) -> None:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
+        recall = self._tell_screen if self.info is not None else self._recall
         self.info = info
         if self._recorder is not None:
             self._recorder.source(info, self.model.id)
             for block in self._history():  # what a killed monitor had not brought to the disk
                 self._recorder.block(block)
-        self._restart_analysis(self._tell_screen)
+        self._restart_analysis(recall)
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
 
@@ -319,6 +320,12 @@ class Instrument:
             if isinstance(event, Trace):
                 self._keep(event)
         return events
+
+    def _recall(self, event: Event) -> None:
+        """Of the seconds before a restart; the recorder leaves out what it has."""
+        self._tell_screen(event)
+        if self._recorder is not None:
+            self._recorder.event(event)
 
     def _tell_screen(self, event: Event) -> None:
         """Events in order; traces wait for the next frame, which takes them as one."""

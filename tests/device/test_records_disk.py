@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.config import RecordsSection
+from device.config import Config, RecordsSection
 from device.flash import files
+from device.instrument import Instrument
 from device.patient import Patient
 from device.records.folder import RecordFolder, new_name
 from device.records.interface import Why
@@ -27,6 +28,7 @@ from device.records.wfdb import NONE_24, NONE_32
 from device.records.writer import RecordWriter
 from firmware.events import Beat
 from hal.errors import RecordingError
+from hal.frontend import FrameBlock, FrontendInfo
 from hal.patient.recording import read_recording
 from tests.device.powercut import CallsOfOs, seen_by
 from tests.device.records_kit import (
@@ -255,6 +257,37 @@ def test_a_restart_writes_what_is_not_on_the_disk_yet_and_nothing_twice(tmp_path
     assert begins == [0, 2800]
     last = notes(records(tmp_path / "continuous")[1])
     assert not [text for _, _, text in last if "lost" in text]
+
+
+def test_what_a_killed_monitor_had_not_written_is_written_by_the_next_with_its_beats(
+    tmp_path: Path, signal_20s: tuple[FrontendInfo, FrameBlock]
+) -> None:
+    info, block = signal_20s
+    config = Config().override({"model.path": "none"})
+    kept: list[list[tuple[int, str]]] = []
+    for name, ends in (("undisturbed", (9000,)), ("killed", (6900, 9000))):
+        at, past = 0, list[FrameBlock]()
+        for end in ends:
+            keep = keeper(tmp_path / name)
+            instrument = Instrument(config, recorder=keep, history=lambda past=past: past)
+            instrument.connect(info)
+            for first in range(at, end, 5):
+                instrument.process(cut(block, first, first + 5))
+            at, past = end, [cut(block, max(0, end - 6000), end)]
+            if end == ends[-1]:
+                keep.close()
+            else:
+                keep._lock.close()
+        found, begins = whole(tmp_path / name)
+        np.testing.assert_array_equal(found, block.counts[:9000, ORDER])
+        kept.append([])
+        for record, begin in zip(records(tmp_path / name / "continuous"), begins, strict=True):
+            kept[-1] += [(begin + at, said) for at, symbol, said in notes(record) if at > 1]
+    beats = [[at for at, said in marks if not said] for marks in kept]
+    assert len(beats[0]) > 15
+    np.testing.assert_allclose(beats[1], beats[0], atol=5)
+    calls = [[mark for mark in marks if mark[1].startswith("no call")] for marks in kept]
+    assert [at for at, _ in calls[1]] == [at for at, _ in calls[0]] == list(range(499, 9000, 500))
 
 
 def test_the_same_indices_of_another_start_of_the_system_are_other_samples(tmp_path: Path) -> None:
