@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from reportlab import rl_config
 from reportlab.pdfgen.canvas import Canvas
 
 from device.patient import Patient
@@ -14,6 +15,8 @@ from hal.errors import HalError
 from tools.report_layout import SHEETS
 from tools.report_page import draw_page
 from tools.study import Study, read_study
+
+rl_config.useA85 = 0  # streams as bytes: a fifth smaller, and written in half the time
 
 TITLE = "12-lead ECG"  # not whose: titles show in file lists and window bars
 
