@@ -265,7 +265,7 @@ def test_what_a_killed_monitor_had_not_written_is_written_by_the_next_with_its_b
     info, block = signal_20s
     config = Config().override({"model.path": "none"})
     kept: list[list[tuple[int, str]]] = []
-    for name, ends in (("undisturbed", (9000,)), ("killed", (6900, 9000))):
+    for name, ends in (("undisturbed", (9000,)), ("killed", (7100, 9000))):
         at, past = 0, list[FrameBlock]()
         for end in ends:
             keep = keeper(tmp_path / name)
