@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def median_beat(
     return MedianBeat(median(segments), segments, rr, room)
 
 
-def median(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def median(x: NDArray[Any]) -> NDArray[np.float64]:
     """Along the first axis, of few: five times as fast as NumPy's."""
     ranked = np.sort(x, axis=0)
     return np.asarray((ranked[(len(x) - 1) // 2] + ranked[len(x) // 2]) / 2)
@@ -121,11 +122,13 @@ def _drift(
     h = step[k, 0]
     u = (t - knots[k]) / h
     v = 1 - u
-    weights = np.zeros((*at.shape, 2 * len(knots)))  # of levels, then of tangents
+    weights = np.zeros((at.size, 2 * len(knots)))  # of levels, then of tangents
+    first_of_row = np.arange(0, weights.size, weights.shape[1]) + k.ravel()
     parts = ((1 + 2 * u) * v * v, u * u * (3 - 2 * u), h * u * v * v, -h * u * u * v)
-    for column, part in zip((k, k + 1, k + len(knots), k + len(knots) + 1), parts, strict=True):
-        np.put_along_axis(weights, column[..., None], part[..., None], axis=-1)
-    return np.asarray(weights @ np.concatenate((level, tangent)))
+    for column, part in zip((0, 1, len(knots), len(knots) + 1), parts, strict=True):
+        weights.ravel()[first_of_row + column] = part.ravel()
+    line = weights @ np.concatenate((level, tangent))
+    return line.reshape(*at.shape, -1)
 
 
 def _aligned(

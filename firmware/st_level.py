@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from firmware.events import LEADS, LeadFault
 from firmware.findings import Finding, Priority
 from firmware.leads import twelve_leads
+from firmware.median_beat import median
 from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
@@ -107,7 +108,7 @@ def st_levels(
     if len(rows) < LEAST_BEATS + 1:
         return None
     segments = counts[rows[:, None] + np.arange(-BEFORE, AFTER)]  # [beats, time, 8]
-    middle = np.median(segments - segments[:, :1], axis=0)
+    middle = median(segments - segments[:, :1])
     usable = readable[_OF_CHANNEL]
     edges = _qrs(middle[:, usable]) if usable.any() else None
     if edges is None:
