@@ -128,7 +128,7 @@ def _drift(
     for column, part in zip((0, 1, len(knots), len(knots) + 1), parts, strict=True):
         weights.ravel()[first_of_row + column] = part.ravel()
     line = weights @ np.concatenate((level, tangent))
-    return line.reshape(*at.shape, -1)
+    return np.asarray(line.reshape(*at.shape, -1))
 
 
 def _aligned(
