@@ -7,7 +7,6 @@ differently. Times come in as arguments.
 from __future__ import annotations
 
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -31,21 +30,20 @@ from device.link.flashing import Flasher
 from device.link.inject import Injection
 from device.link.link import Link
 from device.link.port import Opener, Opening, Port
-from device.link.protocol import VERSION
 from device.parts import Board, Facts, parts
 from device.patient import Patient
 from device.records.changes import ChangedCall
 from device.records.interface import Recorder, Why
+from device.traces import LastTraces, joined
 from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
-from firmware.events import LEADS, Call, ElectrodeChange, Event, Gap, Trace
+from firmware.events import Call, ElectrodeChange, Event, Gap, Trace
 from firmware.findings import Priority
 from firmware.measurements import Measurements
 from firmware.pipeline import Pipeline
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
-SNAPSHOT = 10 * SAMPLE_RATE_HZ
-NO_SAMPLE = -32768  # in snapshots: the lead could not be read, or the sample was lost
+SETTLED = 10 * SAMPLE_RATE_HZ  # without failing: the analysis is well again
 
 
 class Instrument:
@@ -100,7 +98,7 @@ class Instrument:
         self.judged = 0  # windows of which a network has said something
         self._failed_at = 0  # index behind the block at which the analysis failed
         self._measured: Measurements | None = None  # of the window whose call comes next
-        self._traces: deque[Trace] = deque()  # the last 10 s
+        self._traces = LastTraces()
         self._undrawn: list[Trace] = []
         serial = config.serial
         self.link = Link(
@@ -208,7 +206,7 @@ class Instrument:
             else:
                 self._survive(block, error)
             return
-        if "analysis" in self._faults and self.index - self._failed_at > SNAPSHOT:
+        if "analysis" in self._faults and self.index - self._failed_at > SETTLED:
             self.fault("analysis", "")
         for event in events:
             self._tell_screen(event)
@@ -318,7 +316,7 @@ class Instrument:
         self.index = block.first_index + len(block)
         for event in events:
             if isinstance(event, Trace):
-                self._keep(event)
+                self._traces.push(event)
         return events
 
     def _recall(self, event: Event) -> None:
@@ -337,14 +335,8 @@ class Instrument:
 
     def _draw_traces(self) -> None:
         waiting, self._undrawn = self._undrawn, []
-        while waiting:
-            run = [waiting.pop(0)]
-            first, valid = run[0].first_index, run[0].valid
-            end = first + len(run[0].uv)
-            while waiting and waiting[0].first_index == end and (waiting[0].valid == valid).all():
-                run.append(waiting.pop(0))
-                end += len(run[-1].uv)
-            self.screen.apply(Trace(first, np.concatenate([trace.uv for trace in run]), valid))
+        for trace in joined(waiting):
+            self.screen.apply(trace)
 
     def frame(self, size: tuple[int, int], *, grey: bool) -> Frame:
         """The screen as it is now, for a display of ``size``."""
@@ -370,12 +362,6 @@ class Instrument:
             ),
             self.screen.tr,
         )
-
-    def _keep(self, trace: Trace) -> None:
-        self._traces.append(trace)
-        oldest = trace.first_index + len(trace.uv) - SNAPSHOT
-        while self._traces[0].first_index + len(self._traces[0].uv) <= oldest:
-            self._traces.popleft()
 
     def fault(self, part: str, text: str) -> None:
         """Something is wrong with ``part`` ("" : no longer); screen and host hear it once."""
@@ -406,32 +392,16 @@ class Instrument:
 
     def hello(self) -> dict[str, Any]:
         """Members of the hello message."""
-        info = self.info
-        return {
-            "product": "Lead12",
-            "notice": "not a medical device",
-            "firmware": firmware_version(),
-            "protocol": VERSION,
-            "model": self.model.id,
-            "model_state": self.model.state,
-            "model_sha256": self.model.sha256,
-            "failed": self.model.failed,
-            "frontend": info
-            and {
-                "name": info.name,
-                "detail": info.detail,
-                "gain": info.gain,
-                "nv_per_count": round(info.nv_per_count, 6),
-            },
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "leads": list(LEADS),
-            "settings": {name: self.config.get(dotted) for name, dotted in SETTINGS.items()},
-            "faults": self._faults,
-            "alarms": {alarm.code: alarm.state for alarm in self.alarms.active},
-            "audio": self.alarms.audio,
-            "index": self.index,
-            "utc": self.utc,
-        }
+        return messages.hello(
+            firmware_version(),
+            self.model,
+            self.info,
+            settings={name: self.config.get(dotted) for name, dotted in SETTINGS.items()},
+            faults=self._faults,
+            alarms=self.alarms,
+            index=self.index,
+            utc=self.utc,
+        )
 
     def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:
         """Apply one of ``SETTINGS``, and have it kept over a restart. Raises ConfigError."""
@@ -448,18 +418,7 @@ class Instrument:
 
     def snapshot(self) -> tuple[int, NDArray[np.int16]]:
         """Index of the first sample, and the last 10 s of the filtered leads, int16 [n, 12] µV."""
-        if not self._traces:
-            return self.index, np.zeros((0, len(LEADS)), np.int16)
-        last = self._traces[-1]
-        end = last.first_index + len(last.uv)
-        start = max(self._traces[0].first_index, end - SNAPSHOT, 0)
-        uv = np.full((end - start, len(LEADS)), NO_SAMPLE, np.int16)
-        for trace in self._traces:
-            skip = max(0, start - trace.first_index)
-            at = trace.first_index + skip - start
-            rows = np.clip(trace.uv[skip:], NO_SAMPLE + 1, -NO_SAMPLE - 1)
-            uv[at : at + len(rows), trace.valid] = rows[:, trace.valid]
-        return start, uv
+        return self._traces.last_ten_seconds(self.index)
 
 
 def firmware_version() -> str:

@@ -7,12 +7,52 @@ from typing import Any
 
 from device.bundles import Model
 from device.controls import Page
-from firmware.alarms import AlarmEvent, Audio
-from firmware.events import Call, ElectrodeChange, Gap
+from device.link.protocol import VERSION
+from firmware.alarms import AlarmEvent, Alarms, Audio
+from firmware.events import LEADS, Call, ElectrodeChange, Gap
 from firmware.measurements import Measurements
-from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
+from hal.frontend import SAMPLE_RATE_HZ, FrontendInfo, electrodes_in
 
 MAX_TEXT, MAX_NAME = 500, 100  # characters of sentences and names: at six bytes each in a line
+
+
+def hello(
+    firmware: str,
+    model: Model,
+    info: FrontendInfo | None,
+    *,
+    settings: Mapping[str, Any],
+    faults: Mapping[str, str],
+    alarms: Alarms,
+    index: int,
+    utc: str | None,
+) -> dict[str, Any]:
+    """``hello``: who this is and how it is set."""
+    return {
+        "product": "Lead12",
+        "notice": "not a medical device",
+        "firmware": firmware,
+        "protocol": VERSION,
+        "model": model.id,
+        "model_state": model.state,
+        "model_sha256": model.sha256,
+        "failed": model.failed,
+        "frontend": info
+        and {
+            "name": info.name,
+            "detail": info.detail,
+            "gain": info.gain,
+            "nv_per_count": round(info.nv_per_count, 6),
+        },
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "leads": list(LEADS),
+        "settings": settings,
+        "faults": faults,
+        "alarms": {alarm.code: alarm.state for alarm in alarms.active},
+        "audio": alarms.audio,
+        "index": index,
+        "utc": utc,
+    }
 
 
 def electrode_names(mask: int) -> list[str]:

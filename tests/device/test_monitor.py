@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ import pytest
 from device import instrument as instrument_module
 from device.config import Config, ConfigError
 from device.fast import run_fast
-from device.instrument import NO_SAMPLE, Instrument
+from device.instrument import Instrument
 from device.link.port import PTY
 from device.ring import RingReader, RingWriter, WriterState
 from device.supervisor import Supervisor
+from device.traces import NO_SAMPLE
 from firmware.events import Trace
 from hal.clock import RealClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
@@ -258,8 +259,11 @@ def test_screen_does_not_depend_on_how_often_it_is_drawn(
     want, got = (i.frame((256, 64), grey=True) for i in (often, seldom))
     assert got.image.tobytes() == want.image.tobytes()
     assert (got.index, got.status) == (want.index, want.status)
-    told = [{k: v for k, v in vars(i.screen).items() if k != "trace"} for i in (often, seldom)]
+    arrays = ("trace", "history")
+    told = [{k: v for k, v in vars(i.screen).items() if k not in arrays} for i in (often, seldom)]
     assert told[0] == told[1]
+    views = [i.screen.history.view(i.index, 8, 1) for i in (often, seldom)]
+    np.testing.assert_equal(*map(asdict, views))
     assert np.asarray(got.image).any()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.instrument import NO_SAMPLE
+from device.traces import NO_SAMPLE
 from firmware.events import LEADS
 from tools.hil.judge import Judge
 from tools.hil.outcome import Status, Verdict

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from device.instrument import NO_SAMPLE
+from device.traces import NO_SAMPLE
 
 EVERY = 2  # samples of 500 Hz: 4 ms, and no R wave is lost
 UV_PER_UNIT = 10

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from device.instrument import NO_SAMPLE
+from device.traces import NO_SAMPLE
 from firmware.events import LEADS
 from tools.hil.fields import FIELDS, Kind, State
 from tools.hil.outcome import Message, Verdict
