@@ -48,7 +48,7 @@ def list_records(folder: Folder = None, as_json: Json = False) -> None:
 
 @app.command("check")
 def check_records(folder: Folder = None, as_json: Json = False) -> None:
-    """Read every sample and annotation; exit code 1 when one is damaged."""
+    """Samples against their sums, annotations to their end; exit code 1 when one is damaged."""
     n = bad = 0
     for kept in _all(folder):
         n += 1

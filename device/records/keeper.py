@@ -12,7 +12,7 @@ import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ RETRY = 5 * SAMPLE_RATE_HZ
 NOT_THE_SAME_NS = 1_000_000_000  # indices and times that disagree by more are another count
 BEFORE, BEFORE_ALARM, AFTER_ALARM = 10 * SAMPLE_RATE_HZ, 20 * SAMPLE_RATE_HZ, 10 * SAMPLE_RATE_HZ
 LATE = SAMPLE_RATE_HZ // 2  # so long a snapshot waits for the beats in it
-REMEMBERED = BEFORE_ALARM + AFTER_ALARM + LATE + 2 * SAMPLE_RATE_HZ
-AGAIN = 60 * SAMPLE_RATE_HZ  # alarms and calls that come and go: one snapshot of each in so long
+LONGEST = 60 * SAMPLE_RATE_HZ  # so far a snapshot goes on while alarm follows alarm
+REMEMBERED = LONGEST + LATE + 2 * SAMPLE_RATE_HZ
+AGAIN = 60 * SAMPLE_RATE_HZ  # calls that come and go: one snapshot in so long
 UNSAVED = 4  # snapshots that wait for a disk that fails
 PATIENCE = 10  # calls of ``idle`` in a row after which nothing more is expected of the front end
 _MB = 1_000_000
@@ -92,7 +93,7 @@ class Keeper:
         self._recent_marks: deque[Mark] = deque()
         self._wanted: list[_Wanted] = []
         self._unsaved: deque[tuple[int, Snapshot]] = deque()
-        self._last_taken: dict[Why, int] = {}
+        self._no_call_before = 0
         self._snapshots = self._snapshot_bytes = 0
 
     @property
@@ -164,7 +165,7 @@ class Keeper:
         self._next = index
         self._recent.clear()
         self._recent_marks.clear()
-        self._last_taken.clear()
+        self._no_call_before = 0
 
     def event(self, event: Event | AlarmEvent) -> None:
         """Beats, calls, electrodes and alarms become annotations."""
@@ -177,16 +178,25 @@ class Keeper:
             self._continuous.mark(mark)
 
     def snapshot(self, why: Why, index: int) -> None:
-        """Keep the seconds around ``index``: ten before, of an alarm twenty and ten after."""
+        """Keep the seconds around ``index``: ten before, of an alarm twenty and ten after.
+
+        An alarm within those ten makes them longer instead, up to a minute in all.
+        """
         if not self._section.snapshots:
             return
-        if why not in ASKED:
-            if index - self._last_taken.get(why, index - AGAIN) < AGAIN:
+        if why is Why.ALARM:
+            for i, wanted in enumerate(self._wanted):
+                if wanted.why is why and index + AFTER_ALARM - wanted.first <= LONGEST:
+                    self._wanted[i] = replace(wanted, end=index + AFTER_ALARM)
+                    return
+            first, end = index - BEFORE_ALARM, index + AFTER_ALARM
+        else:
+            first, end = index - BEFORE, index
+        if why is Why.CALL:
+            if index < self._no_call_before:
                 return
-            self._last_taken[why] = index
-        alarm = why is Why.ALARM
-        first = index - (BEFORE_ALARM if alarm else BEFORE)
-        self._wanted.append(_Wanted(why, index, first, index + AFTER_ALARM * alarm))
+            self._no_call_before = index + AGAIN
+        self._wanted.append(_Wanted(why, index, first, end))
 
     # -- to the disk
 

@@ -136,9 +136,14 @@ def about_record(record: Path) -> tuple[dict[str, Any], int]:
                 about = json.loads(comment.removeprefix(wfdb.ABOUT))
             except ValueError:
                 break
-            if isinstance(about, dict):
+            if isinstance(about, dict) and _is_placed(about):
                 return about, found.samples
     raise RecordingError(f"{record}.hea is not of this instrument", act="keep it elsewhere")
+
+
+def _is_placed(about: dict[str, Any]) -> bool:
+    counted = all(type(about.get(key)) is int for key in ("first_index", "t_ns"))
+    return counted and isinstance(about.get("utc"), str | None)
 
 
 def repair(record: Path) -> int:

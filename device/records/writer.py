@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +19,7 @@ from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 WAITING = 60 * SAMPLE_RATE_HZ  # samples; more are dropped
 SLOW_FOR = 60 * SAMPLE_RATE_HZ  # samples after a drop in which it is still told
 IDLE_S = 1.0
-END_S = 3.0  # for the last writes; then the thread is left behind
+END_S = 1.5  # for the last writes; then the thread is left behind, for the next start to mend
 
 
 class RecordWriter:
@@ -33,12 +34,15 @@ class RecordWriter:
         self._dropped = 0
         self._slow = 0  # samples for which it is still told
         self._ended = False
+        self._defect = ""
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
 
     @property
     def failure(self) -> str:
         """See Recorder."""
+        if self._defect:
+            return self._defect
         if self._slow:
             lost_s = self._dropped / SAMPLE_RATE_HZ
             return f"the disk is too slow: {lost_s:.0f} s are not recorded; use a faster one"
@@ -47,7 +51,7 @@ class RecordWriter:
     @property
     def recording(self) -> bool:
         """See Recorder."""
-        return self._keeper.recording
+        return self._keeper.recording and not self._defect
 
     @property
     def saved_at(self) -> int | None:
@@ -91,7 +95,7 @@ class RecordWriter:
         self._do(partial(self._keeper.snapshot, why, index))
 
     def close(self) -> None:
-        """Write what is here; a disk that takes longer than three seconds is not waited for."""
+        """Write what is here; a disk that takes longer than ``END_S`` is not waited for."""
         with self._wake:
             self._ended = True
             self._wake.notify()
@@ -108,6 +112,13 @@ class RecordWriter:
             self._waiting -= len(block)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # a defect here must not be silent, nor end the monitor
+            traceback.print_exception(error)
+            self._defect = f"not recording: {error!r}; restart the monitor"
+
+    def _work(self) -> None:
         while True:
             with self._wake:
                 if not self._todo and not self._ended:

@@ -229,6 +229,19 @@ def test_a_slow_disk_never_holds_up_the_monitor_and_what_is_dropped_is_counted(
     assert writer.saved_at == 4000
 
 
+def test_a_defect_in_the_thread_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    class Broken(Keeper):
+        def block(self, block: Any) -> None:
+            raise ZeroDivisionError("a defect")
+
+    writer = RecordWriter(Broken(tmp_path, SECTION, lambda t_ns: None, firmware="0"))
+    writer.block(samples(10))
+    writer.close()
+    want = "not recording: ZeroDivisionError('a defect'); restart the monitor"
+    assert (writer.failure, writer.recording) == (want, False)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_what_the_front_end_gave_last_comes_to_the_disk_without_more(tmp_path: Path) -> None:
     keep = keeper(tmp_path)
     feed(keep, samples(450))
@@ -399,19 +412,32 @@ def test_segments_follow_each_other_and_late_beats_are_in_the_right_one(tmp_path
 
 
 def test_alarms_are_kept_from_twenty_seconds_before_to_ten_after(tmp_path: Path) -> None:
-    keep, block = keeper(tmp_path), samples(60_000)
+    keep, block = keeper(tmp_path), samples(40_000)
     feed(keep, block, 0, 15_000, step=500)
     keep.snapshot(Why.ALARM, 15_000)
-    keep.snapshot(Why.ALARM, 15_100)  # it comes and goes
-    feed(keep, block, 15_000, 15_000 + AGAIN, step=500)
-    keep.snapshot(Why.ALARM, 15_000 + AGAIN)
+    feed(keep, block, 15_000, 22_000, step=500)
+    keep.snapshot(Why.ALARM, 22_000)
+    feed(keep, block, 22_000, 24_000, step=500)
+    keep.snapshot(Why.ALARM, 24_000)  # another one meanwhile
+    feed(keep, block, 24_000, 40_000, step=500)
     keep.close()
     one, two = records(tmp_path / "snapshots")
     assert one.name.endswith("_alarm")
     about, length = about_record(one)
     assert (about["first_index"], length, about["at"]) == (5000, 15_000, 10_000)
     assert (10_000, '"', "snapshot: alarm") in notes(one)
-    assert about_record(two)[1] == 10_000  # the end of the run came first
+    about, length = about_record(two)
+    assert (about["first_index"], length) == (12_000, 17_000)
+
+
+def test_a_call_that_comes_and_goes_is_kept_once_a_minute(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(40_000)
+    feed(keep, block, 0, 6000, step=500)
+    for index in (6000, 6000 + AGAIN - 1, 6000 + AGAIN):
+        keep.snapshot(Why.CALL, index)
+        feed(keep, block, 6000, index, step=500)
+    keep.close()
+    assert len(records(tmp_path / "snapshots")) == 2
 
 
 def test_whom_a_snapshot_is_of_is_in_its_header_and_nowhere_else(tmp_path: Path) -> None:
