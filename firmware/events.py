@@ -94,11 +94,18 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Signal quality over the last seconds: per lead and overall."""
+    """Signal quality over the last seconds: per lead and overall.
+
+    faults : only leads that have one
+    acceptable : as a 12-lead ECG, to people who grade such records; None before ten seconds
+    doubtful : leads that a reader should not rely on, fault or none
+    """
 
     index: int
     grade: QualityGrade
-    faults: dict[str, LeadFault]  # only leads that have one
+    faults: dict[str, LeadFault]
+    acceptable: bool | None = None
+    doubtful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

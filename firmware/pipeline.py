@@ -258,7 +258,8 @@ class Pipeline:
             bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
         if self._rule and self._rule.fusion:
             scores = fuse(scores, bpm, irregularity, self._rule.fusion)
-        yield Quality(end, grade, faults)
+        verdict = self._quality.verdict(end)
+        yield Quality(end, grade, faults, verdict.acceptable, verdict.doubtful)
         yield Rate(end, bpm, irregularity)
         settled = limbs_since <= end - SPAN
         yield Rest(end, recent_rest(self._raw, faults) if settled else None)

@@ -2,9 +2,10 @@
 
 Everything is measured once per second and channel on raw counts, in integers: range, second
 differences (muscle noise), one bin of the Fourier transform (mains: what a Goertzel filter gives),
-mean (motion, wander). A lead has a fault when three of its last ten seconds have one. Thresholds
-were set on half of the PhysioNet/CinC Challenge 2011 set a; tools/bench/quality.py measures them
-on the other half.
+mean (motion, wander). A lead has a fault when three of its last ten seconds have one: rules, with
+thresholds set on half of the PhysioNet/CinC Challenge 2011 set a. From the same measures a network
+(``firmware.acceptable``) tells whether people would accept the ten seconds as a 12-lead ECG. It can
+lower the grade and never refuses a call; tools/bench/quality.py measures both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.acceptable import ONE, badness, features, log_odds, weights
 from firmware.events import LEADS, LeadFault, QualityGrade
 from firmware.qrs import SPIKE, moving
 from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
@@ -34,6 +36,8 @@ MAINS_UV = 100  # amplitude: 2 mm peak to peak on paper, seen even after the not
 MAINS_LOST_UV = 500  # amplitude beyond which notch residue rivals small QRS
 MAINS_AS_MUSCLE = {50: 0.25, 60: 0.36}  # mean |second difference| of a sine of amplitude 1
 WANDER_STEP_UV = 700  # of the mean from one second to the next
+
+DOUBTFUL = ONE * 24 // 100  # badness that one in a hundred leads of records people accepted has
 
 READABLE_CHANNELS = 4  # fewest for a call, I or II among them
 
@@ -55,7 +59,20 @@ class _Second:
     end: int  # index after its last sample
     faults: tuple[LeadFault | None, ...]  # per channel; None too where its electrode was off
     lost: tuple[bool, ...]  # per channel: no rhythm can be read from it
+    usable: NDArray[np.bool_]  # per channel: its electrodes were on all through
+    measures: NDArray[np.int64]  # [8, MEASURES], microvolts: extent, step, muscle, mains
     quiet: bool | None  # nothing of QRS size or VF in it; None where too few channels tell
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """acceptable : as a 12-lead ECG, to people; None while ten seconds are not there to judge.
+
+    doubtful : leads that a reader should not rely on, fault or none, in the order of LEADS
+    """
+
+    acceptable: bool | None
+    doubtful: tuple[str, ...]
 
 
 class QualityMeter:
@@ -64,9 +81,10 @@ class QualityMeter:
     nv_per_count : input-referred nanovolts of one count (``FrontendInfo.nv_per_count``)
     mains_hz : 50 or 60; None looks for no mains, which then counts as muscle noise
 
-    GOOD: no fault. FAIR: mains or wander, all leads readable. POOR: leads lost (off, railed, flat,
-    noisy, mains above 0.5 mV), the rhythm still stands. BAD: fewer than four of the eight channels
-    or neither I nor II readable, or nothing measured yet; never call.
+    GOOD: no fault. FAIR: mains, wander or a lead to doubt, all leads readable. POOR: leads lost
+    (off, railed, flat, noisy, mains above 0.5 mV), or ten seconds that people would not accept as a
+    12-lead ECG; the rhythm still stands. BAD: fewer than four of the eight channels or neither I
+    nor II readable, or nothing measured yet; never call.
     """
 
     def __init__(self, nv_per_count: float, mains_hz: int | None) -> None:
@@ -120,6 +138,15 @@ class QualityMeter:
 
         A lead whose electrode is off now is OFF; its past counts again when it is back on.
         """
+        grade, faults = self._by_rules(index)
+        verdict = self.verdict(index)
+        if verdict.acceptable is False:
+            grade = min(grade, QualityGrade.POOR)
+        elif verdict.doubtful:
+            grade = min(grade, QualityGrade.FAIR)
+        return grade, faults
+
+    def _by_rules(self, index: int) -> tuple[QualityGrade, dict[str, LeadFault]]:
         seconds = self._until(index)
         faults: dict[int, LeadFault] = {}
         lost: list[bool] = []
@@ -138,6 +165,24 @@ class QualityMeter:
                 leads[lead] = min(theirs, key=_GRAVITY.index)
         return _grade(bool(seconds), lost, bool(faults)), leads
 
+    def verdict(self, index: int) -> Verdict:
+        """What people would say of the ten seconds before ``index``.
+
+        With a dead lead, or too few to read, nothing is acceptable, whatever the network weighs.
+        """
+        seconds = self._until(index)
+        judged = np.all([second.usable for second in seconds], axis=0) & self._usable_now
+        if len(seconds) < SECONDS or judged.sum() < READABLE_CHANNELS:
+            return Verdict(None, ())
+        net = weights()
+        bad = badness(features(np.stack([second.measures for second in seconds])), net) * judged
+        doubted = bad.sum(axis=0) >= DOUBTFUL * len(bad)
+        doubtful = [lead for lead, channels in _MADE_OF.items() if doubted[channels].any()]
+        grade, faults = self._by_rules(index)
+        dead = not {LeadFault.RAILED, LeadFault.FLAT}.isdisjoint(faults.values())
+        readable = not dead and grade is not QualityGrade.BAD
+        return Verdict(readable and bool(log_odds(bad, net) > 0), tuple(doubtful))
+
     def asystole(self, index: int, last_beat: int | None) -> bool:
         """Suspicion of asystole when the samples before ``index`` are in.
 
@@ -147,6 +192,10 @@ class QualityMeter:
         silent = last_beat is None or index - last_beat > ASYSTOLE_SECONDS * SAMPLE_RATE_HZ
         seconds = self._until(index)[-ASYSTOLE_SECONDS:]
         return silent and len(seconds) == ASYSTOLE_SECONDS and all(s.quiet for s in seconds)
+
+    def measures(self) -> NDArray[np.int64]:
+        """Of the last whole seconds, microvolts [seconds, 8, MEASURES], oldest first."""
+        return np.stack([second.measures for second in self._seconds])
 
     def _without_spikes(self) -> NDArray[np.int64]:
         """The second, 20 ms late so that its ends tell spikes as well, without pacing pulses."""
@@ -198,7 +247,9 @@ class QualityMeter:
         lost = tuple(
             fault in _LOST or bool(heavy) for fault, heavy in zip(faults, heavy_mains, strict=True)
         )
-        return _Second(end, faults, lost, _quiet(x, self._usable & in_range, ASYSTOLE_UV * uv))
+        measures = np.rint(np.stack([extent, step, muscle, mains], axis=1) / uv).astype(np.int64)
+        quiet = _quiet(x, self._usable & in_range, ASYSTOLE_UV * uv)
+        return _Second(end, faults, lost, self._usable, measures, quiet)
 
 
 def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:

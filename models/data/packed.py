@@ -39,8 +39,8 @@ LEADS12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", 
 
 def load_ptbxl(folder: Path) -> Dataset:
     """Folds 1-9 of the packed PTB-XL in ``folder``. Raises DataError in one line."""
-    table, packed, rows = _rows(folder, PTBXL, ("patient_id", "strat_fold", "mate4"))
-    steps, rate_hz, lsb_uv = _signals(packed, LEADS8)
+    table, packed, rows = read_rows(folder, PTBXL, ("patient_id", "strat_fold", "mate4"))
+    steps, rate_hz, lsb_uv = read_signals(packed, LEADS8)
     if rate_hz != RATE_HZ or steps.shape[2] != SAMPLES:
         raise DataError(f"{packed} holds {steps.shape[2]} samples at {rate_hz} Hz, not 10 s at 100")
     if len(rows) != len(steps):
@@ -70,8 +70,8 @@ def load_external(folder: Path) -> Recordings:
 
     Raises DataError in one line.
     """
-    table, packed, rows = _rows(folder, EXTERNAL, ("label_system", "valid_samples"))
-    steps, rate_hz, lsb_uv = _signals(packed, LEADS12)
+    table, packed, rows = read_rows(folder, EXTERNAL, ("label_system", "valid_samples"))
+    steps, rate_hz, lsb_uv = read_signals(packed, LEADS12)
     if len(rows) != len(steps):
         raise DataError(f"{table} has {len(rows)} rows but {packed} {len(steps)} records")
     kept = [i for i, row in enumerate(rows) if row["source_dataset"] != TRAINED_ON]
@@ -111,9 +111,10 @@ def _meta(row: dict[str, str]) -> dict[str, str]:
     return {key: row.get(key, "") for key in keys} | {"source": row["source_dataset"]}
 
 
-def _rows(
+def read_rows(
     folder: Path, stem: str, columns: tuple[str, ...]
 ) -> tuple[Path, Path, list[dict[str, str]]]:
+    """Paths of a set's table and signals, and the table's rows, which have ``columns``."""
     table, packed = folder / f"{stem}.csv", folder / f"{stem}.h5"
     for path in (table, packed):
         if not path.is_file():
@@ -125,7 +126,8 @@ def _rows(
     )
 
 
-def _signals(path: Path, leads: tuple[str, ...]) -> tuple[NDArray[np.int16], int, float]:
+def read_signals(path: Path, leads: tuple[str, ...]) -> tuple[NDArray[np.int16], int, float]:
+    """Steps int16 [records, leads, samples], their rate in Hz, and the microvolts of one step."""
     import h5py
 
     try:

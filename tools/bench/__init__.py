@@ -8,8 +8,8 @@ from pathlib import Path
 from tools.bench.figures import PERFORMANCE, Figure, markdown, show, write_section
 
 NAMES = (
-    "filters", "qrs", "quality", "refusal", "st", "intervals", "swaps", "explain", "throughput",
-    "screens", "report", "flash", "records", "live",
+    "filters", "qrs", "quality", "refusal", "st", "intervals", "swaps", "alarms", "explain",
+    "throughput", "screens", "report", "flash", "records", "live",
 )  # fmt: skip
 
 
@@ -54,6 +54,10 @@ def _measure(name: str, data: Path | None, seconds: float) -> Sequence[Figure]:
             from tools.bench import recordings, swaps
 
             return swaps.measure(recordings.folder(data))
+        case "alarms":
+            from tools.bench import alarms, recordings
+
+            return alarms.measure(recordings.folder(data))
         case "refusal":
             from tools.bench import recordings, refusal
 
@@ -105,6 +109,14 @@ def _write(name: str, figures: Sequence[Figure]) -> None:
         from tools.bench import report
 
         report.write_docs(figures)
+    elif name == "alarms":
+        from tools.bench import alarms
+
+        alarms.write_docs(figures)
+    elif name == "quality":
+        from tools.bench import quality
+
+        quality.write_docs(figures)
     elif name == "swaps":
         from tools.bench import swaps
 
