@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import wfdb
+from numpy.typing import NDArray
 
 from device.config import RecordsSection
 from device.records.keeper import Keeper
+from device.records.segment import about_record
 from firmware.alarms import Alarm, AlarmEvent, AlarmState
 from firmware.events import Call, QualityGrade, Refusal
 from firmware.findings import Priority
@@ -92,3 +94,17 @@ def notes(record: Path) -> list[tuple[int, str, str]]:
     """Annotations as the wfdb package reads them."""
     found = wfdb.rdann(str(record), "atr")
     return list(zip(found.sample.tolist(), found.symbol, found.aux_note, strict=True))
+
+
+def whole(folder: Path) -> tuple[NDArray[np.int32], list[int]]:
+    """All segments one behind the other, and where each begins; none may hold a sample twice."""
+    parts, begins = [], []
+    for record in records(folder / "continuous"):
+        about, length = about_record(record)
+        begins.append(about["first_index"])
+        found = digital(record).d_signal
+        assert len(found) == length
+        if len(parts):
+            assert begins[-1] >= begins[-2] + len(parts[-1])
+        parts.append(found)
+    return np.concatenate(parts), begins
