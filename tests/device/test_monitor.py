@@ -229,8 +229,8 @@ def test_snapshot_marks_what_could_not_be_read(
     valid = np.ones(12, np.bool_)
     off = valid.copy()
     off[7] = False
-    instrument._keep(Trace(100, np.full((50, 12), 40_000, np.int32), valid))
-    instrument._keep(Trace(160, np.full((50, 12), -7, np.int32), off))
+    instrument._traces.push(Trace(100, np.full((50, 12), 40_000, np.int32), valid))
+    instrument._traces.push(Trace(160, np.full((50, 12), -7, np.int32), off))
     index, uv = instrument.snapshot()
     assert (index, uv.shape, uv.dtype) == (100, (110, 12), np.int16)
     assert (uv[:50] == 32_767).all()

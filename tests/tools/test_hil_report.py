@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from device.instrument import NO_SAMPLE
+from device.traces import NO_SAMPLE
 from firmware.events import LEADS
 from tools.hil import runner
 from tools.hil.ecg_svg import MARGIN, ROW, strip
