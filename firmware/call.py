@@ -61,6 +61,7 @@ class Evidence:
     measured : findings that were measured and not scored
     paced : spikes of a pacemaker go with the beats
     swap : what is said of exchanged electrodes
+    doubtful : leads that a reader should not rely on
     """
 
     index: int
@@ -76,6 +77,7 @@ class Evidence:
     measured: tuple[Finding, ...] = ()
     paced: bool = False
     swap: Finding | None = None
+    doubtful: tuple[str, ...] = ()
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -156,6 +158,7 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         electrodes_off=evidence.electrodes_off,
         model=rule.model if rule is not None else "",
         findings=by_priority([*measured, *(finding for finding, _ in found)]),
+        doubtful=evidence.doubtful,
     )
 
 
@@ -222,6 +225,7 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         measured=tuple(f for f in measured if f.code not in (PACED.code, SWAP)),
         paced=PACED in measured,
         swap=next((finding for finding in measured if finding.code == SWAP), None),
+        doubtful=readable[-1].doubtful,
     )
     return decide(evidence, _mean_scores(readable), rule)
 

@@ -139,6 +139,7 @@ class Call:
     refusal : None when there is a call; act : what to do about a refusal ("press on or replace")
     scores : {group: {label: probability}}, given even when refused, {} if nothing could be run
     findings : the short list, the gravest first; () where the evidence cannot be read
+    doubtful : leads that a reader should not rely on, fault or none
     """
 
     index: int
@@ -156,6 +157,7 @@ class Call:
     electrodes_off: int
     model: str
     findings: tuple[Finding, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

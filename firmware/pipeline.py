@@ -280,6 +280,7 @@ class Pipeline:
             measured=st_warnings(self._raw, end, faults),
             paced=by_pacemaker,
             swap=self._swap(end, off, faults),
+            doubtful=verdict.doubtful,
         )
         yield decide(evidence, scores, self._rule)
 

@@ -103,6 +103,7 @@ def classify_recording(
         "irregularity": _rounded(call.irregularity, 3),
         "quality": call.quality.name.lower(),
         "faults": dict(call.faults),
+        "doubtful": list(call.doubtful),
         "electrodes_off": [electrode.name for electrode in electrodes_in(call.electrodes_off)],
         "measurements": None if short else _measured(heard.events),
         "seconds": round(recording.duration_s, 3),

@@ -146,6 +146,7 @@ def lead_names(study: Study) -> list[str]:
     names = []
     for lead, valid in zip(LEADS, study.valid, strict=True):
         fault = study.last.faults.get(lead, "" if valid else "off")
+        fault = fault or "doubtful" * (lead in study.last.doubtful)
         names.append(f"{lead} {fault}".strip())
     return names
 

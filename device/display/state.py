@@ -112,6 +112,7 @@ class ScreenState:
     _changed_at: int = 0  # of the last electrode change
     _readable_since: int | None = None  # all on and quality at least fair
     _faults: dict[str, LeadFault] = field(default_factory=dict)
+    _doubtful: tuple[str, ...] = ()
     _connected: bool = False  # all ten were on once, or patience ran out
     _frozen: Frozen | None = None
 
@@ -147,6 +148,7 @@ class ScreenState:
             case Quality():
                 self._advance(event.index)
                 self.quality, self._faults = event.grade, event.faults
+                self._doubtful = event.doubtful
                 self._judge_contact(event)
             case Rate():
                 self._advance(event.index)
@@ -225,8 +227,11 @@ class ScreenState:
         """What is wrong at the electrodes in a few letters: "V3 OFF", "V5 NOISY", "MAINS"."""
         if self.electrodes_off:
             return " ".join(self.off_names) + " OFF"
-        if not self._faults or self.quality is QualityGrade.GOOD:
+        if self.quality is QualityGrade.GOOD or not (self._faults or self._doubtful):
             return ""
+        if not self._faults:
+            few = len(self._doubtful) <= MANY_OFF
+            return f"{' '.join(self._doubtful) if few else ''} DOUBTFUL".strip()
         fault = Counter(self._faults.values()).most_common(1)[0][0]
         leads = [lead for lead, its in self._faults.items() if its is fault]
         named = " ".join(leads) if len(leads) <= MANY_OFF else ""

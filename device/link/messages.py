@@ -89,6 +89,7 @@ def result(call: Call, measured: Measurements | None = None) -> dict[str, Any]:
         "irregularity": _rounded(call.irregularity, 3),
         "quality": call.quality.name.lower(),
         "faults": {str(lead): str(fault) for lead, fault in call.faults.items()},
+        "doubtful": list(call.doubtful),
         "electrodes_off": electrode_names(call.electrodes_off),
         "measurements": measurements(measured),
         "model": call.model,

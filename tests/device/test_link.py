@@ -38,7 +38,7 @@ SECOND_NS = 1_000_000_000
 RESULT = {"index": 4999, "t_s": 9.998, "span": 5000, "call": "SR", "text": "SINUS RHYTHM",
           "refusal": None, "act": "", "probability": 0.97, "findings": [],
           "scores": {"mate4": {"SR": 0.97}},
-          "rate_bpm": 70.1, "irregularity": 0.02, "quality": "good", "faults": {},
+          "rate_bpm": 70.1, "irregularity": 0.02, "quality": "good", "faults": {}, "doubtful": [],
           "measurements": None,
           "electrodes_off": [], "model": "rhythm-0.1"}  # fmt: skip
 
