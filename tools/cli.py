@@ -77,6 +77,7 @@ class Bench(StrEnum):
     ST = "st"
     INTERVALS = "intervals"
     SWAPS = "swaps"
+    ALARMS = "alarms"
     EXPLAIN = "explain"
     THROUGHPUT = "throughput"
     SCREENS = "screens"
