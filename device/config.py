@@ -108,7 +108,7 @@ class DisplaySection:
 
     device: str = "terminal"
     lead: str = _setting("II", one_of(*LEADS))
-    frames_per_second: int = _setting(8, between(1, 10))
+    frames_per_second: int = _setting(12, between(1, 25))
     night: bool = False  # dim, dark on the panel
     language: str = _setting("en", one_of("en", "de"))
 
