@@ -18,7 +18,8 @@ from fhirclient.models.bundle import Bundle
 
 from firmware.events import LEADS
 from tests.tools.test_classify import lead12, record
-from tools.export.formats import SUFFIX, ExportError, Format, export
+from tools.export.formats import export
+from tools.export.kinds import SUFFIX, ExportError, Format
 from tools.study import Patient, Study, read_study
 
 BEGAN = datetime(2026, 5, 17, 14, 3, 0, 250_000, tzinfo=UTC)

@@ -12,8 +12,7 @@ import typer
 
 from hal.errors import HalError
 from tools import patient_options as whom
-from tools.export.formats import SUFFIX, ExportError, Format, export
-from tools.study import read_study
+from tools.export.kinds import SUFFIX, ExportError, Format
 
 _TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"]
 
@@ -40,6 +39,9 @@ def export_files(
         raise typer.BadParameter("50, 60, or 0 for none", param_hint="--mains")
     if len(files) > 1 and not output.is_dir():
         raise typer.BadParameter(f"{output} is no folder, for several recordings", param_hint="-o")
+    from tools.export.formats import export  # the whole chain: not for every command's start
+    from tools.study import read_study
+
     patient = whom.patient(patient_id, patient_name, patient_born, patient_sex)
     failed = False
     for file in files:

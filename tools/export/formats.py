@@ -1,36 +1,22 @@
-"""The formats by name, what each needs of a study, and writing one without leaving half a file."""
+"""Writing a study in one of the formats: what each needs, and never half a file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkstemp
 
 import numpy as np
 
+from tools.export.kinds import SUFFIX, ExportError, Format
 from tools.study import Study
 
 LIMIT_UV = 32_767  # 16 bits at 1 µV
 
 
-class ExportError(ValueError):
-    """A study that cannot be written as asked; one line for the user."""
-
-
-class Format(StrEnum):
-    """What ``lead12 export`` writes."""
-
-    DICOM = "dicom"
-    AECG = "aecg"
-    EDF = "edf"
-    FHIR = "fhir"
-
-
-SUFFIX = {Format.DICOM: ".dcm", Format.AECG: ".xml", Format.EDF: ".edf", Format.FHIR: ".json"}
 _DATED = (Format.DICOM, Format.AECG)  # these have no way to say that the time is not known
 
 
