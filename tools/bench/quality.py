@@ -80,10 +80,12 @@ def agreement(data: Path, *, every: int = 1) -> Iterator[Share]:
     rows = np.flatnonzero(records.held)[::every]
     people = records.acceptable[rows]
     device = np.array([accepted(records.counts[row]) for row in rows])
+    dead = np.array([_dead(records.counts[row]) for row in rows])
     part = "CinC 2011, held half, distinct traces"
     yield share(part, "agreement with people", people == device)
     yield share(part, "acceptable ones accepted", device[people])
     yield share(part, "unacceptable ones not accepted", ~device[~people])
+    yield share(part, "disagreements: a dead lead, accepted by people", dead[people != device])
     every_copy = np.repeat(people == device, records.copies[rows])
     yield share("CinC 2011, held half, copies counted", "agreement with people", every_copy)
 
@@ -107,9 +109,12 @@ def other_halves(data: Path) -> Iterator[Share]:
 
 def _readable(counts: NDArray[np.int32]) -> bool:
     """What the rules ask for, whatever the network weighs."""
-    grade, faults = measured(counts).at(len(counts))
-    dead = not {LeadFault.RAILED, LeadFault.FLAT}.isdisjoint(faults.values())
-    return grade is not QualityGrade.BAD and not dead
+    return measured(counts).at(len(counts))[0] is not QualityGrade.BAD and not _dead(counts)
+
+
+def _dead(counts: NDArray[np.int32]) -> bool:
+    faults = measured(counts).at(len(counts))[1].values()
+    return not {LeadFault.RAILED, LeadFault.FLAT}.isdisjoint(faults)
 
 
 def doubts(data: Path) -> Iterator[Share]:
@@ -232,7 +237,7 @@ def write_docs(figures: Sequence[Figure]) -> None:
             if isinstance(one, Share) and one.n
             else (None, None)
         )
-        between = "" if low is None or high is None else f"{low:.1f}-{high:.1f}"
+        between = "" if low is None or high is None else f"{low:z.1f}-{high:z.1f}"
         of = str(one.n) if isinstance(one, Share) and one.n else ""
         limit = f"{one.limit}{'' if one.ok else ' **(broken)**'}"
         lines.append(f"| {one.part}: {one.name} | {one.value:.1f} % | {between} | {of} | {limit} |")
