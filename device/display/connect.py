@@ -12,7 +12,7 @@ from device.display.header import draw_audio, draw_quality
 from device.display.live import blink
 from device.display.row import Line, alarm_row
 from device.display.state import ScreenState
-from device.display.words import ELECTRODES, place
+from device.display.words import ELECTRODES, PLACES
 from firmware.alarms import Audio
 from hal.frontend import Electrode
 
@@ -52,7 +52,7 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     if off:
         name, colour = ELECTRODES[state.naming][off[0]]
         head = tr("{names} OFF").format(names=name)
-        words = [tr(colour), tr(place(off[0], state.naming))]
+        words = [tr(colour), tr(PLACES[off[0]])]
     else:
         head, words = tr("ALL ON"), [tr("checking signal")]
     if wide and 2 * BOLD.width(head) <= room:

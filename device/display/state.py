@@ -226,16 +226,17 @@ class ScreenState:
     def trouble(self) -> str:
         """What is wrong at the electrodes in a few letters: "V3 OFF", "V5 NOISY", "MAINS"."""
         if self.electrodes_off:
-            return " ".join(self.off_names) + " OFF"
+            return self.tr("{names} OFF").format(names=" ".join(self.off_names))
         if self.quality is QualityGrade.GOOD or not (self._faults or self._doubtful):
             return ""
-        if not self._faults:
-            few = len(self._doubtful) <= MANY_OFF
-            return f"{' '.join(self._doubtful) if few else ''} DOUBTFUL".strip()
-        fault = Counter(self._faults.values()).most_common(1)[0][0]
-        leads = [lead for lead, its in self._faults.items() if its is fault]
+        if self._faults:
+            fault = Counter(self._faults.values()).most_common(1)[0][0]
+            leads = [lead for lead, its in self._faults.items() if its is fault]
+            word = self.tr(fault.upper())
+        else:
+            leads, word = list(self._doubtful), self.tr("DOUBTFUL")
         named = " ".join(leads) if len(leads) <= MANY_OFF else ""
-        return f"{named} {fault.upper()}".strip()
+        return f"{named} {word}".strip()
 
     @property
     def off_names(self) -> tuple[str, ...]:

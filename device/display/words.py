@@ -53,20 +53,11 @@ PLACES: dict[Electrode, str] = {
     Electrode.RL: "right leg",
     Electrode.V1: "4th rib gap, right",
     Electrode.V2: "4th rib gap, left",
-    Electrode.V3: "between V2 and V4",
+    Electrode.V3: "between 2 and 4",
     Electrode.V4: "5th rib gap, nipple",
     Electrode.V5: "front of armpit",
     Electrode.V6: "below armpit",
 }
-
-
-def place(electrode: Electrode, naming: Naming) -> str:
-    """Where it goes, in the naming of the cable: "between V2 and V4" or "between C2 and C4"."""
-    where = PLACES[electrode]
-    if naming is Naming.IEC and electrode is Electrode.V3:
-        return "between C2 and C4"
-    return where
-
 
 LIMBS = (Electrode.RA, Electrode.LA, Electrode.LL, Electrode.RL)
 
