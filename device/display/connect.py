@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from device.display.canvas import Canvas
-from device.display.faces import BOLD, TEXT, TINY, fit, wrap
+from device.display.faces import BOLD, TEXT, TINY, fit, wrap_in
 from device.display.header import draw_audio, draw_quality
 from device.display.live import blink
 from device.display.row import Line, alarm_row
@@ -49,20 +49,22 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     x = canvas.text_in(LEFT, 0, room - sound - (28 if wide else 0), title, (TEXT, TINY))
     if wide or state.audio is not Audio.PAUSED:
         draw_audio(canvas, state, x + 5, 0)
+    colour, where = "", tr("checking signal")
+    head = tr("ALL ON")
     if off:
-        name, colour = ELECTRODES[state.naming][off[0]]
+        name, its = ELECTRODES[state.naming][off[0]]
         head = tr("{names} OFF").format(names=name)
-        words = [tr(colour), tr(PLACES[off[0]])]
-    else:
-        head, words = tr("ALL ON"), [tr("checking signal")]
+        colour, where = tr(its), tr(PLACES[off[0]])
     if wide and 2 * BOLD.width(head) <= room:
         canvas.stamp(LEFT, 11, np.kron(BOLD.mask(head), np.ones((2, 2), np.bool_)))
     else:
         canvas.text_in(LEFT, 11, room, head, (BOLD, TEXT))
     bottom = canvas.height - 8
     top = 35 if wide else 25
-    lines = [line for text in words for line in wrap(text, room, TEXT)]
-    for k, line in enumerate(lines[: (bottom - top) // 9]):
+    if colour:
+        canvas.text_in(LEFT, top, room, colour, (TEXT, TINY))
+        top += 9
+    for k, line in enumerate(wrap_in(where, room, (bottom - top) // 9, TEXT)):
         canvas.text(LEFT, top + 9 * k, line)
     alarm = alarm_row(state)
     if alarm is not None:

@@ -115,8 +115,9 @@ def _draw_intervals(
         )  # fmt: skip
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         x, y = k // 4 * column, TITLE + 2 + k % 4 * 10
-        canvas.text(x, y, name)
-        canvas.text_right(x + column - 17, y, "--" if value is None else str(round(value)))
+        shown = "--" if value is None else str(round(value))
+        left = canvas.text_right(x + column - 17, y, shown)
+        canvas.text_in(x, y, left - x - 2, name, (TEXT, TINY))
         if name not in (rate, axis):
             canvas.text(x + column - 15, y + 2, "ms", TINY)
 
