@@ -62,14 +62,20 @@ YIELDS_TO = {
 GRAVE_FINDINGS = ("asystole", "vf_vt", "st_elevation", "injury", "avb3")
 AT_ONCE = ("asystole", "vf_vt")  # of these: they have waited in the pipeline
 
+ASYSTOLE = Condition("asystole", "ASYSTOLE?", "check patient and cable", Priority.HIGH, release_s=5)
 VF_VT = Condition("vf_vt", "VF OR VT?", "check patient now", Priority.HIGH, release_s=5)
 
 UNREADABLE = (Refusal.NOISE, Refusal.SATURATED, Refusal.LEADS_FLAT, Refusal.NOT_ECG)
+NOT_READ = (
+    *(Refusal.NOISE, Refusal.SATURATED, Refusal.LEADS_FLAT, Refusal.NO_SIGNAL),
+    *(Refusal.ELECTRODE_OFF, Refusal.VENTRICULAR),
+)
 NO_RATE = (*UNREADABLE, Refusal.ELECTRODE_OFF, Refusal.NO_SIGNAL)
 
 FAST_INTERVALS = 8  # 2.8 s at 170 bpm
 SLOW_INTERVALS = 3  # 6 s at 30 bpm
 SILENT = 2 * SAMPLE_RATE_HZ  # without a beat: no fast rhythm
+PAUSE = 5 * SAMPLE_RATE_HZ
 STOPPED = 4 * SAMPLE_RATE_HZ  # no rhythm at all: asystole, VF, or a beat that was missed
 HYSTERESIS_BPM = 3  # a rate that is an alarm must come back so far
 
@@ -110,7 +116,7 @@ class Conditions:
 
     def present(self, call: Call, limits: Limits) -> list[Condition]:
         """What is there."""
-        found = [*self._electrodes(), *_unreadable(call), *self._unrest(call)]
+        found = [*self._electrodes(), *_unreadable(call), *self._unrest(call), *self._pause(call)]
         found += [*_findings(call.findings), *self._rate(call, limits), *self._atria(call)]
         self._was = frozenset(condition.code for condition in found)
         return found
@@ -171,6 +177,14 @@ class Conditions:
         readable = call.refusal not in NO_RATE and call.quality is not QualityGrade.BAD
         if readable and self._rest is not None and self._rest < UNREST_BELOW:
             yield replace(VF_VT, delay_s=1)
+
+    def _pause(self, call: Call) -> Iterable[Condition]:
+        """Beats that have stopped, in a trace that moves and can be read: no asystole of a call."""
+        known = self._beats and call.index - self._beats[-1] > PAUSE
+        fit = call.refusal not in NOT_READ and call.quality is not QualityGrade.BAD
+        resting = self._rest is None or self._rest >= UNREST_BELOW
+        if known and fit and resting:
+            yield ASYSTOLE
 
     def _atria(self, call: Call) -> Iterable[Condition]:
         """Their fibrillation, where this patient had none before."""

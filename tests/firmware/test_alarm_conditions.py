@@ -69,11 +69,18 @@ def test_a_rate_at_its_limit_does_not_flap() -> None:
     assert patient.said == [(5, "tachy", "on")]
 
 
-def test_beats_that_have_stopped_have_no_rate() -> None:
+def test_beats_that_stop_are_a_standstill_whatever_the_trace_does() -> None:
     patient = Patient()
     patient.live(20, rr_s=60 / 45)
     assert patient.codes == ["brady"]
-    patient.live(10, rr_s=None, rate_bpm=None)
+    patient.live(8, rr_s=None, rate_bpm=None, **refused(Refusal.NOT_ECG))
+    assert patient.codes == ["asystole"]
+
+
+def test_beats_that_stop_in_a_trace_that_cannot_be_read_are_none() -> None:
+    patient = Patient()
+    patient.live(20)
+    patient.live(8, rr_s=None, rate_bpm=None, **refused(Refusal.NOISE))
     assert patient.codes == []
 
 
