@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -206,3 +206,66 @@ def test_an_absent_bus_is_one_clear_line(spec: str, words: str) -> None:
     assert "\n" not in str(caught.value)
     display.close()
     display.close()
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_the_night_turns_the_contrast_down_once_and_the_day_up_again(controller: str) -> None:
+    bus = RecordingBus()
+    oled = Oled(controller, serial=bus)
+    state = patient(6.0)
+    opening = _contrasts(bus, lambda: oled.show(render(state, oled.size, grey=oled.grey)))
+    by_day = opening[-1]
+    state.night = True
+    dark = render(state, oled.size, grey=oled.grey)
+    (by_night,) = _contrasts(bus, lambda: oled.show(dark))
+    assert by_night[0] < by_day[0] / 4
+    assert _contrasts(bus, lambda: oled.show(dark)) == []
+    state.night = False
+    assert _contrasts(bus, lambda: oled.show(render(state, oled.size, grey=oled.grey))) == [by_day]
+
+
+def _contrasts(bus: RecordingBus, act: Callable[[], None]) -> list[tuple[int, ...]]:
+    """Levels given with the command for contrast: 0x81, or 0xC1 (SSD1322, SSD1351)."""
+    bus.sent.clear()
+    act()
+    found, code = [], 0
+    for kind, payload in bus.sent:
+        if kind == "command":
+            code = payload[0]
+            if code == 0x81 and len(payload) > 1:
+                found.append(tuple(payload[1:]))
+        elif code in (0x81, 0xC1):
+            found.append(tuple(payload))
+            code = 0
+    return found
+
+
+@pytest.mark.parametrize("controller", ["ssd1306", "sh1106"])
+def test_a_panel_of_one_bit_gets_what_changed_and_a_page_in_turn(controller: str) -> None:
+    bus = RecordingBus()
+    oled = Oled(controller, serial=bus)
+    state = patient(6.0)
+    frame = render(state, oled.size, grey=False)
+    oled.show(frame)
+    for _ in range(8):
+        bus.sent.clear()
+        oled.show(frame)
+        assert sum(len(payload) for kind, payload in bus.sent if kind == "data") == 128
+    # A byte that went wrong in the panel is right again after eight frames of the same picture.
+    panel = Panel(controller, oled.size)
+    panel.level[:] = 1
+    for _ in range(8):
+        bus.sent.clear()
+        oled.show(frame)
+        panel.feed(bus.sent)
+    assert (panel.level == expected(frame, controller)).all()
+
+
+def test_a_dimmed_panel_that_was_pulled_off_is_dim_again() -> None:
+    bus = RecordingBus()
+    oled = Oled("ssd1306", serial=bus)
+    state = patient(6.0)
+    state.night = True
+    oled.show(render(state, oled.size, grey=False))
+    oled.close()
+    assert _contrasts(bus, lambda: oled.show(render(state, oled.size, grey=False)))[-1] == (0x10,)
