@@ -199,8 +199,9 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
 
     The scores are means over the windows that could be read (over all, if none could); what was
     measured must show in half of these. It is refused when most windows are, for the reason most
-    of them give.
+    of them give. Windows that were not ten seconds yet count where there are no others.
     """
+    windows = [call for call in windows if call.refusal is not Refusal.STARTING] or windows
     last = windows[-1]
     if len(windows) == 1:
         return last

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.events import Event
+from firmware.events import Call, Event, Refusal
 from firmware.network import Network
 from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
 from firmware.profiles import PROFILES
@@ -17,6 +17,7 @@ from hal.errors import FrontendError, Reason
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, FrameBlock, Frontend, FrontendConfig
 from hal.patient import Patient
 from hal.patient.electrodes import ElectrodeEvent, WithElectrodeFaults
+from hal.patient.record import runs
 from hal.patient.recording import RecordedPatient, Recording
 from hal.simulated import simulated_frontend
 
@@ -32,8 +33,10 @@ class Heard:
     first : sample index at which the recording begins; before it is its mirror image
     samples : of the recording, at 500 Hz; missing : how many it lacks to a whole window
     counts : int32 [n, 8], raw, of the last window (less if the recording is shorter) and
-        ``TAIL`` rows behind it
-    tensor : what the network saw for the last call, int8 [samples, 12]; None without a network
+        ``TAIL`` rows behind it; lost : bool [n], rows that were never sampled
+    tensor : what the network saw last, int8 [samples, 12]; None without a network, and where
+        there were never ten seconds in one piece
+    tensor_end : row of the recording behind the last sample in it, at 500 Hz
     """
 
     events: tuple[Event, ...]
@@ -41,8 +44,10 @@ class Heard:
     samples: int
     missing: int
     counts: NDArray[np.int32]
+    lost: NDArray[np.bool_]
     nv_per_count: float
     tensor: NDArray[np.int8] | None
+    tensor_end: int
 
 
 def hear(
@@ -55,6 +60,8 @@ def hear(
     """The recording as the patient of a simulated chip; ``mains_hz`` as in Pipeline.
 
     electrodes : what happened to them, in seconds of the recording
+
+    What the recording lost is missing here, too: the sample index jumps.
 
     The record mirrored about its start settles the filters before it, and its length makes a
     window end on the record's last sample although the network's filter is late. A record of
@@ -89,13 +96,54 @@ def hear(
     counts = np.zeros((0, CHANNELS), np.int32)
     end = lead_in + samples + TAIL
     keep = min(samples, WINDOW) + TAIL
+    to_index = SAMPLE_RATE_HZ / recording.rate_hz
+    lost = np.zeros(end, np.bool_)
+    for start, stop in recording.lost:
+        lost[lead_in + round(start * to_index) : lead_in + round(stop * to_index)] = True
     for block in _blocks(frontend):
-        events += pipeline.push(block)
+        for piece in _pieces(block, lost):
+            events += pipeline.push(piece)
         inside = block.counts[: max(0, end - block.first_index)]
         counts = np.concatenate([counts, inside])[-keep:]
+    late = PROFILES[network.bundle.input.profile].delay_samples if network else 0
+    scored = [event.index + 1 for event in events if isinstance(event, Call) and event.scores]
     return Heard(
-        tuple(events), lead_in, samples, missing, counts, info.nv_per_count, pipeline.tensor
+        events=tuple(events),
+        first=lead_in,
+        samples=samples,
+        missing=missing,
+        counts=counts,
+        lost=lost[-keep:],
+        nv_per_count=info.nv_per_count,
+        tensor=pipeline.tensor,
+        tensor_end=(scored[-1] if scored else end) - late - lead_in,
     )
+
+
+def in_words(call: Call) -> Call:
+    """A call on a recording: where it waits for ten seconds, they will not come."""
+    if call.refusal is not Refusal.STARTING:
+        return call
+    return replace(call, text="SAMPLES LOST", act="record ten seconds in one piece")
+
+
+def _pieces(block: FrameBlock, lost: NDArray[np.bool_]) -> Iterator[FrameBlock]:
+    """What of ``block`` there is; ``lost`` from index 0 on."""
+    gone = lost[block.first_index : block.first_index + len(block)]
+    if not gone.any():
+        yield block
+        return
+    there = np.ones(len(block), np.bool_)
+    there[: len(gone)] = ~gone
+    for start, stop in runs(there):
+        yield replace(
+            block,
+            first_index=block.first_index + start,
+            t_ns=block.t_ns[start:stop],
+            counts=block.counts[start:stop],
+            status=block.status[start:stop],
+            electrodes_off=block.electrodes_off[start:stop],
+        )
 
 
 def _blocks(frontend: Frontend) -> Iterator[FrameBlock]:

@@ -17,12 +17,12 @@ from firmware.intervals import measure_recording
 from firmware.measurements import Measurements
 from firmware.network import Network
 from hal.errors import HalError
-from hal.frontend import electrodes_in
+from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 from hal.patient.electrodes import ElectrodeEvent
-from hal.patient.recording import Recording, read_recording
-from tools.chain import hear
+from hal.patient.recording import Recording
+from tools.chain import hear, in_words
 from tools.explained import Question, explained
-from tools.own_record import electrodes_off
+from tools.own_record import electrodes_off, read
 
 TOLD_LEADS = 3  # of an explanation, in the line for people
 
@@ -56,7 +56,7 @@ def _start_worker(model: str, why: Question | None) -> None:
 def _classify_file(path: Path) -> dict[str, Any]:
     record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
     try:
-        recording = read_recording(path)
+        recording = read(path)
         off = electrodes_off(path, recording) or ()
         found = classify_recording(recording, _network, _why, off)
     except HalError as error:
@@ -78,7 +78,7 @@ def classify_recording(
     """
     heard = hear(recording, network, electrodes=electrodes)
     windows = [event for event in heard.events if isinstance(event, Call)]
-    call = decide_recording(windows, network.rule if network else None)
+    call = in_words(decide_recording(windows, network.rule if network else None))
     short = heard.missing > 0
     said: dict[str, Any] = {
         "model": call.model,
@@ -112,7 +112,7 @@ def classify_recording(
     if why is not None:
         shown = replace(call, label=said["call"])
         said["explanation"] = explained(
-            why, recording.name, shown, network, heard.tensor, recording.duration_s
+            why, recording.name, shown, network, heard.tensor, heard.tensor_end / SAMPLE_RATE_HZ
         )
     return said
 

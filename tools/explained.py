@@ -47,7 +47,8 @@ def explained(
 ) -> dict[str, Any] | None:
     """Why ``call`` was made: group, label, share of each lead, the cells that count most.
 
-    tensor : int8 [samples, 12], the newest window of the record; it ends at ``end_s``
+    tensor : int8 [samples, 12], the newest window of the record; it ends with the signal of
+        ``end_s``: the filter's delay is taken off
     returns : None when nothing was called and no score was asked for, or no network ran
     """
     asked = question.asked(call, network) if network is not None else None

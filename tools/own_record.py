@@ -1,26 +1,49 @@
-"""What the monitor's own records say beyond the signal: of whom, which electrodes were off."""
+"""What the monitor's own records say beyond the signal: of whom, electrodes off, samples lost."""
 
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from math import inf
 from pathlib import Path
 
 from device.patient import Patient
 from device.records.marks import electrodes
-from device.records.wfdb import ABOUT, read_annotations
+from device.records.wfdb import ABOUT, Mark, read_annotations
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
 from hal.patient.electrodes import ElectrodeEvent, Fault
-from hal.patient.recording import Recording
+from hal.patient.recording import Recording, read_recording
+from hal.patient.wfdb import parse_header
 
 _ALL_ON = electrodes(0)
 _OFF = electrodes(1).removesuffix(Electrode(0).name)
+_LOST = re.compile(r"lost: (\d+) samples$")  # "... samples before" a segment are not in it
+
+
+def read(path: Path) -> Recording:
+    """``read_recording``; in the monitor's own records samples may be missing that it noted.
+
+    Elsewhere they may not: another's "no sample" can be a lead that was off, a rail, or a loss.
+    """
+    header, notes = _beside(path, ".hea"), _beside(path, ".atr")
+    if not (header.is_file() and notes.is_file() and _ours(parse_header(header).comments)):
+        return read_recording(path)
+    found = (
+        (mark.sample, mark.sample + int(match[1]))
+        for mark in _notes(path)
+        if (match := _LOST.match(mark.text))
+    )
+    return read_recording(path, tuple(found))
 
 
 def is_own(recording: Recording) -> bool:
     """Whether the monitor wrote it; its times are UTC, and its annotations tell the electrodes."""
-    return any(comment.startswith(ABOUT) for comment in recording.comments)
+    return _ours(recording.comments)
+
+
+def _ours(comments: tuple[str, ...]) -> bool:
+    return any(comment.startswith(ABOUT) for comment in comments)
 
 
 def whose(recording: Recording) -> Patient:
@@ -35,16 +58,14 @@ def whose(recording: Recording) -> Patient:
 def electrodes_off(file: Path, recording: Recording) -> tuple[ElectrodeEvent, ...] | None:
     """When which electrode was off; None where the recording does not say.
 
-    file : as given to ``read_recording``
+    file : as given to ``read``
     """
-    notes = file if file.suffix in (".hea", ".dat") else Path(f"{file}.hea")
-    notes = notes.with_suffix(".atr")
-    if not is_own(recording) or not notes.is_file():
+    if not is_own(recording):
         return None
     events: list[ElectrodeEvent] = []
     since: dict[Electrode, float] = {}
     known = False
-    for mark in read_annotations(notes.read_bytes()):
+    for mark in _notes(file):
         if not mark.text.startswith((_ALL_ON, _OFF)):
             continue
         known = True
@@ -58,3 +79,14 @@ def electrodes_off(file: Path, recording: Recording) -> tuple[ElectrodeEvent, ..
 
 def _off(electrode: Electrode, start_s: float, end_s: float) -> ElectrodeEvent:
     return ElectrodeEvent(electrode, start_s, max(end_s, start_s + 1 / SAMPLE_RATE_HZ), Fault.OFF)
+
+
+def _beside(file: Path, suffix: str) -> Path:
+    """The file of a record named with or without its suffix."""
+    return file.with_suffix(suffix) if file.suffix in (".hea", ".dat") else Path(f"{file}{suffix}")
+
+
+def _notes(file: Path) -> list[Mark]:
+    """The record's annotations; none where it has no file of them."""
+    notes = _beside(file, ".atr")
+    return read_annotations(notes.read_bytes()) if notes.is_file() else []

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from firmware.explain import CELL_MS, Explanation
 from hal.frontend import SAMPLE_RATE_HZ
+from hal.patient.record import runs
 from tools.report_draw import INK, PALE, TRACE_MM, Pen
 from tools.report_layout import MARKS_MM, MM_PER_MV, MM_PER_S, PULSE_MM, Layout, Row, Strip
 
@@ -97,17 +98,11 @@ def _trace(pen: Pen, baseline: float, strip: Strip) -> None:
     x, y = _points(pen, baseline, strip)
     top, bottom = pen.sheet.top, pen.sheet.top + pen.sheet.grid_height
     inside = (y >= top) & (y <= bottom)  # NaN is neither
-    for start, stop in _runs(inside):
+    for start, stop in runs(inside):
         pen.curve(x[start:stop], y[start:stop], width=TRACE_MM)
-    for start, stop in _runs((y < top) | (y > bottom)):
+    for start, stop in runs((y < top) | (y > bottom)):
         up = y[start] < top
         pen.arrow(float(x[start:stop].mean()), top if up else bottom, up)
-
-
-def _runs(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(start, stop) of what is true."""
-    edges = np.flatnonzero(np.diff(where, prepend=False, append=False))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _name(pen: Pen, row: Row, strip: Strip) -> None:

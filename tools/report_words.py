@@ -135,7 +135,7 @@ def _line(finding: Finding) -> Line:
 
 def whole_recording(study: Study) -> str:
     """The call on all of a recording that is longer than what is shown; "" where it is not."""
-    if study.call is study.last:
+    if study.call == study.last:
         return ""
     text, sure = headline(study.call)
     return f"Whole recording, {study.seconds:.0f} s: {text}, {sure}".rstrip(", ")
@@ -159,7 +159,7 @@ def scales(study: Study) -> str:
 
 
 def signal(study: Study) -> str:
-    """Quality, the leads that cannot be read well, the electrodes that are off."""
+    """Quality, what cannot be read well, what was never sampled, the electrodes that are off."""
     off = " ".join(electrode.name for electrode in electrodes_in(study.last.electrodes_off))
     names = [name for name in lead_names(study) if " " in name]
     faults = {name.split()[1] for name in names}
@@ -168,6 +168,7 @@ def signal(study: Study) -> str:
     said = [
         f"quality {study.last.quality.name.lower()}",
         ", ".join(names),
+        f"{lost} sample{'s' * (lost > 1)} lost" if (lost := int(study.lost.sum())) else "",
         f"electrodes off: {off}" if off else "electrodes all on" * study.electrodes_told,
     ]
     return "   ".join(filter(None, said))

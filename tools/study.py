@@ -24,9 +24,10 @@ from firmware.pipeline import WINDOW
 from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.electrodes import ElectrodeEvent
-from hal.patient.recording import Recording, read_recording
-from tools.chain import TAIL, Heard, hear
-from tools.own_record import electrodes_off, is_own, whose
+from hal.patient.record import runs
+from hal.patient.recording import Recording
+from tools.chain import TAIL, Heard, hear, in_words
+from tools.own_record import electrodes_off, is_own, read, whose
 
 PROFILE = "diagnostic"
 NOBODY = Patient()
@@ -44,6 +45,8 @@ class Study:
     present : bool [n, 12], False while a lead cannot be read: an electrode of it is off, or it is
         railed; valid : bool [12], False for leads of which anything is missing so
     electrodes_told : whether the recording says which electrodes were off
+    lost : bool [n], rows that were never sampled: ``present`` nowhere, yet no reason to call a lead
+        not ``valid``; ``uv`` has a straight line there
     beats : rows of the R peaks
     call : as ``lead12 classify`` makes it, of the whole recording; refused as STARTING with the
         text "TOO SHORT" and without a rate below ten seconds
@@ -60,6 +63,7 @@ class Study:
     uv: NDArray[np.int32]
     present: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
     electrodes_told: bool
     mains_hz: int | None
     beats: tuple[int, ...]
@@ -88,7 +92,7 @@ def read_study(
     Raises RecordingError for a file that cannot be read, BundleError for a model that cannot.
     """
     path = Path(path)
-    network, recording = load_network(model), read_recording(path)
+    network, recording = load_network(model), read(path)
     electrodes = electrodes_off(path, recording)
     return study(path, recording, electrodes, network, mains_hz, patient)
 
@@ -107,7 +111,8 @@ def study(
     start = heard.first + heard.samples - rows
     calls = [event for event in heard.events if isinstance(event, Call)]
     short = heard.missing > 0
-    call, last = decide_recording(calls, network.rule if network else None), calls[-1]
+    last = in_words(calls[-1])
+    call = in_words(decide_recording(calls, network.rule if network else None))
     if short:
         call = last = _too_short(last)
     explanation = None
@@ -120,15 +125,17 @@ def study(
         began = began.replace(tzinfo=UTC) if is_own(recording) else began
     off = _electrodes_off(heard, start, len(heard.counts))
     railed = [last.faults.get(lead) is LeadFault.RAILED for lead in LEADS]
-    present = ~_lost(off[:rows], leads_lost) & ~np.array(railed)
+    readable = ~_lost(off[:rows], leads_lost) & ~np.array(railed)
+    lost = heard.lost[:rows]
     beats = (event.index - start for event in heard.events if isinstance(event, Beat))
     return Study(
         name=recording.name,
         file=file,
         began=began,
         uv=_trace(heard, ~_lost(off, channels_lost), mains_hz),
-        present=present,
-        valid=present.all(axis=0),
+        present=readable & ~lost[:, None],
+        valid=readable.all(axis=0),
+        lost=lost,
         electrodes_told=electrodes is not None,
         mains_hz=mains_hz,
         beats=tuple(row for row in beats if 0 <= row < rows),
@@ -165,8 +172,9 @@ def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray
     """
     counts = np.zeros_like(heard.counts)
     for channel, column in enumerate(heard.counts.T):
-        for piece in _runs(on[:, channel]):
-            counts[piece, channel] = column[piece] - round(float(column[piece].mean()))
+        for start, stop in runs(on[:, channel]):
+            piece = column[start:stop]
+            counts[start:stop, channel] = piece - round(float(piece.mean()))
     chain = FilterChain(PROFILES[PROFILE], mains_hz=mains_hz)
     zero = np.zeros((1, counts.shape[1]), np.int32)
     counts = np.concatenate([zero, np.clip(counts, COUNT_MIN, COUNT_MAX)])
@@ -174,12 +182,6 @@ def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray
     rows = filtered[: len(heard.counts) - TAIL]
     uv: NDArray[np.int32] = np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
     return uv
-
-
-def _runs(where: NDArray[np.bool_]) -> list[slice]:
-    """Where it is true."""
-    edges = np.flatnonzero(np.diff(where, prepend=False, append=False)).reshape(-1, 2)
-    return [slice(start, stop) for start, stop in edges.tolist()]
 
 
 def _electrodes_off(heard: Heard, start: int, rows: int) -> NDArray[np.int64]:

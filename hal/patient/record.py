@@ -43,6 +43,7 @@ class Recording:
     comments : the source's comment lines
     notes : what is odd about it but no reason to refuse
     began : date and time of the first sample as the source writes them, None where it does not
+    lost : rows (start, stop) that were never sampled; ``mv`` is a straight line there
     """
 
     name: str
@@ -52,6 +53,7 @@ class Recording:
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     began: datetime | None = None
+    lost: tuple[tuple[int, int], ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -68,10 +70,13 @@ class Recording:
         labels: tuple[str, ...] = (),
         comments: tuple[str, ...] = (),
         began: datetime | None = None,
+        lost: NDArray[np.bool_] | None = None,
     ) -> Recording:
         """Check ``leads`` (any order and case, [n] millivolts each) and keep the independent ones.
 
         III, aVR, aVL and aVF follow from I and II: where given they are compared and dropped.
+        lost : bool [n], rows that were never sampled; what ``leads`` hold there does not count
+
         Raises RecordingError for missing leads, NaN, a rate or a length out of range, no signal.
         """
         check_rate(name, rate_hz)
@@ -94,12 +99,15 @@ class Recording:
                 f"{name}: leads differ in length ({min(lengths)} to {max(lengths)} samples)",
                 act="export it again",
             )
+        if lost is not None and lost.any() and not lost.all():
+            by_name = {lead: _bridged(values, lost) for lead, values in by_name.items()}
         mv = np.stack([by_name[lead] for lead in INDEPENDENT_LEADS], axis=1)
         _check_samples(name, rate_hz, mv)
         for lead, values in by_name.items():
             _check_finite(name, rate_hz, lead, values)
         notes = _einthoven_notes(by_name)
-        return cls(name, float(rate_hz), mv, labels, comments, notes, began)
+        gaps = () if lost is None else runs(lost)
+        return cls(name, float(rate_hz), mv, labels, comments, notes, began, gaps)
 
 
 def lead_name(text: str) -> str | None:
@@ -127,6 +135,18 @@ def _check_samples(name: str, rate_hz: float, mv: NDArray[np.float64]) -> None:
         )
     if np.isfinite(mv).all() and not np.ptp(mv, axis=0).any():
         raise RecordingError(f"{name}: every lead is flat", act="use a record with a signal in it")
+
+
+def runs(where: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """(start, stop) of what is true in ``where`` [n]."""
+    edges = np.flatnonzero(np.diff(where, prepend=False, append=False)).reshape(-1, 2)
+    return tuple((start, stop) for start, stop in edges.tolist())
+
+
+def _bridged(values: NDArray[np.float64], lost: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """A straight line over what is lost."""
+    rows = np.arange(len(values))
+    return np.asarray(np.where(lost, np.interp(rows, rows[~lost], values[~lost]), values))
 
 
 def _check_finite(name: str, rate_hz: float, lead: str, mv: NDArray[np.float64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,10 @@ _CHUNK_POINTS = 20_480  # resampled at a time: 10 s, so that long records do not
 _FADE_S = 0.5
 
 
-def read_recording(path: str | Path) -> Recording:
+def read_recording(path: str | Path, lost: Sequence[tuple[int, int]] | None = None) -> Recording:
     """Read a WFDB record (path with or without .hea, .dat, .mat) or a CSV file.
+
+    lost : as for ``read_wfdb``; of a CSV file nothing may be missing
 
     Raises RecordingError with one line that names the fault and what to do.
     """
@@ -37,8 +40,8 @@ def read_recording(path: str | Path) -> Recording:
     if suffix == ".csv":
         return read_csv(path)
     if suffix in (".hea", ".dat", ".mat"):
-        return read_wfdb(path.with_suffix(".hea"))
-    return read_csv(table) if table.is_file() and not header.is_file() else read_wfdb(header)
+        return read_wfdb(path.with_suffix(".hea"), lost)
+    return read_csv(table) if table.is_file() and not header.is_file() else read_wfdb(header, lost)
 
 
 class RecordedPatient:

@@ -8,6 +8,7 @@ sample per frame, formats 16, 24, 32, 61, 80 and 212; the ``.mat`` of the CinC C
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -64,17 +65,27 @@ class Header:
     began: datetime | None = None
 
 
-def read_wfdb(header_path: Path) -> Recording:
+def read_wfdb(header_path: Path, lost: Sequence[tuple[int, int]] | None = None) -> Recording:
     """Read the record of ``header_path`` (a ``.hea`` file) with checksums verified.
 
+    lost : rows (start, stop) of which its writer says that they were never sampled; None where
+        nothing says so: then a missing sample is a reason to refuse the record
+
+    signal(5) writes a missing sample as the format's lowest value, which in format 24 is also what
+    a converter gives at its lower rail. Where the losses are known it is that everywhere else.
     Raises RecordingError.
     """
     header = parse_header(header_path)
     check_rate(header.name, header.rate_hz)
     leads: dict[str, NDArray[np.float64]] = {}
+    gone: NDArray[np.bool_] | None = None
     for file, group in groupby(header.signals, key=lambda signal: signal.file):
         signals = list(group)
         adc = read_samples(header_path.parent / file, header, signals)
+        if lost is not None:
+            gone = np.zeros(len(adc), np.bool_)
+            for start, stop in lost:
+                gone[start:stop] = True
         for column, signal in enumerate(signals):
             if lead_name(signal.name) is None:
                 continue
@@ -82,7 +93,7 @@ def read_wfdb(header_path: Path) -> Recording:
                 raise RecordingError(
                     f"{header.name}: lead {signal.name} appears twice", act="keep one of them"
                 )
-            leads[signal.name] = _millivolts(header.name, signal, adc[:, column])
+            leads[signal.name] = _millivolts(header.name, signal, adc[:, column], gone)
     labels = [
         label.strip()
         for comment in header.comments
@@ -96,6 +107,7 @@ def read_wfdb(header_path: Path) -> Recording:
         labels=tuple(labels),
         comments=header.comments,
         began=header.began,
+        lost=gone,
     )
 
 
@@ -174,7 +186,9 @@ def _number(path: Path, text: str) -> float:
         raise RecordingError(f"{path}: '{text}' is no number", act="correct the header") from None
 
 
-def _millivolts(record: str, signal: Signal, adc: NDArray[np.int32]) -> NDArray[np.float64]:
+def _millivolts(
+    record: str, signal: Signal, adc: NDArray[np.int32], gone: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
     if not signal.gain > 0:
         raise RecordingError(
             f"{record}: lead {signal.name} has gain {signal.gain:g}, so no known amplitude",
@@ -185,7 +199,10 @@ def _millivolts(record: str, signal: Signal, adc: NDArray[np.int32]) -> NDArray[
             f"{record}: lead {signal.name} is in '{signal.units}'", act="use mV or uV"
         )
     mv: NDArray[np.float64] = (adc.astype(np.float64) - signal.baseline) * (scale / signal.gain)
-    mv[adc == -(1 << (_BITS[signal.format] - 1))] = np.nan  # signal(5): the lowest value is "none"
+    missing = adc == -(1 << (_BITS[signal.format] - 1))
+    if gone is not None and signal.format == 24:
+        missing &= gone
+    mv[missing] = np.nan
     return mv
 
 

@@ -7,17 +7,21 @@ import json
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from device.bundles import read_bundle
+from device.bundles import load_network, read_bundle
 from firmware.events import LEADS
 from firmware.explain import Explanation, explain
 from firmware.network import Network
+from hal.patient.recording import read_recording
 from tests.tools.test_classify import lead12, record
 from tools.bench.explain import likeness, random_network, simulated, simulated_cases
+from tools.chain import hear
 from tools.classify import classify
 from tools.explain_picture import LEFT, PAPER, PER_SAMPLE, ROW, TINT, TOP, picture
 from tools.explained import Question
+from tools.study import read_study
 
 
 def test_the_line_says_which_leads_and_cells_spoke_for_the_call(tmp_path, capsys):
@@ -125,3 +129,30 @@ def test_the_picture_has_a_bar_as_tall_as_a_millivolt_of_its_trace():
     trace = [image.getpixel((LEFT + 60, TOP + y)) != PAPER for y in range(ROW)]
     assert trace.index(True) == column.index(True)
     assert len(column) - 1 - column[::-1].index(True) == ROW // 2  # from zero
+
+
+@pytest.mark.parametrize("seconds", [10.0, 14.5])
+def test_a_window_has_the_time_of_what_it_shows(tmp_path, seconds):
+    """The network's filter is 140 ms late; neither times nor the report's rows may be."""
+    file = record(tmp_path, "pvc-70", seconds=seconds)
+    network, recording = load_network(""), read_recording(file)
+    heard = hear(recording, network)
+    assert heard.tensor is not None
+    shown = heard.tensor[:, LEADS.index("II")].astype(float)
+    rows = np.arange(50, 950)  # of the window, 100 Hz
+
+    def alike(mv: NDArray[np.float64], begin: int) -> float:
+        return float(np.corrcoef(shown[rows], mv[begin + 5 * rows])[0, 1])
+
+    told = heard.tensor_end - 5000
+    times = {late: alike(recording.mv[:, 1], told + late) for late in range(-140, 141, 5)}
+    assert max(times, key=times.__getitem__) == 0
+    uv = read_study(file).uv[:, LEADS.index("II")].astype(float)
+    places = {late: alike(uv, late) for late in range(-140, 141, 5)}
+    assert max(places, key=places.__getitem__) == 0
+
+
+def test_an_extrasystole_is_named_when_it_was(tmp_path):
+    (result,) = classify([record(tmp_path, "pvc-70")], why=Question("statements/PVC"))
+    for cell in result["explanation"]["windows"][:4]:
+        assert 4.3 < cell["start_s"] < cell["end_s"] < 4.7  # its R peak is at 4.47 s

@@ -20,6 +20,7 @@ from hal.frontend import FrontendConfig
 from hal.patient.presets import preset
 from hal.patient.recording import read_recording
 from hal.simulated import simulated_frontend
+from tests.device.records_kit import cut
 from tests.tools.test_classify import record
 from tools.classify import classify
 from tools.study import EDGE, Study, read_study
@@ -27,8 +28,17 @@ from tools.study import EDGE, Study, read_study
 BEGAN = datetime(2026, 5, 17, 14, 3, tzinfo=UTC)
 
 
-def snapshot(folder: Path, name: str, at_s: int, patient: Patient | None = None) -> Path:
-    """The ten seconds before ``at_s`` of a preset, kept by the monitor's own keeper."""
+def snapshot(
+    folder: Path,
+    name: str,
+    at_s: int,
+    patient: Patient | None = None,
+    lost: tuple[int, int] = (0, 0),
+) -> Path:
+    """The ten seconds before ``at_s`` of a preset, kept by the monitor's own keeper.
+
+    lost : indices (first, end) of samples that never came, both within one full second
+    """
     frontend = simulated_frontend(preset(name), VirtualClock(), bulk=True)
     frontend.open()
     info = frontend.configure(FrontendConfig())
@@ -46,10 +56,16 @@ def snapshot(folder: Path, name: str, at_s: int, patient: Patient | None = None)
     done = 0
     while done < at_s * 500:
         block = frontend.read(500, timeout_s=1.0)
-        keeper.block(block)
-        for event in pipeline.push(block):
-            keeper.event(event)
         done = block.first_index + len(block)
+        holed = block.first_index <= lost[0] < lost[1] <= done
+        spans = [(block.first_index, lost[0]), (lost[1], done)]
+        for first, end in spans if holed else [(block.first_index, done)]:
+            if first == end:
+                continue
+            piece = cut(block, first, end)
+            keeper.block(piece)
+            for event in pipeline.push(piece):
+                keeper.event(event)
     keeper.snapshot(Why.BUTTON, done)
     keeper.block(frontend.read(500, timeout_s=1.0))
     keeper.close()

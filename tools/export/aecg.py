@@ -20,7 +20,7 @@ _SEX = {"M": "M", "F": "F", "": "UN"}
 
 
 def write(study: Study, path: Path) -> None:
-    """One document with one series; samples of 1 µV, a gap in the text where there is none."""
+    """One document with one series; samples of 1 µV, a straight line where some were lost."""
     assert study.began is not None
     begin = study.began
     end = begin + timedelta(seconds=len(study.uv) / SAMPLE_RATE_HZ)

@@ -81,6 +81,7 @@ def _waveform(study: Study) -> Dataset:
     item.WaveformSampleInterpretation = "SS"
     item.WaveformPaddingValue = np.int16(-32768).tobytes()
     uv[:, ~study.valid] = -32768
+    uv[study.lost] = -32768
     item.WaveformData = uv.astype("<i2").tobytes()
     return item
 

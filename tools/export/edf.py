@@ -15,12 +15,15 @@ from edfio import Edf, EdfAnnotation, EdfSignal, Patient, Recording
 from firmware.events import LEADS
 from hal.frontend import SAMPLE_RATE_HZ
 from tools.export.formats import LIMIT_UV, clipped
-from tools.export.wording import statements
+from tools.export.wording import losses, statements
 from tools.study import Study
 
 
 def write(study: Study, path: Path) -> None:
-    """Whole seconds of 1 µV samples; a part of a last second is filled with zeros and noted."""
+    """Whole seconds of 1 µV samples; a part of a last second is filled with zeros and noted.
+
+    What was lost is a straight line, and noted: EDF has no value for it.
+    """
     whole = -(-len(study.uv) // SAMPLE_RATE_HZ) * SAMPLE_RATE_HZ
     digital = np.zeros((whole, len(LEADS)), np.int16)
     digital[: len(study.uv)] = clipped(study)
@@ -64,6 +67,10 @@ def _notes(study: Study, whole: int) -> list[EdfAnnotation]:
     said += [f"{lead} not measured" for lead, v in zip(LEADS, study.valid, strict=True) if not v]
     notes = [EdfAnnotation(0.0, None, text) for text in said]
     notes += [EdfAnnotation(row / SAMPLE_RATE_HZ, None, "N") for row in study.beats]
+    notes += [
+        EdfAnnotation(start / SAMPLE_RATE_HZ, (stop - start) / SAMPLE_RATE_HZ, text)
+        for start, stop, text in losses(study)
+    ]
     if whole > len(study.uv):
         notes.append(EdfAnnotation(len(study.uv) / SAMPLE_RATE_HZ, None, "Recording ends"))
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fhir.resources.R4B.bundle import Bundle
 
 from firmware.events import LEADS
@@ -96,7 +97,7 @@ def _device(study: Study) -> dict[str, Any]:
 
 
 def _traces(study: Study) -> list[dict[str, Any]]:
-    """SampledData of 1 µV; a lead that was not measured has a reason instead."""
+    """SampledData of 1 µV, E for a lost sample; a lead not measured has a reason instead."""
     found: list[dict[str, Any]] = []
     for lead, uv, valid in zip(LEADS, clipped(study).T, study.valid, strict=True):
         code = _concept(_MDC, str(131_072 + _LEADS[lead]), f"MDC_ECG_LEAD_{lead.upper()}")
@@ -107,7 +108,7 @@ def _traces(study: Study) -> list[dict[str, Any]]:
                 "period": _PERIOD_MS,
                 "factor": 1,
                 "dimensions": 1,
-                "data": " ".join(map(str, uv.tolist())),
+                "data": " ".join(np.where(study.lost, "E", uv.astype(str)).tolist()),
             }
         else:
             system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from device.display.words import confidence, percent
 from firmware.events import LEADS
+from hal.frontend import SAMPLE_RATE_HZ
+from hal.patient.record import runs
 from tools.study import Study
 
 WARNING = "Not a medical device. Unconfirmed analysis: to be read by a physician."
@@ -56,7 +58,7 @@ def st_levels(study: Study) -> dict[str, int]:
 
 
 def statements(study: Study) -> list[str]:
-    """The call or why there is none, the findings, the quality, the model, and the warning."""
+    """The call or why there is none, findings, quality, what was lost, the model, the warning."""
     call = study.call
     said = call.text
     if call.label and call.probability is not None:
@@ -70,8 +72,17 @@ def statements(study: Study) -> list[str]:
         said,
         *(text for text in found if text != call.text),
         f"Signal quality {call.quality.name.lower()}",
+        *(f"{text} at {start / SAMPLE_RATE_HZ:.3f} s" for start, _, text in losses(study)),
         f"{study.device}, model {call.model or 'none'}",
         WARNING,
+    ]
+
+
+def losses(study: Study) -> list[tuple[int, int, str]]:
+    """(first row, row behind the last, "3 samples lost") of each gap."""
+    return [
+        (start, stop, f"{stop - start} sample{'s' * (stop - start > 1)} lost")
+        for start, stop in runs(study.lost)
     ]
 
 
