@@ -215,7 +215,7 @@ def _unreadable(call: Call) -> Iterable[Condition]:
 
 def _findings(findings: Iterable[Finding]) -> Iterable[Condition]:
     for finding in findings:
-        if finding.code in GRAVE_FINDINGS and finding.priority is Priority.HIGH:
+        if finding.code in GRAVE_FINDINGS:
             delay_s = 0 if finding.code in AT_ONCE else 2
             yield Condition(
                 finding.code,

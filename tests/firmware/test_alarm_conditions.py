@@ -69,6 +69,29 @@ def test_a_rate_at_its_limit_does_not_flap() -> None:
     assert patient.said == [(5, "tachy", "on")]
 
 
+def test_a_rate_that_is_back_by_less_than_the_hysteresis_is_still_beyond_its_limit() -> None:
+    patient = Patient()
+    patient.live(10, rr_s=60 / 155)
+    patient.live(20, rr_s=60 / 149)
+    assert patient.codes == ["tachy"]
+    patient.live(5, rr_s=60 / 145)
+    assert patient.codes == []
+
+
+def test_fast_beats_that_stop_are_no_longer_fast() -> None:
+    patient = Patient()
+    patient.live(20, rr_s=60 / 200)
+    patient.live(8, rr_s=None, rate_bpm=None)
+    assert [str(a.state) for a in patient.alarms.active if a.code == "extreme_tachy"] == ["latched"]
+
+
+def test_waves_that_are_not_counted_are_vf_and_no_standstill() -> None:
+    patient = Patient()
+    patient.live(20)
+    patient.live(10, rr_s=None, rate_bpm=None, rest=0.2)
+    assert patient.codes == ["vf_vt"]
+
+
 def test_beats_that_stop_are_a_standstill_whatever_the_trace_does() -> None:
     patient = Patient()
     patient.live(20, rr_s=60 / 45)

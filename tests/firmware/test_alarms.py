@@ -31,9 +31,23 @@ def test_a_latched_alarm_that_comes_back_is_the_same_alarm() -> None:
     patient.live(5)
     for _ in range(2):
         patient.live(2, rr_s=None, **ASYSTOLE)
+        assert patient.alarms.log[0].end is None
         patient.live(10)
+        assert patient.alarms.log[0].end is not None
     assert [state for _, _, state in patient.said] == ["on", "latched", "on", "latched"]
     assert len(patient.alarms.log) == 1
+
+
+def test_a_lesser_alarm_waits_while_a_graver_one_is_not_acknowledged() -> None:
+    patient = Patient()
+    patient.live(20, rr_s=60 / 190)
+    patient.live(20, rr_s=60 / 160)
+    assert [(a.code, a.state) for a in patient.alarms.active] == [
+        ("extreme_tachy", AlarmState.LATCHED)
+    ]
+    patient.silence()
+    patient.live(1, rr_s=60 / 160)
+    assert patient.codes == ["tachy"]
 
 
 def test_an_acknowledged_alarm_goes_when_it_is_over_and_sounds_when_it_comes_again() -> None:
