@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,9 +14,16 @@ from device.display.gallery import states
 from device.display.oled import CONTROLLERS, Oled
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame, render
+from device.display.state import ScreenState
 from firmware.events import Trace
 
 Bus = list[tuple[str, list[int]]]
+
+
+@cache
+def every_state() -> tuple[tuple[str, ScreenState], ...]:
+    """The gallery's, made once: drawing changes nothing in them."""
+    return tuple(states())
 
 
 class RecordingBus:
@@ -128,7 +136,7 @@ def test_every_screen_arrives_as_drawn(controller: str) -> None:
     bus = RecordingBus()
     oled = Oled(controller, serial=bus)
     panel = Panel(controller, oled.size)
-    for _, state in states():
+    for _, state in every_state():
         frame = render(state, oled.size, grey=oled.grey)
         oled.show(frame)
         panel.feed(bus.sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,12 @@ GOLDEN = Path(__file__).parents[2] / "docs" / "screens"
 EVERY_SIZE = {**SIZES, **TALL}
 
 
+@cache
+def every_state() -> tuple[tuple[str, ScreenState], ...]:
+    """The gallery's, made once: drawing changes nothing in them."""
+    return tuple(states())
+
+
 def draw(state: ScreenState, size: str = "256x64") -> NDArray[np.uint8]:
     pixels, grey = EVERY_SIZE[size]
     return np.array(render(state, pixels, grey=grey).image)
@@ -45,13 +52,13 @@ def test_every_picture_is_as_it_was() -> None:
 
 
 def test_one_bit_screens_use_one_bit() -> None:
-    for _, state in states():
+    for _, state in every_state():
         assert set(np.unique(draw(state, "128x64"))) <= {0, 255}
 
 
 def test_grey_alone_says_nothing() -> None:
     """What is drawn in grey is the same in every state of a screen: ticks, rules, the torso."""
-    for _, state in states():
+    for _, state in every_state():
         if state.night or state.controls.page is not Page.LIVE:
             continue
         pixels = draw(state)
@@ -64,7 +71,7 @@ def test_grey_alone_says_nothing() -> None:
 
 
 def test_asystole_and_a_lost_electrode_look_different_in_black_and_white() -> None:
-    by_name = dict(states())
+    by_name = dict(every_state())
     call_row = np.s_[-20:, :]
     asystole = draw(by_name["asystole"], "128x64")[call_row]
     fell_off = draw(by_name["electrode-fell-off"], "128x64")[call_row]
