@@ -129,3 +129,10 @@ def test_a_recording_of_refused_windows_is_refused_for_the_commonest_reason():
     call = decide_recording([noisy, noisy, railed, good], RULE)
     assert call.refusal is Refusal.NOISE
     assert call.scores == SURE
+
+
+def test_windows_that_were_not_whole_count_where_there_are_no_others():
+    waiting = decide(replace(GOOD, span=2600), SURE, RULE)
+    good = decide(GOOD, SURE, RULE)
+    assert decide_recording([good, waiting, waiting, waiting], RULE).label == "SR"
+    assert decide_recording([waiting, waiting], RULE).refusal is Refusal.STARTING

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from math import inf
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -371,3 +372,14 @@ def test_a_flat_limb_lead_is_named_and_the_rhythm_called() -> None:
     call = [event for event in events if isinstance(event, Call)][-1]
     assert call.label == "SR"
     assert call.headline == "SINUS RHYTHM + RA/RL SWAPPED?"
+
+
+@pytest.mark.data
+def test_hardly_a_recording_is_suspected_without_need(recordings: Path) -> None:
+    """A look at some of what ``lead12 bench swaps`` measures."""
+    bench = pytest.importorskip("tools.bench.swaps")
+    records = list(bench.packed(recordings, "ptbxl_100hz", fold="9", every=30))
+    said = [bench.said(record, bench.PTBXL_RATE_HZ) for record in records]
+    assert sum(name is not None for name in said) <= len(records) / 100
+    of_arms = [bench.said(record, bench.PTBXL_RATE_HZ, [(RA, LA)]) for record in records[::4]]
+    assert of_arms.count("LA/RA") > len(of_arms) / 2
