@@ -65,8 +65,10 @@ _LARGEST = 128 * ONE
 _LIMIT_UV, _LEAST_UV = 20_000, 20
 
 WEIGHT_BITS = 9  # behind the point of a weight
-# By how much a swap outweighs none, in units of 1 / ONE: in two of a thousand records of folds 7-8
-SURE = 350
+# By how much a swap must outweigh none, in units of 1 / ONE. After some exchanges a record is as
+# ordinary as before, and where electrodes are put differs from house to house: these take more.
+SURE, SURE_IF_CLOSE = 200, 350
+CLOSE = ("LA/LL", "V2/V3", "V3/V4", "V4/V5", "V4/V6", "V5/V6")
 ALONE = 45  # and the next swap: less, and no pair is named (factor 2)
 FLAT = 12  # the flat lead has this part of the next smaller one's height, or less
 _LEAST_HEIGHT_UV = 150  # of that one
@@ -166,11 +168,11 @@ def weigh(x: NDArray[np.int64], layers: Layers) -> NDArray[np.int64]:
 
 
 def verdict(odds: NDArray[np.int64]) -> str | None:
-    """The swap that outweighs none by ``SURE``, without a pair if others weigh nearly as much."""
+    """The likeliest swap, if it is sure; without a pair if others weigh nearly as much."""
     none, *swaps = odds.tolist()
     ranked = sorted(zip(swaps, HYPOTHESES, strict=True), reverse=True)
     (most, name), (next_most, next_name) = ranked[:2]
-    if most - none < SURE:
+    if most - none < (SURE_IF_CLOSE if name in CLOSE else SURE):
         return None
     if most - next_most >= ALONE:
         return name

@@ -253,7 +253,7 @@ def odds(**over: int) -> NDArray[np.int64]:
     return np.array([0, *values.values()], np.int64)
 
 
-SURE, ALONE = swaps.SURE, swaps.ALONE
+SURE, CLOSE, ALONE = swaps.SURE, swaps.SURE_IF_CLOSE, swaps.ALONE
 
 
 @pytest.mark.parametrize(
@@ -266,6 +266,10 @@ SURE, ALONE = swaps.SURE, swaps.ALONE
         (odds(LA_RA=SURE + ALONE - 1, RA_LL=SURE), "LIMB WIRES"),
         (odds(V1_V2=SURE + 5, V1_V3=SURE), "CHEST WIRES"),
         (odds(V1_V2=SURE + 5, LA_LL=SURE), "WIRES"),
+        (odds(LA_LL=CLOSE - 1), None),
+        (odds(LA_LL=CLOSE), "LA/LL"),
+        (odds(V2_V3=CLOSE - 1, V2_V4=SURE), None),  # the likeliest must be sure
+        (odds(V2_V3=CLOSE, V2_V4=SURE), "V2/V3"),
     ],
 )
 def test_it_must_outweigh_none_and_a_pair_the_others(weighed, name) -> None:
