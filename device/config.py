@@ -156,6 +156,14 @@ class AlarmsSection:
     extreme_tachy_bpm: int = _setting(DEFAULT_LIMITS.extreme_tachy_bpm, between(100, 250))
     pause_s: int = _setting(PAUSE_S, between(30, 120))
 
+    def inconsistent(self) -> str:
+        """What of the limits contradicts the rest, "" if nothing does."""
+        if self.extreme_brady_bpm > self.brady_bpm:
+            return "alarms.extreme_brady_bpm must not be above alarms.brady_bpm"
+        if self.extreme_tachy_bpm < self.tachy_bpm:
+            return "alarms.extreme_tachy_bpm must not be below alarms.tachy_bpm"
+        return ""
+
     def limits(self) -> Limits:
         """What ``firmware.alarms`` takes."""
         return Limits(
@@ -343,7 +351,11 @@ def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:
         if check and (wrong := check(value)):
             raise ConfigError(f"{source}: {name}.{key} {wrong}, not {json.dumps(value)}")
         values[key] = value
-    return kind(**values)
+    section = kind(**values)
+    wrong = section.inconsistent() if isinstance(section, AlarmsSection) else ""
+    if wrong:
+        raise ConfigError(f"{source}: {wrong}")
+    return section
 
 
 def _refuse_unknown(

@@ -12,9 +12,12 @@ from device.patient import Patient
 
 def _born(value: str) -> str:
     try:
-        return date.fromisoformat(value).isoformat() if value else ""
+        day = date.fromisoformat(value) if value else None
     except ValueError:
         raise typer.BadParameter("a day is written 1950-02-28") from None
+    if day is not None and day > date.today():
+        raise typer.BadParameter(f"{day} is yet to come")
+    return day.isoformat() if day else ""
 
 
 def _sex(value: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hal.errors import HalError
 from tools.report_layout import SHEETS
 from tools.report_page import draw_page
 from tools.study import Study, read_study
+from tools.whole_file import write_whole
 
 rl_config.useA85 = 0  # streams as bytes: a fifth smaller, and written in half the time
 
@@ -56,16 +56,5 @@ def report(
         except HalError as error:
             complain(error)
     if studies:
-        _write(out, render(studies, paper))
+        write_whole(out, render(studies, paper))
     return len(studies)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -83,6 +83,14 @@ def test_ring_path_is_configured_or_in_shared_memory() -> None:
         ("[model]\nconfirm_windows = 0", "model.confirm_windows must be 1 to 3600, not 0"),
         ("gain = = 6", "not valid TOML"),
         ("[electrodes]\nnaming = 'DIN'", 'electrodes.naming must be one of "AHA", "IEC"'),
+        (
+            "[alarms]\nbrady_bpm = 30\n",
+            "alarms.extreme_brady_bpm must not be above alarms.brady_bpm",
+        ),
+        (
+            "[alarms]\ntachy_bpm = 180\n",
+            "alarms.extreme_tachy_bpm must not be below alarms.tachy_bpm",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_in_one_line(tmp_path: Path, text: str, message: str) -> None:

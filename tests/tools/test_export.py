@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -211,8 +212,8 @@ def test_the_smart_client_reads_the_bundle(af, tmp_path):
         assert trace.valueSampledData.period == 2
         assert [int(v) for v in trace.valueSampledData.data.split()] == af.uv[:, k].tolist()
     said = {number.code.text: number.valueQuantity.value for number in numbers}
-    assert said["qrs_ms"] == af.measurements.qrs_ms
-    assert "pr_ms" not in said  # atrial fibrillation has none
+    assert said["QRS duration"] == af.measurements.qrs_ms
+    assert "P-R interval" not in said  # atrial fibrillation has none
 
 
 def test_nobody_is_made_up(af, tmp_path):
@@ -237,27 +238,74 @@ def test_the_same_study_gives_the_same_bytes(af, tmp_path, kind):
 @pytest.mark.parametrize("kind", [Format.DICOM, Format.AECG])
 def test_what_must_be_dated_asks_for_the_date(af, tmp_path, kind):
     with pytest.raises(ExportError, match="--began"):
-        export(replace(af, began=None), kind, tmp_path / "x")
+        export(replace(af, began=None), kind, tmp_path / f"x{SUFFIX[kind]}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_one_line(af, tmp_path):
-    with pytest.raises(ExportError, match=r"nowhere/x\.edf: cannot be written \(No such file"):
+@pytest.mark.parametrize("name", ["x.hea", "x.dat", "x", "x.pdf"])
+def test_only_a_name_of_the_format_is_written(af, tmp_path, name):
+    (tmp_path / name).write_bytes(b"kept")
+    with pytest.raises(ExportError, match=r"let it end in \.edf"):
+        export(af, Format.EDF, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"kept"
+
+
+def test_a_folder_that_is_not_there_and_what_is_no_file(af, tmp_path):
+    with pytest.raises(FileNotFoundError) as absent:
         export(af, Format.EDF, tmp_path / "nowhere" / "x.edf")
+    assert absent.value.filename == str(tmp_path / "nowhere" / "x.edf")
+    os.mkfifo(tmp_path / "x.edf")
+    with pytest.raises(OSError, match="is no plain file"):
+        export(af, Format.EDF, tmp_path / "x.edf")
+    assert not (tmp_path / "x.edf").is_file()
 
 
-def test_a_write_that_fails_leaves_what_was_there(af, tmp_path, monkeypatch):
-    path = written(af, Format.FHIR, tmp_path)
+def test_a_link_stays_one_and_nobody_else_may_read(af, tmp_path):
+    (tmp_path / "x.edf").symlink_to(tmp_path / "there.edf")
+    export(af, Format.EDF, tmp_path / "x.edf")
+    assert (tmp_path / "x.edf").is_symlink()
+    assert (tmp_path / "there.edf").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", Format)
+def test_a_full_disk_leaves_what_was_there(af, tmp_path, monkeypatch, kind):
+    path = written(af, kind, tmp_path)
     before = path.read_bytes()
 
-    def full(*_: object, **__: object) -> None:
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(ExportError, match="No space left"):
-        export(af, Format.FHIR, path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        export(af, kind, path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "who"),
+    [
+        (Format.EDF, Patient(id="Ж-17")),
+        (Format.EDF, Patient(id="4711 a")),
+        (Format.EDF, Patient(name="Иванов, Иван")),
+        (Format.DICOM, Patient(id="A\\B")),
+        (Format.DICOM, Patient(name="A^B=C")),
+    ],
+)
+def test_whom_a_format_cannot_hold_is_refused_not_altered(af, tmp_path, kind, who):
+    with pytest.raises(ExportError, match="cannot hold"):
+        written(replace(af, patient=who), kind, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_two_corrections_of_qt_can_be_told_apart(tmp_path):
+    study = replace(read_study(record(tmp_path, "sinus-70")), began=BEGAN)
+    (tmp_path / "out").mkdir()
+    found = json.loads(written(study, Format.FHIR, tmp_path / "out").read_text())
+    said = [entry["resource"]["code"] for entry in found["entry"][2:]]
+    qtc = [code for code in said if "corrected" in code["text"]]
+    assert [code["text"][-10:] for code in qtc] == ["ed, Bazett", "Fridericia"]
+    assert not any("coding" in code for code in qtc)
 
 
 def test_the_command_writes_all_and_names_what_it_could_not(tmp_path, capsys):
@@ -265,7 +313,7 @@ def test_the_command_writes_all_and_names_what_it_could_not(tmp_path, capsys):
     files = [record(tmp_path, "sinus-70"), tmp_path / "absent.hea"]
     code, out, err = lead12(
         capsys, "export", *files, "-f", "dicom", "-o", tmp_path / "out",
-        "--began", "2026-05-17T14:03:00+0200",
+        "--began", "2026-05-17T14:03:00+02:00",
     )  # fmt: skip
     assert code == 1
     assert out == f"{tmp_path / 'out' / 'sinus-70.dcm'}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -351,10 +352,10 @@ def test_where_no_pdf_can_be_is_told_before_the_work(
 
 
 def test_a_disk_that_takes_nothing_is_one_line(tmp_path, capsys, monkeypatch):
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device", str(self))
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     out = tmp_path / "a.pdf"
     (tmp_path / "r.csv").write_text(CSV.getvalue())
     code, said, err = lead12(capsys, "report", tmp_path / "r.csv", "-o", out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
+from io import BytesIO
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -19,7 +19,7 @@ _CPT, _ACT, _MDC = "2.16.840.1.113883.6.12", "2.16.840.1.113883.5.4", "2.16.840.
 _SEX = {"M": "M", "F": "F", "": "UN"}
 
 
-def write(study: Study, path: Path) -> None:
+def data_of(study: Study) -> bytes:
     """One document with one series; samples of 1 µV, a straight line where some were lost."""
     assert study.began is not None
     begin = study.began
@@ -49,7 +49,9 @@ def write(study: Study, path: Path) -> None:
     _sequences(series, study, begin)
     _annotations(series, study, begin)
     ElementTree.indent(root, " ")
-    ElementTree.ElementTree(root).write(path, encoding="UTF-8", xml_declaration=True)
+    file = BytesIO()
+    ElementTree.ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)
+    return file.getvalue()
 
 
 def _tag(name: str) -> str:

@@ -14,8 +14,6 @@ from hal.errors import HalError
 from tools import patient_options as whom
 from tools.export.kinds import SUFFIX, ExportError, Format
 
-_TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"]
-
 
 def export_files(
     files: Annotated[list[Path], typer.Argument(help="WFDB records or CSV files.")],
@@ -24,9 +22,8 @@ def export_files(
         Path, typer.Option("--output", "-o", help="A file; of several recordings, a folder.")
     ],
     began: Annotated[
-        datetime | None,
-        typer.Option(formats=_TIMES, help="When it was recorded, where the file does not say."),
-    ] = None,
+        str, typer.Option(help="When it was recorded, where the file does not say.")
+    ] = "",
     mains: Annotated[int, typer.Option(min=0, max=60, help="Notch: 50, 60, or 0 for none.")] = 50,
     model: Annotated[str, typer.Option(help="A model bundle, or none.")] = "",
     patient_id: whom.Id = "",
@@ -38,21 +35,32 @@ def export_files(
     if mains not in (0, 50, 60):
         raise typer.BadParameter("50, 60, or 0 for none", param_hint="--mains")
     if len(files) > 1 and not output.is_dir():
-        raise typer.BadParameter(f"{output} is no folder, for several recordings", param_hint="-o")
+        said = f"{output} is no folder: for several recordings make one first"
+        raise typer.BadParameter(said, param_hint="-o")
     from tools.export.formats import export  # the whole chain: not for every command's start
     from tools.study import read_study
 
+    try:
+        time = datetime.fromisoformat(began) if began else None
+    except ValueError:
+        said = "a time is written 2026-05-17T14:03:00, or with its zone 2026-05-17T14:03:00+02:00"
+        raise typer.BadParameter(said, param_hint="--began") from None
     patient = whom.patient(patient_id, patient_name, patient_born, patient_sex)
     failed = False
     for file in files:
         try:
             study = read_study(file, model=model, mains_hz=mains or None, patient=patient)
-            if began is not None:
-                study = replace(study, began=began)
+            if time is not None:
+                study = replace(study, began=time)
             path = output / f"{study.name}{SUFFIX[kind]}" if output.is_dir() else output
             export(study, kind, path)
         except (HalError, ExportError) as error:
             print(f"lead12: {error}", file=sys.stderr)
+            failed = True
+        except OSError as error:
+            print(
+                f"lead12: {error.filename}: cannot be written ({error.strerror})", file=sys.stderr
+            )
             failed = True
         else:
             print(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -13,7 +13,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, TwelveLeadECGWaveformStorag
 from firmware.events import LEADS
 from hal.frontend import SAMPLE_RATE_HZ
 from tools.export.formats import clipped
-from tools.export.wording import identity, measured, statements
+from tools.export.kinds import ExportError
+from tools.export.wording import Measured, identity, measured, statements
 from tools.study import Study
 
 # CID 3001 "ECG Leads": code values of ISO/IEEE 11073-10102, scheme MDC
@@ -27,7 +28,7 @@ _LEAD_CODES = dict(
 _IMPLEMENTATION = UID("2.25.301091317754054701858849380333879929932")  # a UUID drawn once
 
 
-def write(study: Study, path: Path) -> None:
+def data_of(study: Study) -> bytes:
     """One file: samples of 1 µV, statements and measurements as annotations."""
     assert study.began is not None
     meta = FileMetaDataset()
@@ -36,12 +37,14 @@ def write(study: Study, path: Path) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = _IMPLEMENTATION
     meta.ImplementationVersionName = "LEAD12"
-    ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    ds = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
     _patient_and_study(ds, study, study.began)
     ds.AcquisitionContextSequence = Sequence()
     ds.WaveformSequence = Sequence([_waveform(study)])
     ds.WaveformAnnotationSequence = Sequence(_annotations(study))
-    ds.save_as(path, enforce_file_format=True)
+    file = BytesIO()
+    ds.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
 def _patient_and_study(ds: FileDataset, study: Study, began: datetime) -> None:
@@ -60,6 +63,9 @@ def _patient_and_study(ds: FileDataset, study: Study, began: datetime) -> None:
     ds.DeviceSerialNumber = "unknown"
     ds.SoftwareVersions = [study.device, study.call.model or "no model"]
     patient = study.patient
+    for text, apart in ((patient.id, "\\"), (patient.name, "\\^=")):
+        if any(sign in text for sign in apart):
+            raise ExportError(f"DICOM cannot hold {' '.join(apart)} in the patient's id or name")
     family, _, given = patient.name.partition(",")
     ds.PatientName = f"{family.strip()}^{given.strip()}" if given else family.strip()
     ds.PatientID, ds.PatientSex = patient.id, patient.sex
@@ -111,7 +117,7 @@ def _annotations(study: Study) -> list[Dataset]:
         found.append(note)
     for of in measured(study):
         number = Dataset()
-        number.ConceptNameCodeSequence = Sequence([_code(of.loinc[0], "LN", of.loinc[1])])
+        number.ConceptNameCodeSequence = Sequence([_concept(of)])
         number.NumericValue = f"{of.value:g}"
         number.MeasurementUnitsCodeSequence = Sequence([_code(of.unit, "UCUM", of.unit)])
         found.append(number)
@@ -119,6 +125,12 @@ def _annotations(study: Study) -> list[Dataset]:
         note.ReferencedWaveformChannels = [1, 0]  # group 1, all of its channels
         note.AnnotationGroupNumber = 1
     return found
+
+
+def _concept(of: Measured) -> Dataset:
+    if of.loinc is None:
+        return _code(of.mdc.removeprefix("MDC_ECG_TIME_PD_"), "99LEAD12", of.meaning)
+    return _code(of.loinc, "LN", of.meaning)
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

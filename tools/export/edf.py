@@ -6,7 +6,6 @@ pyedflib writes no more than one note of 40 characters per second; the statement
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from unicodedata import combining, normalize
 
 import numpy as np
@@ -15,11 +14,12 @@ from edfio import Edf, EdfAnnotation, EdfSignal, Patient, Recording
 from firmware.events import LEADS
 from hal.frontend import SAMPLE_RATE_HZ
 from tools.export.formats import LIMIT_UV, clipped
+from tools.export.kinds import ExportError
 from tools.export.wording import losses, statements
 from tools.study import Study
 
 
-def write(study: Study, path: Path) -> None:
+def data_of(study: Study) -> bytes:
     """Whole seconds of 1 µV samples; a part of a last second is filled with zeros and noted.
 
     What was lost is a straight line, and noted: EDF has no value for it.
@@ -31,19 +31,19 @@ def write(study: Study, path: Path) -> None:
     edf = Edf(
         [_signal(study, lead, uv) for lead, uv in zip(LEADS, digital.T, strict=True)],
         patient=Patient(
-            code=_field(who.id),
+            code=_id(who.id),
             sex={"M": "M", "F": "F"}.get(who.sex, "X"),
             birthdate=date.fromisoformat(who.born) if who.born else None,
-            name=_field(who.name),
+            name=_name(who.name),
         ),
         recording=Recording(
-            startdate=began.date() if began else None, equipment_code=_field(study.device)
+            startdate=began.date() if began else None, equipment_code=_spaceless(study.device)
         ),
         starttime=began.time().replace(tzinfo=None) if began else None,
         data_record_duration=1.0,
         annotations=_notes(study, whole),
     )
-    edf.write(path)
+    return edf.to_bytes()
 
 
 def _signal(study: Study, lead: str, uv: np.ndarray[tuple[int], np.dtype[np.int16]]) -> EdfSignal:
@@ -76,7 +76,20 @@ def _notes(study: Study, whole: int) -> list[EdfAnnotation]:
     return notes
 
 
-def _field(text: str) -> str:
-    """Header fields are ASCII without spaces: accents come off, the rest becomes underscores."""
+def _id(text: str) -> str:
+    """As it is, or not at all: an altered number is another patient's."""
+    if not text.isascii() or " " in text:
+        raise ExportError(f"EDF cannot hold the patient id {text!r}: blanks, or no ASCII")
+    return text or "X"
+
+
+def _name(text: str) -> str:
+    """Accents come off; another script than Latin is refused."""
     plain = "".join(c for c in normalize("NFKD", text) if not combining(c))
-    return plain.encode("ascii", "replace").decode().replace("?", "_").replace(" ", "_") or "X"
+    if not plain.isascii():
+        raise ExportError("EDF cannot hold the patient's name: letters beyond ASCII; leave it out")
+    return _spaceless(plain) or "X"
+
+
+def _spaceless(text: str) -> str:
+    return text.replace(" ", "_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from fhir.resources.R4B.bundle import Bundle
 from firmware.events import LEADS
 from hal.frontend import SAMPLE_RATE_HZ
 from tools.export.formats import clipped
-from tools.export.wording import filters, identity, measured, st_levels, statements
+from tools.export.wording import Measured, filters, identity, measured, st_levels, statements
 from tools.study import Study
 
 _LOINC, _MDC, _UCUM = (
@@ -26,10 +25,10 @@ _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _GENDER = {"M": "male", "F": "female", "": "unknown"}
 
 
-def write(study: Study, path: Path) -> None:
+def data_of(study: Study) -> bytes:
     """A collection bundle: Patient (if anything is known), Device, Observations."""
     bundle = Bundle.model_validate(_bundle(study))
-    path.write_text(bundle.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return f"{bundle.model_dump_json(indent=1)}\n".encode()
 
 
 def _bundle(study: Study) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def _bundle(study: Study) -> dict[str, Any]:
             "resourceType": "Observation",
             **around,
             "category": [{"coding": [{"system": _CATEGORY, "code": "vital-signs"}]}],
-            "code": _concept(_LOINC, *of.loinc) | {"text": of.name},
+            "code": _measured(of),
             "valueQuantity": _quantity(of.value, of.unit),
         }
         for of in measured(study)
@@ -122,6 +121,11 @@ def _st(study: Study) -> list[dict[str, Any]]:
         {"code": {"text": f"ST at J+60 ms, {lead}"}, "valueQuantity": _quantity(uv, "uV")}
         for lead, uv in st_levels(study).items()
     ]
+
+
+def _measured(of: Measured) -> dict[str, Any]:
+    coded = _concept(_LOINC, of.loinc, of.meaning) if of.loinc else {}
+    return coded | {"text": of.meaning}
 
 
 def _reference(study: Study, part: str) -> dict[str, str]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from tempfile import mkstemp
 
 import numpy as np
 
 from tools.export.kinds import SUFFIX, ExportError, Format
 from tools.study import Study
+from tools.whole_file import write_whole
 
 LIMIT_UV = 32_767  # 16 bits at 1 µV
 
@@ -23,9 +21,11 @@ _DATED = (Format.DICOM, Format.AECG)  # these have no way to say that the time i
 def export(study: Study, kind: Format, path: Path) -> None:
     """Write ``study`` to ``path``, all of it or nothing.
 
-    Raises ExportError: the study lacks what the format needs, the file cannot be written, or the
-    libraries of the [tools] extra are not installed.
+    Raises ExportError: the study lacks what the format needs, ``path`` has not its suffix, the
+    libraries of the [tools] extra are not installed; OSError: the file cannot be written.
     """
+    if path.suffix.lower() != SUFFIX[kind]:  # nor is a recording, or a device, written over
+        raise ExportError(f"{path} is no name for {kind}: let it end in {SUFFIX[kind]}")
     if not len(study.uv):
         raise ExportError(f"{study.name}: there are no samples to export")
     if kind in _DATED and study.began is None:
@@ -33,22 +33,12 @@ def export(study: Study, kind: Format, path: Path) -> None:
             f"{study.name} does not say when it was recorded, which {kind} must; "
             "add --began 2026-05-17T14:03:00"
         )
-    write: Callable[[Study, Path], None]
+    data_of: Callable[[Study], bytes]
     try:
-        write = import_module(f"tools.export.{kind}").write
+        data_of = import_module(f"tools.export.{kind}").data_of
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed; pip install 'lead12[tools]'") from None
-    try:
-        handle, name = mkstemp(dir=path.parent, prefix=".", suffix=SUFFIX[kind])
-        os.close(handle)
-        try:
-            write(study, Path(name))
-            os.replace(name, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror or error})") from None
+    write_whole(path, data_of(study))
 
 
 def clipped(study: Study) -> np.ndarray[tuple[int, int], np.dtype[np.int16]]:

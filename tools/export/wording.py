@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from uuid import UUID
 
 from device.display.words import confidence, percent
@@ -20,35 +20,36 @@ WARNING = "Not a medical device. Unconfirmed analysis: to be read by a physician
 class Measured:
     """One measurement with its codes.
 
-    loinc, mdc : (code, display) in LOINC, and the reference id of ISO/IEEE 11073-10102
-    unit : UCUM
+    loinc : code, None where LOINC's does not say which correction; meaning : in words
+    mdc : reference id of ISO/IEEE 11073-10102; unit : UCUM
     """
 
     name: str
     value: float
     unit: str
-    loinc: tuple[str, str]
+    meaning: str
+    loinc: str | None
     mdc: str
 
 
 _NUMBERS = (
-    ("rate_bpm", "/min", ("8867-4", "Heart rate"), "MDC_ECG_HEART_RATE"),
-    ("pr_ms", "ms", ("8625-6", "P-R Interval"), "MDC_ECG_TIME_PD_PR"),
-    ("qrs_ms", "ms", ("8633-0", "QRS duration"), "MDC_ECG_TIME_PD_QRS"),
-    ("qt_ms", "ms", ("8634-8", "Q-T interval"), "MDC_ECG_TIME_PD_QT"),
-    ("qtcb_ms", "ms", ("8636-3", "Q-T interval corrected"), "MDC_ECG_TIME_PD_QTcB"),
-    ("qtcf_ms", "ms", ("8636-3", "Q-T interval corrected"), "MDC_ECG_TIME_PD_QTcF"),
-    ("axis_deg", "deg", ("8632-2", "QRS axis"), "MDC_ECG_ANGLE_QRS_FRONT"),
+    ("rate_bpm", "/min", "Heart rate", "8867-4", "MDC_ECG_HEART_RATE"),
+    ("pr_ms", "ms", "P-R interval", "8625-6", "MDC_ECG_TIME_PD_PR"),
+    ("qrs_ms", "ms", "QRS duration", "8633-0", "MDC_ECG_TIME_PD_QRS"),
+    ("qt_ms", "ms", "Q-T interval", "8634-8", "MDC_ECG_TIME_PD_QT"),
+    ("qtcb_ms", "ms", "Q-T interval corrected, Bazett", None, "MDC_ECG_TIME_PD_QTcB"),
+    ("qtcf_ms", "ms", "Q-T interval corrected, Fridericia", None, "MDC_ECG_TIME_PD_QTcF"),
+    ("axis_deg", "deg", "QRS axis", "8632-2", "MDC_ECG_ANGLE_QRS_FRONT"),
 )
 
 
 def measured(study: Study) -> Iterator[Measured]:
     """What could be measured, and nothing else."""
     of = study.measurements
-    for name, unit, loinc, mdc in _NUMBERS:
+    for name, unit, meaning, loinc, mdc in _NUMBERS:
         value = getattr(of, name) if of is not None else None
         if value is not None:
-            yield Measured(name, round(float(value), 1), unit, loinc, mdc)
+            yield Measured(name, round(float(value), 1), unit, meaning, loinc, mdc)
 
 
 def st_levels(study: Study) -> dict[str, int]:
@@ -94,6 +95,7 @@ def filters(study: Study) -> str:
 
 def identity(study: Study, part: str) -> UUID:
     """A UUID of version 5 form for ``part``: of the same study always the same."""
-    digest = hashlib.sha256(f"{part}\n{study.name}\n{study.began}\n{study.patient}\n".encode())
+    of = (part, study.name, str(study.began), *astuple(study.patient))
+    digest = hashlib.sha256("\0".join(of).encode())
     digest.update(study.uv.tobytes())
     return UUID(bytes=digest.digest()[:16], version=5)

@@ -1,0 +1,31 @@
+"""A file with somebody's ECG in it: whole or not at all, and for its owner only."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkstemp
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data``; what was there before is replaced once all of it is on the disk.
+
+    Raises OSError naming ``path``, also where that is no plain file; nothing has changed then.
+    """
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        raise OSError(None, "is no plain file", str(path))
+    name = ""
+    try:
+        handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
