@@ -33,11 +33,12 @@ _NAMED = ("text", "act", "ACT")
 # Of the health page. What is said of them is the technician's log, in English everywhere.
 _PARTS = ("front end", "samples", "filters", "model", "serial", "storage", "display", "board",
           "battery", "uptime", "buttons", "indicators")  # fmt: skip
+_WIRES = ("WIRES", "LIMB WIRES", "CHEST WIRES", "ARMS/LEGS")  # of firmware/swaps.py, as {names}
 
 
 def messages() -> set[str]:
     """Every English word and sentence that the screen may ask for."""
-    found = {*TEMPLATES, *_PARTS}
+    found = {*TEMPLATES, *_PARTS, *_WIRES}
     for path in sorted((_ROOT / _SPOKEN).glob("**/*.py")):
         found |= set(_said(ast.parse(path.read_text(encoding="utf-8"))))
     for name in _TEXTS:

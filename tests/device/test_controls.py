@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from device.controls import IDLE, Action, Button, Controls, Page
+from device.controls import Action, Button, Controls, Page
 
 PAGE, OK = Button.PAGE, Button.OK
 
@@ -63,12 +63,12 @@ def test_another_page_begins_at_its_first_step() -> None:
 
 
 def test_a_minute_without_a_press_brings_the_live_page_back() -> None:
-    controls = Controls()
+    controls, minute = Controls(), 60 * 500
     press(controls, PAGE, 1000)
-    controls.pass_time(1000 + IDLE - 1)
-    press(controls, OK, 1000 + IDLE - 1)
-    controls.pass_time(1000 + 2 * IDLE - 2)
+    controls.pass_time(1000 + minute - 1)
+    press(controls, OK, 1000 + minute - 1)
+    controls.pass_time(1000 + 2 * minute - 2)
     assert controls.page is Page.LEADS
-    controls.pass_time(1000 + 2 * IDLE - 1)
+    controls.pass_time(1000 + 2 * minute - 1)
     assert controls.page is Page.LIVE
-    assert controls.since == 1000 + 2 * IDLE - 1
+    assert controls.since == 1000 + 2 * minute - 1

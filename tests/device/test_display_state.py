@@ -151,7 +151,9 @@ def test_progress_counts_from_the_first_sample_until_the_first_call() -> None:
 def test_a_call_out_of_date_is_not_shown() -> None:
     state = at(5000)
     state.apply(make_call(5000))
-    state.apply(trace(5000, STALE + 1))
+    state.apply(trace(5000, 5 * 500))
+    assert state.line.head == "SINUS RHYTHM"
+    state.apply(trace(7500, 1))
     assert (state.line.head, state.line.tail) == ("NO RESULT", "for 5 s")
 
 

@@ -66,6 +66,8 @@ def test_sentences_with_electrodes_and_numbers_in_them():
     german = Language("de")
     assert german("V3 +1 OFF") == "V3 +1 AB"
     assert german("LA/RA SWAPPED?") == "LA/RA VERTAUSCHT?"
+    assert german("CHEST WIRES SWAPPED?") == "BRUSTKABEL VERTAUSCHT?"
+    assert german("ARMS/LEGS SWAPPED?") == "ARME/BEINE VERTAUSCHT?"
     assert german("ANALYSING 4 s") == "ANALYSE 4 s"
     assert german("ATRIAL FIBRILLATION") == "VORHOFFLIMMERN"
     assert german.find("not a word of ours") is None

@@ -139,6 +139,17 @@ def test_an_alarm_is_marked_where_it_began_by_its_priority(size: tuple[int, int]
     assert marks[0] > marks[1] > marks[2] > 0
 
 
+def test_of_alarms_in_one_place_the_gravest_is_marked() -> None:
+    def page(*priorities: Priority) -> NDArray[np.uint8]:
+        alarms = (Alarm("x", "X", "", p, 0, state=AlarmState.OFF) for p in priorities)
+        log = tuple(Logged(alarm, HOUR // 2) for alarm in alarms)
+        return draw(ScreenState(index=HOUR, alarm_log=log), 1)
+
+    high = page(Priority.HIGH)
+    assert (page(*Priority) == high).all()
+    assert (page(*reversed(Priority)) == high).all()
+
+
 def test_rates_and_calls_of_the_pipeline_arrive() -> None:
     state = ScreenState()
     state.apply(Rate(500, 71.0, 0.02))

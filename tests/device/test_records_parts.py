@@ -125,6 +125,19 @@ def test_whom_a_snapshot_is_of_is_in_its_header_and_nowhere_else(tmp_path: Path)
     assert told == [one.with_suffix(".hea")]
 
 
+def test_an_alarms_seconds_are_of_the_patient_who_had_it(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(4000)
+    keep.set_patient(Patient(name="Doe, Jo"))
+    feed(keep, block, 0, 2000)
+    keep.snapshot(Why.ALARM, 1500)  # lasts ten seconds more
+    keep.set_patient(Patient(name="Roe, Ann"))
+    feed(keep, block, 2000, 4000)
+    keep.close()
+    (one,) = records(tmp_path / "snapshots")
+    about, length = about_record(one)
+    assert (about["patient"]["name"], length) == ("Doe, Jo", 2000)
+
+
 def test_nobody_else_may_read_them(tmp_path: Path) -> None:
     keep = keeper(tmp_path / "records")
     feed(keep, samples(3000))

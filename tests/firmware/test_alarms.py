@@ -75,6 +75,14 @@ def test_a_new_alarm_sounds_over_a_silenced_one() -> None:
     assert patient.codes == ["no_data", "storage"]  # the gravest first
 
 
+def test_of_equals_the_newest_stands_first() -> None:
+    patient = Patient()
+    technical(patient, "battery", Priority.LOW)
+    patient.live(1)
+    technical(patient, "storage", Priority.LOW)
+    assert patient.codes == ["storage", "battery"]
+
+
 def test_the_same_alarm_said_again_stays_silenced_unless_it_is_graver() -> None:
     patient = Patient()
     technical(patient, "battery", Priority.LOW)

@@ -84,5 +84,9 @@ def test_no_two_alike_are_no_beat() -> None:
     noise = np.random.default_rng(4).normal(0, 0.3, (5000, 8))
     assert median_beat(counts_of(noise), BEATS, ALL, NV_PER_COUNT) is None
     assert median_beat(counts_of(PLAIN), BEATS[:3], ALL, NV_PER_COUNT) is None
+    two = noise.copy()
+    for beat in BEATS[2:4]:
+        two[beat - 100 : beat + 100] = 3 * PLAIN[beat - 100 : beat + 100]
+    assert median_beat(counts_of(two), BEATS[1:6], ALL, NV_PER_COUNT) is None
     assert median_beat(counts_of(PLAIN), BEATS, ~ALL, NV_PER_COUNT) is None
     assert median_beat(np.zeros((5000, 8), np.int32), BEATS, ALL, NV_PER_COUNT) is None

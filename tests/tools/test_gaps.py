@@ -180,6 +180,18 @@ def test_a_record_with_a_gap_is_no_patient(tmp_path):
         read_recording(header)
 
 
+def test_what_is_lost_is_a_straight_line_for_the_filters():
+    mv = np.linspace(200, 201, 1000)[:, None] * np.arange(1, 9)  # offsets of electrodes
+    lost = np.zeros(len(mv), np.bool_)
+    lost[:4] = lost[500:520] = True
+    holed = np.where(lost[:, None], np.nan, mv)
+    leads = dict(zip(INDEPENDENT_LEADS, holed.T, strict=True))
+    recording = Recording.from_leads("x", 500, leads, lost=lost)
+    np.testing.assert_allclose(recording.mv[4:], mv[4:])
+    assert (recording.mv[:4] == mv[4]).all()
+    assert recording.lost == ((0, 4), (500, 520))
+
+
 @pytest.mark.parametrize("row", [100, READ_FRAMES - 1005, READ_FRAMES - 1000])
 def test_the_index_jumps_by_what_is_missing(row):
     """At READ_FRAMES the front end is read anew."""
