@@ -10,7 +10,9 @@ from pathlib import Path
 
 from device.patient import Patient
 from device.records.marks import electrodes
+from device.records.reading import fault
 from device.records.wfdb import ABOUT, Mark, read_annotations
+from hal.errors import RecordingError
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
 from hal.patient.electrodes import ElectrodeEvent, Fault
 from hal.patient.recording import Recording, read_recording
@@ -25,9 +27,14 @@ def read(path: Path) -> Recording:
     """``read_recording``; in the monitor's own records samples may be missing that it noted.
 
     Elsewhere they may not: another's "no sample" can be a lead that was off, a rail, or a loss.
+    Raises RecordingError, also when they are not what the monitor wrote.
     """
-    header, notes = _beside(path, ".hea"), _beside(path, ".atr")
-    if not (header.is_file() and notes.is_file() and _ours(parse_header(header).comments)):
+    header, notes = _beside(path, ".hea"), _beside(path, ".atr").is_file()
+    if not (header.is_file() and _ours(parse_header(header).comments)):
+        return read_recording(path)
+    if said := fault(header, notes=notes):
+        raise RecordingError(f"{header.stem}: {said}")
+    if not notes:
         return read_recording(path)
     found = (
         (mark.sample, mark.sample + int(match[1]))

@@ -61,11 +61,18 @@ class RecordFolder:
 
     def segments(self) -> list[RecordName]:
         """The continuous record, oldest first."""
-        return _records(self.continuous)
+        return _records(self.continuous, "hea")
 
     def taken(self) -> list[RecordName]:
         """The snapshots, oldest first."""
-        return _records(self.snapshots)
+        return _records(self.snapshots, "hea")
+
+    def headless(self) -> list[RecordName]:
+        """Samples or annotations without a header, which no reader sees."""
+        found = []
+        for folder in (self.continuous, self.snapshots):
+            found += _records(folder, "dat", "atr", without=".hea")
+        return found
 
     def last_number(self) -> int:
         """The highest of any file there, 0 for none."""
@@ -120,12 +127,16 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _records(folder: Path) -> list[RecordName]:
-    found = []
-    for name in os.listdir(folder) if folder.is_dir() else []:
-        stem, _, suffix = name.partition(".")
-        if suffix == "hea" and (match := _NAME.fullmatch(stem)):
-            found.append(RecordName(folder / stem, int(match["number"]), match["why"] or ""))
+def _records(folder: Path, *suffixes: str, without: str = "") -> list[RecordName]:
+    """What has a file with one of ``suffixes`` and none with ``without``, by number."""
+    names = set(os.listdir(folder)) if folder.is_dir() else set()
+    parts = (name.partition(".") for name in names)
+    stems = {stem for stem, _, suffix in parts if suffix in suffixes}
+    found = [
+        RecordName(folder / stem, int(match["number"]), match["why"] or "")
+        for stem in stems
+        if (match := _NAME.fullmatch(stem)) and not (without and stem + without in names)
+    ]
     return sorted(found, key=lambda one: one.number)
 
 

@@ -24,7 +24,8 @@ from device.records.continuous import SEGMENT, Continuous, part
 from device.records.folder import RecordFolder, new_name
 from device.records.interface import ASKED, Why
 from device.records.marks import electrodes, mark_of
-from device.records.segment import FRAME, Segment, about_record, repair
+from device.records.reading import about_record
+from device.records.segment import FRAME, Segment, repair
 from device.records.snapshot import Snapshot, gather
 from device.records.wfdb import NOTE, Mark
 from firmware.alarms import AlarmEvent

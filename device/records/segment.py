@@ -7,19 +7,19 @@ cut leaves is ended by ``repair`` at the next start.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.flash import files
 from device.records import wfdb
+from device.records.reading import about_record
 from device.records.wfdb import END, Mark, Signal
-from hal.errors import RecordingError
 from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
 from hal.patient.wfdb import parse_header
 
@@ -49,6 +49,7 @@ class Segment:
         self._marks: list[Mark] = []
         self._end_at = 0  # of the annotations in their file
         self._initial = self._sums = np.zeros(CHANNELS, np.int64)
+        self._crc = 0  # of the samples
 
     @property
     def next_index(self) -> int:
@@ -70,7 +71,7 @@ class Segment:
             files.write(self._file(".atr"), data + END, mode=_PRIVATE)
             files.sync_folder(self.record.parent)  # before there is a header that speaks of them
             self._end_at = len(data)
-            files.save(self._file(".hea"), self._header(None), mode=_PRIVATE)
+            files.save(self._file(".hea"), self._header(), mode=_PRIVATE)
             self._initial = ordered[0].astype(np.int64)
         if self.samples and marks:
             data = wfdb.annotation_bytes(marks, self._marks[-1].sample if self._marks else 0)
@@ -79,12 +80,14 @@ class Segment:
         self._marks += marks
         self.samples += len(counts)
         self._sums = self._sums + wfdb.sums(ordered)
+        self._crc = crc32(raw, self._crc)
 
     def take_over(self, ordered: NDArray[np.int32]) -> None:
         """Its file holds these already, in the order of ``LEADS``."""
         self.samples = len(ordered)
         if len(ordered):
             self._initial, self._sums = ordered[0].astype(np.int64), wfdb.sums(ordered)
+            self._crc = crc32(wfdb.samples_as_bytes(ordered, FORMAT))
 
     def finish(self, late: Sequence[Mark] = ()) -> None:
         """Give the record its length, or remove it when it has none or somebody cut it.
@@ -96,8 +99,9 @@ class Segment:
                 files.remove(self._file(suffix))
             return
         marks = sorted([*self._marks, *late], key=lambda mark: mark.sample)
-        files.save(self._file(".atr"), wfdb.annotation_bytes(marks) + END, mode=_PRIVATE)
-        files.save(self._file(".hea"), self._header(self.samples), mode=_PRIVATE)
+        notes = wfdb.annotation_bytes(marks) + END
+        files.save(self._file(".atr"), notes, mode=_PRIVATE)
+        files.save(self._file(".hea"), self._header(notes), mode=_PRIVATE)
 
     def _is_whole(self) -> bool:
         try:
@@ -105,8 +109,12 @@ class Segment:
         except FileNotFoundError:
             return False
 
-    def _header(self, samples: int | None) -> bytes:
-        known = samples is not None
+    def _header(self, notes: bytes | None = None) -> bytes:
+        """With ``notes``, its annotations, of a record that is whole; without while it grows."""
+        known = notes is not None
+        samples, about = None, self._about
+        if notes is not None:
+            samples, about = self.samples, wfdb.sealed(about, self._crc, notes)
         signals = [
             Signal(lead, self._gain, 0, int(first) * known, int(total) * known)
             for lead, first, total in zip(LEADS, self._initial, self._sums, strict=True)
@@ -117,33 +125,11 @@ class Segment:
             signals,
             samples=samples,
             began=self._began,
-            about=self._about,
+            about=about,
         )
 
     def _file(self, suffix: str) -> Path:
         return self.record.with_suffix(suffix)
-
-
-def about_record(record: Path) -> tuple[dict[str, Any], int]:
-    """What the header of a record of ours says beside its signals, and its length, 0 while open.
-
-    Raises RecordingError: not ours, or damaged.
-    """
-    found = parse_header(record.with_suffix(".hea"))
-    for comment in found.comments:
-        if comment.startswith(wfdb.ABOUT):
-            try:
-                about = json.loads(comment.removeprefix(wfdb.ABOUT))
-            except ValueError:
-                break
-            if isinstance(about, dict) and _is_placed(about):
-                return about, found.samples
-    raise RecordingError(f"{record}.hea is not of this instrument", act="keep it elsewhere")
-
-
-def _is_placed(about: dict[str, Any]) -> bool:
-    counted = all(type(about.get(key)) is int for key in ("first_index", "t_ns"))
-    return counted and isinstance(about.get("utc"), str | None)
 
 
 def repair(record: Path) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,13 @@ class Snapshot:
             )
             for i, lead in enumerate(LEADS)
         ]
-        header = wfdb.header(
-            name, FORMAT, signals, samples=len(self.adc), began=self.began, about=self.about
-        )
         data = wfdb.samples_as_bytes(self.adc, FORMAT)
-        files.write(record.with_suffix(".dat"), data, mode=files.PRIVATE)
         notes = wfdb.annotation_bytes(self.marks) + END
+        about = wfdb.sealed(self.about, crc32(data), notes)
+        header = wfdb.header(
+            name, FORMAT, signals, samples=len(self.adc), began=self.began, about=about
+        )
+        files.write(record.with_suffix(".dat"), data, mode=files.PRIVATE)
         files.write(record.with_suffix(".atr"), notes, mode=files.PRIVATE)
         files.sync_folder(record.parent)
         files.save(record.with_suffix(".hea"), header, mode=files.PRIVATE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,10 @@ CODES = {BEAT: 1, NOTE: 22}
 SYMBOLS = {code: symbol for symbol, code in CODES.items()}
 END = b"\0\0"  # of an annotation file
 MOST_TEXT = 255  # bytes: the length is one
+BYTES = {24: 3, 32: 4}  # of a sample, by format
 NONE_24, NONE_32 = -(1 << 23), -(1 << 31)  # signal(5): the lowest value is "no sample"
 ABOUT = "lead12: "  # begins the comment line that holds what no WFDB field does
 _SKIP, _AUX = 59, 63
-_BYTES = {24: 3, 32: 4}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,15 +84,20 @@ def header(
     return "\n".join([*lines, ""]).encode("ascii", "replace")
 
 
+def sealed(about: Mapping[str, Any], dat: int, notes: bytes) -> dict[str, Any]:
+    """``about`` of a record to which nothing is added any more, with the CRC-32 of its files."""
+    return {**about, "crc32": {"dat": f"{dat:08x}", "atr": f"{crc32(notes):08x}"}}
+
+
 def samples_as_bytes(adc: NDArray[np.int32], form: int) -> bytes:
     """Samples [n, signals] in format 24 or 32."""
     raw = np.ascontiguousarray(adc, dtype="<i4").view(np.uint8).reshape(-1, 4)
-    return raw[:, : _BYTES[form]].tobytes()
+    return raw[:, : BYTES[form]].tobytes()
 
 
 def samples_from_bytes(data: bytes, signals: int) -> NDArray[np.int32]:
     """Whole frames of format 24 as int32 [n, signals]; what is left of a torn one is left out."""
-    frame = _BYTES[24] * signals
+    frame = BYTES[24] * signals
     raw = np.frombuffer(data, np.uint8, len(data) // frame * frame).reshape(-1, 3)
     wide = np.zeros((len(raw), 4), np.uint8)
     wide[:, 1:] = raw

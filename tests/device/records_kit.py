@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from device.config import RecordsSection
 from device.records.keeper import Keeper
-from device.records.segment import about_record
+from device.records.reading import about_record
 from firmware.alarms import Alarm, AlarmEvent, AlarmState
 from firmware.events import Call, QualityGrade, Refusal
 from firmware.findings import Priority

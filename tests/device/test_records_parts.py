@@ -14,7 +14,8 @@ from device.patient import Patient
 from device.records.folder import RecordFolder, new_name
 from device.records.interface import Why
 from device.records.keeper import AGAIN
-from device.records.segment import FRAME, ORDER, about_record
+from device.records.reading import about_record
+from device.records.segment import FRAME, ORDER
 from device.records.wfdb import NONE_24, NONE_32
 from firmware.events import Beat
 from hal.errors import RecordingError

@@ -15,7 +15,8 @@ from device.records import keeper as keeper_module
 from device.records import segment
 from device.records.interface import Why
 from device.records.keeper import Keeper
-from device.records.segment import ORDER, about_record
+from device.records.reading import about_record, fault
+from device.records.segment import ORDER
 from device.records.snapshot import twelve
 from firmware.events import Beat
 from hal.frontend import SAMPLE_RATE_HZ
@@ -85,6 +86,8 @@ def _judge(root: Path, given: int) -> None:
     feed(after, LATER)
     after.close()
     next_index, beats, calls = 0, set(), set()
+    for record in (*records(root / "continuous"), *records(root / "snapshots")):
+        assert fault(record.with_suffix(".hea")) == ""
     for record in records(root / "continuous")[:-1]:
         about, length = about_record(record)
         found = _by_wfdb(digital, record, ".hea", ".dat").d_signal
