@@ -16,13 +16,18 @@ OK, FAILED = 0, 1
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Folder = Annotated[
-    Path | None, typer.Argument(help="Folder of the records; default: the system's place.")
+    Path | None,
+    typer.Argument(help="Folder of the records; default: where the monitor keeps them."),
 ]
+Settings = Annotated[Path | None, typer.Option("--config", help="Settings (TOML) of the monitor.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One record. state : "whole", "open" (still grows, or was cut off), or what is wrong."""
+    """One record.
+
+    state : "whole", "open" (still grows, or was cut off), or what is wrong and what to do
+    """
 
     record: str
     why: str  # "continuous" or what the snapshot was taken for
@@ -34,70 +39,83 @@ class Kept:
 
 
 @app.command("list")
-def list_records(folder: Folder = None, as_json: Json = False) -> None:
+def list_records(folder: Folder = None, config: Settings = None, as_json: Json = False) -> None:
     """Every record, oldest first: when, how long, why, what was said last."""
-    for kept in _all(folder):
+    for kept in _all(folder, config):
         if as_json:
             print(json.dumps(asdict(kept)))
         else:
-            when = (kept.utc or "clock not set").replace("+00:00", "Z")
+            when = (kept.utc or "time unknown").replace("+00:00", "Z")
             length = f"{kept.seconds:.1f} s"
-            mark = "" if kept.state == "whole" else f"  [{kept.state}]"
+            mark = "" if kept.state == "whole" else f"  [{kept.state.partition(';')[0]}]"
             print(f"{when:<25} {length:>9}  {kept.why:<10}  {kept.last_call}  {kept.record}{mark}")
 
 
 @app.command("check")
-def check_records(folder: Folder = None, as_json: Json = False) -> None:
-    """Samples against their sums, annotations to their end; exit code 1 when one is damaged."""
+def check_records(folder: Folder = None, config: Settings = None, as_json: Json = False) -> None:
+    """Samples and annotations against their CRC-32; exit code 1 when one is damaged."""
     n = bad = 0
-    for kept in _all(folder):
+    for kept in _all(folder, config):
         n += 1
-        damaged = kept.state not in ("whole", "open")
-        bad += damaged
+        bad += kept.state not in ("whole", "open")
         if as_json:
             print(json.dumps(asdict(kept)))
         elif kept.state != "whole":
-            act = "copy it again from its source" if damaged else "the monitor's next start ends it"
-            print(f"{kept.record}: {kept.state}; {act}")
+            act = "; the monitor's next start ends it" if kept.state == "open" else ""
+            print(f"{kept.record}: {kept.state}{act}")
     if not as_json:
         print(f"{n} records, {bad} damaged")
     raise typer.Exit(FAILED if bad else OK)
 
 
-def _all(folder: Path | None) -> Iterator[Kept]:
-    from device.flash.store import state_folder
+def _all(folder: Path | None, config: Path | None) -> Iterator[Kept]:
     from device.records.folder import RecordFolder
 
-    path = folder if folder is not None else state_folder() / "records"
+    path = folder if folder is not None else _configured(config)
     there = RecordFolder(path)
-    found = sorted([*there.segments(), *there.taken()], key=lambda one: one.number)
-    if not found:
-        raise FileNotFoundError(2, "holds no records; name the folder that [records] names", path)
-    for one in found:
+    records = [*there.segments(), *there.taken(), *there.headless()]
+    if not records:
+        said = "holds no records; name another folder, or the monitor's settings with --config"
+        raise FileNotFoundError(2, said, path)
+    for one in sorted(records, key=lambda one: one.number):
         yield look(one.path, one.why or "continuous")
+
+
+def _configured(config: Path | None) -> Path:
+    """The folder of the settings, or the system's place."""
+    from device.config import ConfigError, load
+    from device.flash.store import state_folder
+    from device.records.folder import records_folder
+
+    if config is None:
+        return state_folder() / "records"
+    if (folder := records_folder(load(config))) is None:
+        raise ConfigError(f"{config}: keeps no records; name a place in [records] folder")
+    return folder
 
 
 def look(record: Path, why: str) -> Kept:
     """Read one record whole."""
     from device.records import wfdb
-    from device.records.segment import about_record
+    from device.records.reading import GIVE_UP, about_record, fault
     from hal.errors import RecordingError
     from hal.frontend import SAMPLE_RATE_HZ
     from hal.patient.wfdb import parse_header, read_samples
 
-    name = str(record)
+    name, path = str(record), record.with_suffix(".hea")
     try:
+        if said := fault(path):
+            return Kept(name, why, None, 0.0, 0, "", said)
         about, samples = about_record(record)
-        header = parse_header(record.with_suffix(".hea"))
+        header = parse_header(path)
         adc = read_samples(record.with_suffix(".dat"), header, list(header.signals))
-        data = record.with_suffix(".atr").read_bytes()
-    except (RecordingError, OSError) as error:
-        return Kept(name, why, None, 0.0, 0, "", str(error))
-    marks = wfdb.read_annotations(data)
+        marks = wfdb.read_annotations(record.with_suffix(".atr").read_bytes())
+    except RecordingError:  # with CRC-32 as written: the sums beside it are not
+        return Kept(name, why, None, 0.0, 0, "", f"its header is damaged; {GIVE_UP}")
+    except OSError as error:
+        return Kept(name, why, None, 0.0, 0, "", f"it cannot be read ({error.strerror})")
     calls = [m.text for m in marks if m.text.startswith(("call", "no call"))]
     beats = sum(mark.symbol == wfdb.BEAT for mark in marks)
     state = "whole" if samples else "open"
-    if samples and wfdb.annotation_bytes(marks) + wfdb.END != data:
-        state = "its annotations are damaged"
     seconds = len(adc) / SAMPLE_RATE_HZ
     return Kept(name, why, about["utc"], seconds, beats, calls[-1] if calls else "", state)
