@@ -120,7 +120,10 @@ class Acquisition:
                 self._log(f"{error} (trying again in {pause_s:g} s)")
                 self._pause(pause_s, stopping, silent=error.reason is Reason.DATA_READY_TIMEOUT)
                 pause_s = min(2 * pause_s, RETRY_LONGEST_S)
-        return Exit.OK if self._ring.next_index else Exit.NO_SAMPLE
+        if self._ring.next_index:
+            return Exit.OK
+        self._log("stopped before the front end gave a sample")
+        return Exit.NO_SAMPLE
 
     def _acquire(self, stopping: Callable[[], bool]) -> None:
         """One life of the front end. Raises HalError when it fails or ends."""

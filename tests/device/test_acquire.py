@@ -84,6 +84,12 @@ def test_every_sample_arrives_in_order(bench: Callable[..., Bench]) -> None:
     assert "WATCHDOG=1" in rig.said
 
 
+def test_stopped_before_the_first_sample_says_why_it_failed(bench: Callable[..., Bench]) -> None:
+    it = bench()
+    assert it.acquisition.run(lambda: True) is Exit.NO_SAMPLE
+    assert it.log == ["stopped before the front end gave a sample"]
+
+
 def test_edges_that_were_missed_are_counted_one_by_one(bench: Callable[..., Bench]) -> None:
     blocks = bench(Faults(missed_edges=frozenset({100, 101, 300}))).run_until(400)
     assert [(b.first_index, b.lost_before) for b in blocks] == [(0, 0), (102, 2), (301, 1)]
