@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pydicom
@@ -16,6 +17,8 @@ from tests.tools.test_classify import record
 from tests.tools.test_export import BEGAN, written
 from tools.export.formats import Format
 from tools.study import Study, read_study
+
+V3 = "{urn:hl7-org:v3}"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,14 @@ def test_fhir_is_of_microvolts(study, tmp_path):
     for trace in traces:
         assert float(trace.get("factor", 1)) == 1
         assert (float(trace["origin"]["value"]), trace["origin"]["code"]) == (0, "uV")
+
+
+def test_aecg_is_of_microvolts_from_the_first_sample_on(study, tmp_path):
+    root = ElementTree.parse(written(study, Format.AECG, tmp_path)).getroot()
+    (head,) = root.iter(f"{V3}head")
+    assert head.get("value") == "20260517140300.250+0000"
+    scales = [scale.attrib for scale in root.iter(f"{V3}scale")]
+    assert scales == [{"value": "1", "unit": "uV"}] * 11
 
 
 def test_what_is_beyond_16_bits_ends_there_and_does_not_wrap(study, tmp_path):
