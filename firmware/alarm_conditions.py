@@ -8,8 +8,9 @@ number on the screen know later; the others from that number.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from firmware.call import LIMB, RL
 from firmware.events import Beat, Call, ElectrodeChange, Event, Gap, QualityGrade, Refusal, Rest
@@ -24,7 +25,7 @@ class Limits:
 
     50 and 150 are the LIFEPAK 15's (Operating Instructions, table A-3, default limits). 35 is the
     ZOLL R Series' low preset of 30 and the 5 bpm by which a rate may be wrong; 170 is 20 beyond
-    the high limit, the way in which Philips IntelliVue monitors place their extreme limits.
+    the high limit; Philips IntelliVue monitors place extreme limits by such a distance, 20 is ours.
     """
 
     extreme_brady_bpm: int = 35
@@ -99,6 +100,16 @@ class Conditions:
         self._af = False
         self._af_known = False  # of this patient, and over
         self._was: frozenset[str] = frozenset()
+
+    def state(self) -> dict[str, Any]:
+        """What is known of this patient beyond the last seconds."""
+        return {"af": self._af, "af_known": self._af_known, "armed": self._armed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Know it again: a fibrillation that was there has been there in all calls."""
+        self._af, self._af_known = bool(state["af"]), bool(state["af_known"])
+        self._labels.extend([AF] * AF_WINDOWS * self._af)
+        self._armed |= int(state["armed"])
 
     def push(self, event: Event) -> None:
         """Take in an event; calls go to ``present``."""
