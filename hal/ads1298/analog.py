@@ -150,6 +150,12 @@ class AnalogFrontEnd:
         _, off = self._points(max(index, 0) * ANALOG_OVERSAMPLING, 1)
         return bool(off[0, Electrode.RL])
 
+    def lead_off(self, settings: AnalogSettings, index: int) -> tuple[int, int]:
+        """LOFF_STATP and LOFF_STATN at conversion ``index``."""
+        pins = self._pins(settings, (index + 1) * ANALOG_OVERSAMPLING - 1, 1)
+        statp, statn = self._comparators(settings, pins)
+        return int(statp[0]), int(statn[0])
+
     def convert(
         self, settings: AnalogSettings, first: int, n: int
     ) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16]]:

@@ -22,6 +22,7 @@ from hal.patient import Patient
 
 _CHUNK = 32  # conversions worked out at once for the byte path: none may come late by it
 _CHUNK_BULK = 500  # and for the block path
+_PIECE = 1000  # conversions worked out in one go: more do not fit the processor's cache
 _OPCODES = {int(opcode) for opcode in reg.Opcode}
 
 
@@ -187,6 +188,10 @@ class SimulatedChip:
 
     def frames(self, first: int, n: int) -> NDArray[np.uint8]:
         """Frames uint8 [n, 27] of edges first..first+n-1 of this run, faults of data included."""
+        starts = range(first, first + n, _PIECE)
+        return np.concatenate([self._piece(at, min(_PIECE, first + n - at)) for at in starts])
+
+    def _piece(self, first: int, n: int) -> NDArray[np.uint8]:
         index = first - reg.SETTLED_EDGE
         counts, statp, statn = self._analog.convert(self._settings, index, n)
         self.run.stick(first, counts)
@@ -269,8 +274,8 @@ class SimulatedChip:
             off = self._analog.right_leg_off(self._settings, index)
             return value & ~1 | reg.CONFIG3.encode(RLD_STAT=int(off)) & 1
         if register in (reg.LOFF_STATP, reg.LOFF_STATN):
-            _, statp, statn = self._analog.convert(self._settings, index, 1)
-            return int((statp if register is reg.LOFF_STATP else statn)[0])
+            statp, statn = self._analog.lead_off(self._settings, index)
+            return statp if register is reg.LOFF_STATP else statn
         return value
 
     def _identity(self, now: int) -> int:

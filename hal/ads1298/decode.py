@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.ads1298 import wiring
-from hal.ads1298.frame import is_frame, unpack
+from hal.ads1298.frame import FRAME_BYTES, is_frame, unpack
 from hal.errors import FrontendError, Reason
 from hal.frontend import Electrode, FrameBlock
 
@@ -39,13 +39,14 @@ class FrameDecoder:
 
         Those below index 0 are not settled and dropped. rl_off : RLD_STAT, in no frame
         """
-        status, counts = unpack(frames)
-        settled = index >= 0
-        good = settled & is_frame(status)
+        settled = int(np.searchsorted(index, 0))  # the first row that is
+        index, t_ns = index[settled:], t_ns[settled:]
+        status, counts = unpack(frames[settled * FRAME_BYTES :])
+        good = is_frame(status)
         if good.all():
             self._bad_run = 0
         else:
-            stop = self._count_bad(good | ~settled, status)
+            stop = self._count_bad(good, status)
             good[stop:] = False
             index, t_ns, counts, status = index[good], t_ns[good], counts[good], status[good]
         if not len(index):

@@ -35,7 +35,8 @@ def unpack(frames: bytes) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
     rows = np.frombuffer(frames, np.uint8).reshape(-1, FRAME_BYTES)
     # 24-bit words in the upper bytes of 32: the arithmetic shift extends the sign from bit 23
     words = np.zeros((len(rows), 1 + CHANNEL_COUNT, 4), np.uint8)
-    words[:, :, :COUNT_BYTES] = rows.reshape(-1, 1 + CHANNEL_COUNT, COUNT_BYTES)
+    for byte in range(COUNT_BYTES):  # NumPy copies three columns faster than rows of three bytes
+        words[:, :, byte] = rows[:, byte::COUNT_BYTES]
     values = words.view(">i4")[:, :, 0].astype(np.int32)
     status = values[:, 0].view(np.uint32) >> np.uint32(8)
     return status, np.ascontiguousarray(values[:, 1:] >> 8)
@@ -46,5 +47,8 @@ def pack(status: NDArray[np.uint32], counts: NDArray[np.int32]) -> NDArray[np.ui
     words = np.empty((len(status), 1 + CHANNEL_COUNT), ">i4")
     words[:, 0] = status
     words[:, 1:] = counts
-    tail = words.view(np.uint8).reshape(-1, 1 + CHANNEL_COUNT, 4)[:, :, 1:]
-    return np.ascontiguousarray(tail).reshape(-1, FRAME_BYTES)
+    data = words.view(np.uint8).reshape(-1, 1 + CHANNEL_COUNT, 4)
+    frames = np.empty((len(status), FRAME_BYTES), np.uint8)
+    for byte in range(COUNT_BYTES):
+        frames[:, byte::COUNT_BYTES] = data[:, :, 1 + byte]
+    return frames
