@@ -231,6 +231,7 @@ def read_samples(path: Path, header: Header, signals: list[Signal]) -> NDArray[n
             act="copy it again from its source",
         )
     adc = _decode(raw, form, samples * len(signals)).reshape(samples, len(signals))
+    adc = np.asfortranarray(adc)  # it is read signal by signal
     if not header.samples:
         return adc  # it still grows, or was cut off: the sums are not known yet
     sums = adc.sum(axis=0, dtype=np.int64)
