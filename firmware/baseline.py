@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.median import median
+
 SLOPE = 4  # samples at 100 Hz: the change over 40 ms, half a QRS
 STEEP_PERCENTILE = 98  # of the changes of a lead: what its QRS (or VF) waves reach
 REST_PERCENT = 15  # of that: at rest
@@ -30,4 +32,4 @@ def share_at_rest(
     if waves.sum() < LEAST_LEADS:
         return None
     resting = change[:, waves] * 100 < steep[waves] * REST_PERCENT
-    return float(np.median(resting.mean(axis=0)))
+    return float(median(resting.mean(axis=0)))

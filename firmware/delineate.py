@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.median_beat import AFTER, BEFORE, MedianBeat, median, moving_mean
+from firmware.median import median
+from firmware.median_beat import AFTER, BEFORE, MedianBeat, moving_mean
 from hal.frontend import SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -115,7 +116,7 @@ def _t_end(smooth: NDArray[np.float64], j: int, room: float) -> int | None:
     if last - first < _T_FROM:
         return None
     ends = [end for lead in smooth.T if (end := _end(lead, first, last)) is not None]
-    if len(ends) < _T_LEADS or sorted(ends)[-2] - float(np.median(ends)) > _T_AGREE:
+    if len(ends) < _T_LEADS or sorted(ends)[-2] - float(median(np.array(ends))) > _T_AGREE:
         return None
     return round(sorted(ends)[-2])
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.median import median
 from hal.frontend import SAMPLE_RATE_HZ
 
 HERTZ = (50, 60)
@@ -34,16 +35,16 @@ def without_mains(x: NDArray[np.float64], peaks: Iterable[int]) -> NDArray[np.fl
     blocks, channels = len(x) // BLOCK, x.shape[1]
     quiet = np.ones(len(x))
     quiet[[0, -1]] = 0
-    for peak in peaks:
-        quiet[max(0, peak - _BLANK) : max(0, peak + _BLANK)] = 0
     bent = np.zeros_like(x)
     bent[1:-1] = x[:-2] + x[2:] - 2 * x[1:-1]
-    bent *= quiet[:, None]
+    for peak in peaks:
+        blank = slice(max(0, peak - _BLANK), max(0, peak + _BLANK))
+        quiet[blank] = bent[blank] = 0
     found = _three(_TURN @ bent.reshape(blocks, BLOCK, channels))
     share = _three(quiet.reshape(blocks, BLOCK).sum(axis=1))
     found *= 2 / np.maximum(share, _LEAST_QUIET * 3 * BLOCK)[:, None, None]
     waves = found.reshape(blocks, len(HERTZ), 2, channels) / -_GAIN[:, None, None]
-    heights = np.median(np.hypot(waves[:, :, 0], waves[:, :, 1]).mean(axis=2), axis=0)
+    heights = median(np.hypot(waves[:, :, 0], waves[:, :, 1]).mean(axis=2))
     which = int(np.argmax(heights))
     if heights[which] < LEAST_UV:
         return x

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.leads import twelve_leads
 from firmware.mains import without_mains
+from firmware.median import median
 from hal.frontend import SAMPLE_RATE_HZ
 
 _MS = SAMPLE_RATE_HZ / 1000
@@ -85,14 +85,8 @@ def median_beat(
     at = rows[kept][:, None] + np.arange(-BEFORE, AFTER)
     segments = x[np.clip(at, 0, len(x) - 1)] - _drift(x, peaks, at)
     after = np.diff(rows)[kept[:-1]]
-    room = min(rr, float(np.median(after))) if len(after) else rr
+    room = min(rr, float(median(after))) if len(after) else rr
     return MedianBeat(median(segments), segments, rr, room)
-
-
-def median(x: NDArray[Any]) -> NDArray[np.float64]:
-    """Along the first axis, of few: five times as fast as NumPy's."""
-    ranked = np.sort(x, axis=0)
-    return np.asarray((ranked[(len(x) - 1) // 2] + ranked[len(x) // 2]) / 2)
 
 
 def moving_mean(x: NDArray[np.float64], n: int) -> NDArray[np.float64]:
@@ -191,7 +185,7 @@ def _in_time(rows: NDArray[np.int64], alike: NDArray[np.bool_]) -> tuple[NDArray
     pairs = alike[1:] & alike[:-1]
     if not pairs.any():
         return alike, float(rr.mean())
-    middle = float(np.median(rr[pairs]))
+    middle = float(median(rr[pairs]))
     in_time = np.abs(rr - middle) <= _IN_TIME * middle
     if (in_time & pairs).sum() < _STEADY * pairs.sum():  # atrial fibrillation: none is early
         return alike, float(rr[pairs].mean())

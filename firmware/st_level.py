@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from firmware.events import LEADS, LeadFault
 from firmware.findings import Finding, Priority
 from firmware.leads import twelve_leads
-from firmware.median_beat import median
+from firmware.median import median
 from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
@@ -118,13 +118,13 @@ def st_levels(
     before = _mean_at(segments, pr)  # [beats, 8]
     drift = np.diff(before, axis=0) / np.diff(rows)[:, None]  # per sample, to the next beat
     uv = nv_per_count / 1000
-    levels = np.empty((len(AT), len(LEADS)))
+    leads = np.empty((len(AT), len(rows) - 1, len(LEADS)))
     for k, after in enumerate(AT):
         at = j + after - MEAN // 2
         st = _mean_at(segments[:-1], at) - before[:-1] - drift * (at - pr)
-        leads = twelve_leads(np.rint(st).astype(np.int32)) * uv
-        low, levels[k], high = np.percentile(leads, (25, 50, 75), axis=0)
-        levels[k, (high - low > SPREAD_UV) | ~readable] = np.nan
+        leads[k] = twelve_leads(np.rint(st).astype(np.int32)) * uv
+    low, levels, high = np.percentile(leads, (25, 50, 75), axis=1)
+    levels[(high - low > SPREAD_UV) | ~readable] = np.nan
     return StLevels(levels, (j - onset) / _MS, _hypertrophied(middle, pr, j, uv))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from firmware.baseline import share_at_rest
 from firmware.events import LeadFault
+from firmware.median import median
 from firmware.plausible import UNREADABLE
 from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
@@ -51,4 +52,4 @@ def _rough(x: NDArray[np.int32]) -> bool:
     centred = x - x.sum(axis=0, dtype=np.int64) // len(x)
     curvature = x[1:-1] - (x[2:].astype(np.int64) + x[:-2]) // 2
     power = np.maximum((centred.astype(np.float64) ** 2).sum(axis=0), 1)
-    return bool(np.median((curvature.astype(np.float64) ** 2).sum(axis=0) / power) > ROUGH_ABOVE)
+    return bool(median((curvature.astype(np.float64) ** 2).sum(axis=0) / power) > ROUGH_ABOVE)
