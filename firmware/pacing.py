@@ -61,7 +61,7 @@ def pacing_spikes(
     calm = moving(np.minimum, x, OPENING)
     calm = moving(np.maximum, calm, 2 * OPENING - 1)  # ends the opening and begins the closing
     calm = moving(np.minimum, calm, OPENING)
-    height = np.abs(x[:, _MARGIN:-_MARGIN] - calm)
+    height = np.ascontiguousarray(np.abs(x[:, _MARGIN:-_MARGIN] - calm))
     high = (height >= round(LEAST_UV * 1000 / nv_per_count)) & alive[:, None]
     tips = np.flatnonzero(np.count_nonzero(high, axis=0) >= LEAST_CHANNELS)
     tips = tips[tips + _MARGIN >= FOOT + QUIET]

@@ -122,12 +122,11 @@ class QrsDetector:
         if n == 0:
             return []
         self._next += n
-        new = counts.T
-        old = np.repeat(new[:, :1], _SPAN, axis=1) if self._raw is None else self._raw
-        raw = np.concatenate((old, new), axis=1)
-        self._raw = raw[:, n:]
+        old = np.repeat(counts[:1], _SPAN, axis=0) if self._raw is None else self._raw
+        raw = np.concatenate((old, counts))
+        self._raw = raw[n:]
 
-        slope, curvature, extent = _features(raw, n)
+        slope, curvature, extent = _features(raw.T, n)
         self._usable_since[~usable] = self._next
         settled = self._usable_since + _SPAN
         several = np.ones(n + INTEGRATE - 1, np.bool_)  # channels in use
@@ -164,7 +163,9 @@ class QrsDetector:
 def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], ...]:
     """Absolute slope [8, n + INTEGRATE - 1], curvature and extent [8, n] of the smoothed channels.
 
-    The extent is that of the 240 ms which one value of the activity is made of.
+    The extent is that of the 240 ms which one value of the activity is made of. NumPy is fastest
+    along time where the channels of a sample are neighbours in memory, as they come, and across
+    the channels where the samples are, as they go.
     """
     x = moving(np.minimum, raw, SPIKE)
     x = moving(np.maximum, x, 2 * SPIKE - 1)  # ends the opening and begins the closing
@@ -179,7 +180,7 @@ def _features(raw: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], ...]:
     x = x[:, -(n + 2 * CURVATURE) :] >> 2  # room for the doubled middle
     middle = x[:, CURVATURE:-CURVATURE]
     curvature = np.abs(2 * middle - x[:, : -2 * CURVATURE] - x[:, 2 * CURVATURE :])
-    return slope, curvature, extent
+    return tuple(map(np.ascontiguousarray, (slope, curvature, extent)))
 
 
 def _mean(channels: NDArray[np.int32], several: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from firmware.events import LeadFault
 from firmware.findings import SWAP, Finding, Priority
+from firmware.qrs import moving
 from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ, Electrode
 
@@ -67,7 +68,7 @@ _LIMIT_UV, _LEAST_UV = 20_000, 20
 WEIGHT_BITS = 9  # behind the point of a weight
 # By how much a swap must outweigh none, in units of 1 / ONE. After some exchanges a record is as
 # ordinary as before, and where electrodes are put differs from house to house: these take more.
-SURE, SURE_IF_CLOSE = 200, 350
+SURE, SURE_IF_CLOSE = 250, 350
 CLOSE = ("LA/LL", "V2/V3", "V3/V4", "V4/V5", "V4/V6", "V5/V6")
 ALONE = 45  # and the next swap: less, and no pair is named (factor 2)
 FLAT = 12  # the flat lead has this part of the next smaller one's height, or less
@@ -110,8 +111,8 @@ def median_beat(counts: NDArray[np.int32], rows: Sequence[int]) -> NDArray[np.in
     if len(whole) < LEAST_BEATS:
         return None
     steps = BEFORE + AFTER
-    at = whole[:, None] - first + np.arange(steps * _TEN_MS)
-    beats = counts[at].reshape(len(whole), steps, _TEN_MS, -1).sum(axis=2, dtype=np.int64)
+    at = whole[:, None] - first + np.arange(0, steps * _TEN_MS, _TEN_MS)
+    beats = moving(np.add, counts.T, _TEN_MS).T[at].astype(np.int64)
     beats -= beats.sum(axis=1, keepdims=True) // steps
     middle: NDArray[np.int64] = np.partition(beats, len(whole) // 2, axis=0)[len(whole) // 2]
     return middle
