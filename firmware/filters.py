@@ -57,7 +57,7 @@ class FilterChain:
         channels : only these, keeping the others and the decimator's grouping; None = all
         """
         if channels is None:
-            self._banks = self._build()
+            self._banks: list[FirBank | DecimatorBank | BiquadBank] = []  # built when first used
             self._origin = np.zeros(self._channels, dtype=np.int32)
             self._starting = list(range(self._channels))
             return
@@ -93,6 +93,8 @@ class FilterChain:
                 f"counts reach {counts.min()}..{counts.max()}; pass 24-bit values "
                 f"({COUNT_MIN}..{COUNT_MAX}) as the converter gives them"
             )
+        if not self._banks:
+            self._banks = self._build()
         if self._starting:
             self._origin[self._starting] = counts[0, self._starting]
             self._starting = []

@@ -40,8 +40,8 @@ from firmware.swaps import SwapWatch, suspected
 from firmware.unrest import SPAN, recent_rest
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ, Electrode, FrameBlock, electrodes_in
 
-# Live blocks are short, and looking for beats in each would double their cost: they are gathered
-# up to this many samples. A beat is certain only 200 ms after it, so nothing is later for it.
+# Live blocks are short, and analysing each would double their cost: they are gathered up to this
+# many samples. A beat is certain only 200 ms after it, so nothing is later for it.
 GATHER = 50
 CALL_EVERY = SAMPLE_RATE_HZ
 WINDOW = WINDOW_S * SAMPLE_RATE_HZ
@@ -206,8 +206,6 @@ class Pipeline:
             filtered = twelve_leads(self._trace_filter.push(counts))
             uv = np.rint(filtered * (self._nv_per_count / 1000)).astype(np.int32)
             yield Trace(index - self._trace_filter.delay_samples, uv, ~leads_lost(self._off))
-        if self._window:
-            self._window.push(counts)
         self._gathered.append(counts)
         end = index + len(counts)
         for electrode in electrodes_in(self._off) if self._off else ():
@@ -219,7 +217,7 @@ class Pipeline:
             yield from self._call(end, limbs_since)
 
     def _analyse(self) -> Iterator[Beat]:
-        """Beats and quality of what was gathered, all of it with one electrode state."""
+        """Beats, quality and windows of what was gathered, all of it with one electrode state."""
         if not self._gathered:
             return
         counts = np.concatenate(self._gathered)
@@ -232,6 +230,8 @@ class Pipeline:
             yield Beat(beat)
         self._quality.push(first, counts, usable)
         self._raw.push(counts)
+        if self._window:
+            self._window.push(counts)
 
     def _call(self, end: int, limbs_since: int) -> Iterator[Event]:
         span = min(end - limbs_since, WINDOW)
@@ -239,7 +239,8 @@ class Pipeline:
         for electrode, last in self._last_off.items():
             off |= (last >= end - WINDOW) << electrode
         bpm, irregularity = self._rate.at(end)
-        grade, faults = self._quality.at(end)
+        verdict = self._quality.verdict(end)
+        grade, faults = self._quality.at(end, verdict)
         scores: dict[str, dict[str, float]] = {}
         restless, strange = False, None
         if self._window and self._window.full:
@@ -258,7 +259,6 @@ class Pipeline:
             bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
         if self._rule and self._rule.fusion:
             scores = fuse(scores, bpm, irregularity, self._rule.fusion)
-        verdict = self._quality.verdict(end)
         yield Quality(end, grade, faults, verdict.acceptable, verdict.doubtful)
         yield Rate(end, bpm, irregularity)
         settled = limbs_since <= end - SPAN
@@ -294,6 +294,6 @@ class Pipeline:
 
 def _runs(off: NDArray[np.uint16]) -> Iterator[tuple[int, int, int]]:
     """(start, stop, value) of the runs of equal values."""
-    starts = [0, *(np.flatnonzero(np.diff(off)) + 1).tolist()]
+    starts = [0, *(np.flatnonzero(off[1:] != off[:-1]) + 1).tolist()]
     for start, stop in zip(starts, [*starts[1:], len(off)], strict=True):
         yield start, stop, int(off[start])

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.events import LEADS, LeadFault
+from firmware.median import median
 from hal.frontend import CHANNEL_LEADS
 
 SLOPE = 4  # samples at 100 Hz: the change over 40 ms, half a QRS
@@ -80,13 +81,13 @@ def _by_shape(uv: NDArray[np.int64]) -> Implausible | None:
     """What the whole window tells; int64 [n, leads], microvolts."""
     change = uv[SLOPE:] - uv[:-SLOPE]
     rank = len(change) * 98 // 100
-    if np.median(np.partition(np.abs(change), rank, axis=0)[rank]) < LEAST_STEEP_UV:
+    if median(np.partition(np.abs(change), rank, axis=0)[rank]) < LEAST_STEEP_UV:
         return Implausible.SMALL
     centred = uv - uv.sum(axis=0) // len(uv)
     curvature = uv[1:-1] - (uv[2:] + uv[:-2]) // 2
     rough = (curvature**2).sum(axis=0) / np.maximum((centred**2).sum(axis=0), 1)
     peaked = _kurtosis(uv[2:] - uv[:-2])
-    if np.median(rough) > ROUGH_ABOVE and peaked < PEAKED:
+    if median(rough) > ROUGH_ABOVE and peaked < PEAKED:
         return Implausible.ROUGH
     if peaked < WAVES_BELOW:
         return Implausible.WAVES
@@ -109,11 +110,11 @@ def _by_beats(uv: NDArray[np.int64], beats: Sequence[int]) -> Implausible | None
     if len(whole) < LEAST_BEATS:
         return Implausible.BEATLESS
     each = np.stack([uv[beat - BEFORE : beat + AFTER] for beat in whole])
-    median = np.median(each, axis=0)
-    median -= median.mean(axis=0)
-    if np.ptp(median[QRS], axis=0).max() < LEAST_QRS_UV:
+    beat = median(each)
+    beat -= beat.mean(axis=0)
+    if np.ptp(beat[QRS], axis=0).max() < LEAST_QRS_UV:
         return Implausible.SMALL
-    if uv.shape[1] >= LEAST_LEADS and _components(median)[-1] > ALIKE_ABOVE:
+    if uv.shape[1] >= LEAST_LEADS and _components(beat)[-1] > ALIKE_ABOVE:
         return Implausible.ALIKE
     return None
 
@@ -122,7 +123,7 @@ def _kurtosis(x: NDArray[np.int64]) -> float:
     """Fourth moment over the squared second, about zero; median of the leads of x [n, leads]."""
     squared = x.astype(np.float64) ** 2
     ratio = (squared**2).mean(axis=0) / np.maximum(squared.mean(axis=0) ** 2, 1)
-    return float(np.median(ratio))
+    return float(median(ratio))
 
 
 def _components(x: NDArray[np.float64]) -> NDArray[np.float64]:

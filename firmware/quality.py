@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +100,8 @@ class QualityMeter:
     def reset(self, index: int) -> None:
         """Forget everything; the next sample is ``index``. Call at the start and at a gap."""
         self._next = index
-        self._second = np.empty((CHANNELS, SAMPLE_RATE_HZ), np.int64)  # [8, 500]
-        self._before = np.empty((CHANNELS, 2 * _AROUND), np.int64)  # its last samples
+        self._second = np.empty((SAMPLE_RATE_HZ, CHANNELS), np.int32)
+        self._before = np.empty((2 * _AROUND, CHANNELS), np.int32)  # its last samples
         self._filled = 0
         self._usable = np.ones(CHANNELS, np.bool_)  # all through the second
         self._usable_now = np.ones(CHANNELS, np.bool_)
@@ -121,7 +122,7 @@ class QualityMeter:
         taken = 0
         while taken < len(counts):
             some = counts[taken : taken + SAMPLE_RATE_HZ - self._filled]
-            self._second[:, self._filled : self._filled + len(some)] = some.T
+            self._second[self._filled : self._filled + len(some)] = some
             self._filled += len(some)
             taken += len(some)
             self._usable &= usable
@@ -133,13 +134,17 @@ class QualityMeter:
                 self._filled = 0
         self._next = first_index + len(counts)
 
-    def at(self, index: int) -> tuple[QualityGrade, dict[str, LeadFault]]:
+    def at(
+        self, index: int, verdict: Verdict | None = None
+    ) -> tuple[QualityGrade, dict[str, LeadFault]]:
         """Grade, and the faults of the leads that have one, when samples before ``index`` are in.
+
+        verdict : of the same index, where it is known already
 
         A lead whose electrode is off now is OFF; its past counts again when it is back on.
         """
         grade, faults = self._by_rules(index)
-        verdict = self.verdict(index)
+        verdict = verdict or self.verdict(index)
         if verdict.acceptable is False:
             grade = min(grade, QualityGrade.POOR)
         elif verdict.doubtful:
@@ -176,8 +181,8 @@ class QualityMeter:
             return Verdict(None, ())
         net = weights()
         bad = badness(features(np.stack([second.measures for second in seconds])), net) * judged
-        doubted = bad.sum(axis=0) >= DOUBTFUL * len(bad)
-        doubtful = [lead for lead, channels in _MADE_OF.items() if doubted[channels].any()]
+        doubted = set(np.flatnonzero(bad.sum(axis=0) >= DOUBTFUL * len(bad)).tolist())
+        doubtful = [lead for lead, channels in _MADE_OF.items() if not doubted.isdisjoint(channels)]
         grade, faults = self._by_rules(index)
         dead = not {LeadFault.RAILED, LeadFault.FLAT}.isdisjoint(faults.values())
         readable = not dead and grade is not QualityGrade.BAD
@@ -197,17 +202,19 @@ class QualityMeter:
         """Of the last whole seconds, microvolts [seconds, 8, MEASURES], oldest first."""
         return np.stack([second.measures for second in self._seconds])
 
-    def _without_spikes(self) -> NDArray[np.int64]:
-        """The second, 20 ms late so that its ends tell spikes as well, without pacing pulses."""
-        known = self._usable_before[:, None]
-        before = np.where(known, self._before, self._second[:, :1])
-        late = np.concatenate((before, self._second), axis=1)
-        self._before = late[:, SAMPLE_RATE_HZ:]
+    def _without_spikes(self) -> NDArray[np.int32]:
+        """The second [8, 500], without pacing pulses, 20 ms late: its ends tell spikes as well."""
+        before = np.where(self._usable_before, self._before, self._second[:1])
+        late = np.concatenate((before, self._second))
+        self._before = late[SAMPLE_RATE_HZ:]
+        late = late.T
         calm = moving(np.minimum, late, SPIKE)
         calm = moving(np.maximum, calm, 2 * SPIKE - 1)
         calm = moving(np.minimum, calm, SPIKE)
-        x = late[:, _AROUND:-_AROUND]
+        x, calm = map(np.ascontiguousarray, (late[:, _AROUND:-_AROUND], calm))
         spikes = np.abs(x - calm) > SPIKE_UV * self._counts_per_uv
+        if not spikes.any():
+            return x
         spikes &= np.count_nonzero(spikes, axis=1, keepdims=True) <= SPIKE_SAMPLES
         return np.where(spikes, calm, x)
 
@@ -215,14 +222,16 @@ class QualityMeter:
         return [second for second in self._seconds if second.end <= index]
 
     def _measure(self, end: int) -> _Second:
-        in_range = (np.abs(self._second) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
+        second = np.ascontiguousarray(self._second.T)
+        in_range = (np.abs(second) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
         x = self._without_spikes()
         extent = np.ptp(x, axis=1)
-        mean = x.sum(axis=1) // SAMPLE_RATE_HZ
+        mean = x.sum(axis=1, dtype=np.int64) // SAMPLE_RATE_HZ
         step = np.abs(mean - self._mean) * self._usable_before
         self._mean = mean
         slope = np.diff(x, axis=1)
-        muscle = np.abs(np.diff(slope, axis=1)).sum(axis=1) // (SAMPLE_RATE_HZ - 2)
+        bends = np.abs(np.diff(slope, axis=1))
+        muscle = bends.sum(axis=1, dtype=np.int64) // (SAMPLE_RATE_HZ - 2)
         mains, mains_muscle = np.zeros(CHANNELS), np.zeros(CHANNELS)
         if self._mains_hz is not None:
             parts = ((x - mean[:, None]) @ self._mains) // (_MAINS_SCALE * SAMPLE_RATE_HZ // 2)
@@ -239,35 +248,35 @@ class QualityMeter:
             LeadFault.MAINS: mains > MAINS_UV * uv,
             LeadFault.WANDER: step > WANDER_STEP_UV * uv,
         }
-        faults = tuple(
-            next((fault for fault in has if has[fault][channel] and self._usable[channel]), None)
-            for channel in range(CHANNELS)
-        )
-        heavy_mains = mains > MAINS_LOST_UV * uv
+        found = np.array([*has.values()]) & self._usable  # [faults, 8]
+        faults = tuple(next(compress(has, one), None) for one in found.T.tolist())
+        heavy_mains = (mains > MAINS_LOST_UV * uv).tolist()
         lost = tuple(
-            fault in _LOST or bool(heavy) for fault, heavy in zip(faults, heavy_mains, strict=True)
+            fault in _LOST or heavy for fault, heavy in zip(faults, heavy_mains, strict=True)
         )
-        measures = np.rint(np.stack([extent, step, muscle, mains], axis=1) / uv).astype(np.int64)
+        measures = np.rint(np.array([extent, step, muscle, mains]).T / uv).astype(np.int64)
         quiet = _quiet(x, self._usable & in_range, ASYSTOLE_UV * uv)
         return _Second(end, faults, lost, self._usable, measures, quiet)
 
 
 def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:
     """The fault that most of ``seconds`` have; None when too few have any."""
-    found = Counter(fault for fault in (s.faults[channel] for s in seconds) if fault is not None)
-    if found.total() < FAULTY_SECONDS:
+    faults = [fault for second in seconds if (fault := second.faults[channel]) is not None]
+    if len(faults) < FAULTY_SECONDS:
         return None
+    found = Counter(faults)
     return min(found, key=lambda fault: (-found[fault], _GRAVITY.index(fault)))
 
 
-def _quiet(x: NDArray[np.int64], telling: NDArray[np.bool_], limit: float) -> bool | None:
+def _quiet(x: NDArray[np.int32], telling: NDArray[np.bool_], limit: float) -> bool | None:
     """Whether no limb channel and at most one other moves by ``limit`` in a fifth of a second."""
     if telling.sum() < READABLE_CHANNELS:
         return None
-    means = x.reshape(CHANNELS, _PARTS, -1, _MAINS_MEAN).sum(axis=3) // _MAINS_MEAN
-    moves = np.ptp(means, axis=2).max(axis=1) > limit
-    limbs_still = not (moves & telling)[_LIMB].any()  # chest leads dead in a beating heart
-    return limbs_still and int((moves & telling).sum()) <= 1
+    sums = np.add.reduceat(x, np.arange(0, SAMPLE_RATE_HZ, _MAINS_MEAN), axis=1)
+    means = (sums // _MAINS_MEAN).reshape(CHANNELS, _PARTS, -1)
+    moves = (telling & (np.ptp(means, axis=2).max(axis=1) > limit)).tolist()
+    limbs_still = not any(moves[channel] for channel in _LIMB)  # chest leads dead: a beating heart
+    return limbs_still and sum(moves) <= 1
 
 
 def _grade(measured: bool, lost: list[bool], faulty: bool) -> QualityGrade:
