@@ -33,7 +33,7 @@ from device.link.port import Opener, Opening, Port
 from device.parts import Board, Facts, parts
 from device.patient import Patient
 from device.records.changes import ChangedCall
-from device.records.interface import Recorder, Why
+from device.records.interface import ASKED, Recorder, Why
 from device.traces import LastTraces, joined
 from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
@@ -80,6 +80,8 @@ class Instrument:
     ) -> None:
         self._log = log
         self._recorder = recorder
+        self._patient = Patient()
+        self._of_patient = 0  # samples that were recorded of the patient
         self._save = save
         self.alarms = Alarms()
         self._audio = self.alarms.audio  # as the host knows it
@@ -139,7 +141,7 @@ class Instrument:
         if self._recorder is not None:
             self._recorder.source(info, self.model.id)
             for block in self._history():  # what a killed monitor had not brought to the disk
-                self._recorder.block(block)
+                self._keep(block)
         self._restart_analysis(recall)
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
@@ -196,8 +198,7 @@ class Instrument:
 
     def process(self, block: FrameBlock) -> None:
         """The next samples: what the pipeline says of them goes to screen and host."""
-        if self._recorder is not None:
-            self._recorder.block(block)
+        self._keep(block)
         try:
             events = self._push(block)
         except Exception as error:  # a monitor that goes on and says so beats one that dies
@@ -285,6 +286,10 @@ class Instrument:
         """Keep the last seconds as a record of their own; "" or why that is not possible."""
         if self._recorder is None:
             return "this monitor keeps no records"
+        if not self.config.records.snapshots:
+            return "this monitor keeps no snapshots; raise [records] snapshots"
+        if why in ASKED and self._of_patient < SAMPLE_RATE_HZ:
+            return "less than a second of this patient is there; try again in a second"
         self._recorder.snapshot(why, self.index)
         if not self._recorder.failure:
             self.screen.saved_at = self.index
@@ -292,6 +297,9 @@ class Instrument:
 
     def set_patient(self, patient: Patient) -> None:
         """Whom the records are of from now on; ``Patient()``: another, of whom nothing is known."""
+        if patient and patient == self._patient:
+            return  # only said again
+        self._patient, self._of_patient = patient, 0
         if self._recorder is not None:
             self._recorder.set_patient(patient)
 
@@ -308,6 +316,11 @@ class Instrument:
             self.screen.recording = self._recorder.recording
             if self._recorder.failure:  # what was asked for may not have come to the disk
                 self.screen.saved_at = self._recorder.saved_at
+
+    def _keep(self, block: FrameBlock) -> None:
+        if self._recorder is not None:
+            self._recorder.block(block)
+            self._of_patient += len(block)
 
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:

@@ -46,7 +46,7 @@ class Recorder(Protocol):
         ...
 
     def set_patient(self, patient: Patient) -> None:
-        """Whom the snapshots that follow are of."""
+        """Another patient: the snapshots that follow are of this one, and hold nothing older."""
         ...
 
     def block(self, block: FrameBlock) -> None:
@@ -58,7 +58,7 @@ class Recorder(Protocol):
         ...
 
     def snapshot(self, why: Why, index: int) -> None:
-        """Keep the seconds around sample ``index`` as a record of its own."""
+        """Keep the seconds around sample ``index``, as far as there are any of this patient."""
         ...
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ from device.records.segment import FRAME, Segment, repair
 from device.records.snapshot import Snapshot, gather
 from device.records.wfdb import NOTE, Mark
 from firmware.alarms import AlarmEvent
-from firmware.events import Event
+from firmware.events import Call, Event
 from hal.errors import RecordingError
 from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
@@ -81,6 +81,7 @@ class Keeper:
         self._boot = boot
         self._about: dict[str, Any] = {"device": "Lead12", "firmware": firmware, "boot": boot}
         self._patient = Patient()
+        self._since: int | None = None  # index of the patient's first sample; None: no other before
         self._gain = 0.0  # counts per millivolt; 0: no front end yet
         self._number = 0  # of the newest record
         self._lock = ExitStack()
@@ -129,9 +130,13 @@ class Keeper:
         self._about |= {"front_end": front_end, "nv_per_count": info.nv_per_count, "model": model}
 
     def set_patient(self, patient: Patient) -> None:
-        """Whom the snapshots that follow are of; those still to end are of the one before."""
+        """Another patient, of whom the snapshots that follow are, with no sample of the one before.
+
+        Those still to end are of the one before, and end here.
+        """
         self._take(self._wanted)
         self._patient = patient
+        self._since = self._next
 
     def block(self, block: FrameBlock) -> None:
         """The next samples; those that were taken before are left out."""
@@ -167,14 +172,24 @@ class Keeper:
         self._recent.clear()
         self._recent_marks.clear()
         self._no_call_before = 0
+        self._since = None
 
     def event(self, event: Event | AlarmEvent) -> None:
         """Beats, calls, electrodes and alarms become annotations."""
         if (mark := mark_of(event)) is not None:
-            self._mark(mark)
+            self._mark(mark, snapshots=not self._is_of_another(event))
 
-    def _mark(self, mark: Mark) -> None:
-        self._recent_marks.append(mark)
+    def _is_of_another(self, event: Event | AlarmEvent) -> bool:
+        """Whether it is a call on seconds of the patient before."""
+        return (
+            self._since is not None
+            and isinstance(event, Call)
+            and event.index - event.span + 1 < self._since
+        )
+
+    def _mark(self, mark: Mark, *, snapshots: bool = True) -> None:
+        if snapshots:
+            self._recent_marks.append(mark)
         if self._section.continuous_hours:
             self._continuous.mark(mark)
 
@@ -197,6 +212,7 @@ class Keeper:
             if index < self._no_call_before:
                 return
             self._no_call_before = index + AGAIN
+        first = max(first, self._since) if self._since is not None else first
         self._wanted.append(_Wanted(why, index, first, end))
 
     # -- to the disk

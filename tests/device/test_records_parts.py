@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from firmware.events import Beat
 from hal.errors import RecordingError
 from hal.patient.recording import read_recording
 from tests.device.records_kit import (
+    call,
     cut,
     digital,
     feed,
@@ -112,11 +114,11 @@ def test_a_call_that_comes_and_goes_is_kept_once_a_minute(tmp_path: Path) -> Non
 
 def test_whom_a_snapshot_is_of_is_in_its_header_and_nowhere_else(tmp_path: Path) -> None:
     keep, block = keeper(tmp_path), samples(3000)
-    feed(keep, block, 0, 1000)
     keep.set_patient(Patient(id="4711", name="Doe, Jo", born="1950-02-03", sex="F"))
+    feed(keep, block, 0, 1000)
     keep.snapshot(Why.BUTTON, 1000)
-    feed(keep, block, 1000, 3000)
     keep.set_patient(Patient())
+    feed(keep, block, 1000, 3000)
     keep.snapshot(Why.COMMAND, 3000)
     keep.close()
     one, two = records(tmp_path / "snapshots")
@@ -137,6 +139,64 @@ def test_an_alarms_seconds_are_of_the_patient_who_had_it(tmp_path: Path) -> None
     (one,) = records(tmp_path / "snapshots")
     about, length = about_record(one)
     assert (about["patient"]["name"], length) == ("Doe, Jo", 2000)
+
+
+DOE, ROE = Patient(name="Doe, Jo"), Patient(name="Roe, Ann")
+
+
+def test_a_snapshot_holds_no_sample_and_no_call_of_the_patient_before(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(16_000)
+    keep.set_patient(DOE)
+    feed(keep, block, 0, 6000, step=500)
+    keep.set_patient(ROE)
+    keep.event(Beat(5900))
+    feed(keep, block, 6000, 7000, step=500)
+    keep.event(call(6499, None))  # on nine seconds of Doe
+    keep.snapshot(Why.COMMAND, 7000)
+    keep.snapshot(Why.ALARM, 7000)
+    feed(keep, block, 7000, 11_000, step=500)
+    for index in (10_998, 10_999):
+        keep.event(call(index))
+    feed(keep, block, 11_000, 16_000, step=500)
+    keep.snapshot(Why.COMMAND, 16_000)
+    keep.close()
+    found = []
+    for record in records(tmp_path / "snapshots"):
+        about, length = about_record(record)
+        first = about["first_index"]
+        calls = [first + at for at, _, said in notes(record) if "call" in said]
+        found.append((about["patient"]["name"], about["kind"], first, first + length, calls))
+    assert found == [
+        ("Roe, Ann", "command", 6000, 7000, []),
+        ("Roe, Ann", "alarm", 6000, 12_000, [10_999]),
+        ("Roe, Ann", "command", 11_000, 16_000, []),
+    ]
+
+
+def test_another_patient_ends_what_an_alarm_is_kept_for(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(9000)
+    keep.set_patient(DOE)
+    feed(keep, block, 0, 6000, step=500)
+    keep.snapshot(Why.ALARM, 5500)
+    keep.set_patient(ROE)
+    feed(keep, block, 6000, 9000, step=500)
+    keep.close()
+    (record,) = records(tmp_path / "snapshots")
+    about, length = about_record(record)
+    assert (about["patient"]["name"], about["first_index"], length) == ("Doe, Jo", 0, 6000)
+    for segment in records(tmp_path / "continuous"):
+        assert "patient" not in about_record(segment)[0]
+
+
+def test_a_new_ring_is_all_of_the_same_patient(tmp_path: Path) -> None:
+    keep, block = keeper(tmp_path), samples(3000)
+    feed(keep, block)
+    keep.set_patient(DOE)
+    feed(keep, replace(block, t_ns=block.t_ns + 60_000_000_000))  # counted anew
+    keep.snapshot(Why.COMMAND, 2500)
+    keep.close()
+    (record,) = records(tmp_path / "snapshots")
+    assert about_record(record)[1] == 2500
 
 
 def test_nobody_else_may_read_them(tmp_path: Path) -> None:
