@@ -1,9 +1,9 @@
 """Two buttons, and what they mean on each page.
 
-*Page* steps through the pages; held, it takes a snapshot. *OK* silences an alarm that sounds,
-else steps within the page; held, it pauses the alarms or, among the settings, changes the one
-shown. Whatever was left on the screen, it is the live one again a minute later, and at once when
-an alarm of high priority begins. Time is the sample index.
+*Page* steps through the pages; held, it takes a snapshot. *OK* acknowledges alarms, else steps
+within the page; held, it pauses the alarms or, among the settings, changes the one shown. Whatever
+was left on the screen, it is the live one again a minute later, and at once when an alarm of high
+priority begins. Time is the sample index.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Action(StrEnum):
     SNAPSHOT = "snapshot"
     SILENCE = "silence"
     PAUSE = "pause"  # or resume, when paused
-    LEAD = "lead"  # other leads on the live page
+    LEAD = "lead"  # other leads on the live page, if a trace is shown there
     CHANGE = "change"  # the setting that is shown
 
 
@@ -62,8 +62,8 @@ class Controls:
     since: int = 0
     _pressed_at: int = 0
 
-    def press(self, button: Button, *, held: bool, index: int, sounding: bool) -> Action:
-        """One press, at its end. ``sounding``: an alarm is heard now."""
+    def press(self, button: Button, *, held: bool, index: int, alarmed: bool) -> Action:
+        """One press, at its end. ``alarmed``: there is an alarm that nobody has acknowledged."""
         self._pressed_at = index
         match button, held:
             case Button.PAGE, False:
@@ -74,7 +74,7 @@ class Controls:
                 return Action.SNAPSHOT
             case Button.OK, True:
                 return Action.CHANGE if self.page is Page.SETTINGS else Action.PAUSE
-        if sounding:
+        if alarmed:
             return Action.SILENCE
         if self.page is Page.LIVE:
             return Action.LEAD

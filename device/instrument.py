@@ -257,8 +257,8 @@ class Instrument:
     def press(self, button: Button, *, held: bool) -> None:
         """One press of a button has ended."""
         controls = self.screen.controls
-        sounding = self.alarms.sounding is not None
-        match controls.press(button, held=held, index=self.index, sounding=sounding):
+        alarmed = any(not alarm.acknowledged for alarm in self.alarms.active)
+        match controls.press(button, held=held, index=self.index, alarmed=alarmed):
             case Action.SNAPSHOT:
                 self.record(Why.BUTTON)
             case Action.SILENCE:
@@ -266,7 +266,7 @@ class Instrument:
             case Action.PAUSE:
                 self.pause()
             case Action.LEAD:
-                self.screen.view += 1
+                self.screen.view += self.screen.tracing
             case Action.CHANGE:
                 self.set(*following(self.config, controls.step))
             case Action.NONE:

@@ -108,7 +108,10 @@ def _draw_seconds(canvas: Canvas, y: int, width: int) -> None:
 def _draw_beats(canvas: Canvas, state: ScreenState, width: int) -> None:
     """A mark above each beat."""
     first, head = _swept(state, width)
+    since = state.beatless_since
     for beat in state.beats:
+        if since is not None and beat >= since:
+            break
         column = beat // SAMPLES_PER_COLUMN
         if first <= column <= head:
             place = column % width

@@ -22,7 +22,7 @@ from device.display.row import (
 )
 from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, Strip, TraceColumns
 from device.display.words import ELECTRODES, LIMBS, Naming
-from firmware.alarms import Alarm, Audio, Logged
+from firmware.alarms import Alarm, AlarmState, Audio, Logged
 from firmware.events import (
     Beat,
     Call,
@@ -42,6 +42,7 @@ WINDOW_COLUMNS = WINDOW_S * SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
+BEATLESS = ("asystole", "vf_vt")  # alarms under which no beat is to be believed
 STARTING = "STARTING"  # title of the message while nothing is wrong
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
@@ -153,7 +154,7 @@ class ScreenState:
             case Rate():
                 self._advance(event.index)
                 self._rate = event
-                self.history.rate(event.index, event.bpm)
+                self.history.rate(event.index, event.bpm if self.beatless_since is None else None)
             case Measurements():
                 self._advance(event.index)
                 self.measurements = event
@@ -223,6 +224,17 @@ class ScreenState:
         return off.bit_count() >= MANY_OFF and recent
 
     @property
+    def tracing(self) -> bool:
+        """Whether the live page shows a trace: no message, and nothing to connect."""
+        return self.message is None and not self.connecting
+
+    @property
+    def beatless_since(self) -> int | None:
+        """Index from which on waves are no beats: asystole, VF or VT is there; None: they are."""
+        there = [a.since for a in self.alarms if a.state is AlarmState.ON and a.code in BEATLESS]
+        return min(there, default=None)
+
+    @property
     def trouble(self) -> str:
         """What is wrong at the electrodes in a few letters: "V3 OFF", "V5 NOISY", "MAINS"."""
         if self.electrodes_off:
@@ -259,8 +271,8 @@ class ScreenState:
 
     @property
     def rate_text(self) -> str:
-        """Beats per minute as digits, "--" when unknown or out of date."""
-        rate = self._rate
+        """Beats per minute as digits, "--" when unknown, out of date or without beats."""
+        rate = self._rate if self.beatless_since is None else None
         if rate is None or rate.bpm is None or self.index - rate.index > STALE:
             return "--"
         return str(round(rate.bpm))
@@ -268,7 +280,8 @@ class ScreenState:
     @property
     def beat_seen(self) -> bool:
         """Whether a beat was reported in the last quarter second: the heart beside the rate."""
-        return bool(self.beats) and self.index - self._beat_shown_at < SAMPLE_RATE_HZ // 4
+        beating = bool(self.beats) and self.beatless_since is None
+        return beating and self.index - self._beat_shown_at < SAMPLE_RATE_HZ // 4
 
     @property
     def elapsed_text(self) -> str:

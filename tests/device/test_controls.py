@@ -11,7 +11,7 @@ PAGE, OK = Button.PAGE, Button.OK
 
 def press(controls: Controls, button: Button, index: int = 0, **how: bool) -> Action:
     return controls.press(
-        button, held=how.get("held", False), index=index, sounding=how.get("sounding", False)
+        button, held=how.get("held", False), index=index, alarmed=how.get("alarmed", False)
     )
 
 
@@ -27,7 +27,7 @@ def test_page_goes_round() -> None:
 
 def test_page_held_takes_a_snapshot_and_shows_it() -> None:
     controls = Controls()
-    assert press(controls, PAGE, 700, held=True, sounding=True) is Action.SNAPSHOT
+    assert press(controls, PAGE, 700, held=True, alarmed=True) is Action.SNAPSHOT
     assert (controls.page, controls.step, controls.since) == (Page.LEADS, 0, 700)
 
 
@@ -35,7 +35,7 @@ def test_page_held_takes_a_snapshot_and_shows_it() -> None:
 def test_ok_silences_first_on_every_page(page: Page) -> None:
     controls = Controls()
     controls.show(page, 0)
-    assert press(controls, OK, sounding=True) is Action.SILENCE
+    assert press(controls, OK, alarmed=True) is Action.SILENCE
     assert (controls.page, controls.step) == (page, 0)
     assert press(controls, OK) is (Action.LEAD if page is Page.LIVE else Action.NONE)
     assert controls.step == (0 if page is Page.LIVE else 1)
@@ -47,7 +47,7 @@ def test_ok_held_pauses_but_among_the_settings(page: Page) -> None:
     controls.show(page, 0)
     changes = page is Page.SETTINGS
     assert press(controls, OK, held=True) is (Action.CHANGE if changes else Action.PAUSE)
-    assert press(controls, OK, held=True, sounding=True) is (
+    assert press(controls, OK, held=True, alarmed=True) is (
         Action.CHANGE if changes else Action.PAUSE
     )
 

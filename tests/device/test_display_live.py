@@ -17,8 +17,8 @@ from device.display.row import TURN
 from device.display.screens import render
 from device.display.state import ScreenState
 from device.instrument import Instrument
-from firmware.alarms import Alarm, Audio
-from firmware.events import LEADS, Trace
+from firmware.alarms import Alarm, AlarmState, Audio
+from firmware.events import LEADS, Rate, Trace
 from firmware.findings import Finding, Priority
 
 MEDIUM = Finding("lbbb", "LBBB", "", Priority.MEDIUM, 0.9)
@@ -111,6 +111,27 @@ def test_a_trace_does_not_leave_its_place() -> None:
         outside = np.ones(pictures[0].shape, np.bool_)
         outside[HEADER:52, :188] = False
         assert (pictures[0][outside] == pictures[1][outside]).all()
+
+
+@pytest.mark.parametrize("code", ["asystole", "vf_vt"])
+@pytest.mark.parametrize("size", SIZES)
+def test_where_no_heart_beats_no_beat_is_shown(code: str, size: str) -> None:
+    state = live(3.6)  # within the first sweep of either size
+    since = state.beats[-1] - 500
+    state._beat_shown_at = state.index  # one was told just now
+    marks = draw(state, size)[HEADER]
+    state.alarms = (Alarm(code, "X", "", Priority.HIGH, since, state=AlarmState.LATCHED),)
+    assert (draw(state, size)[HEADER] == marks).all()
+    assert (state.rate_text, state.beat_seen) == ("78", True)
+    state.alarms = (Alarm(code, "X", "", Priority.HIGH, since),)
+    assert (state.rate_text, state.beat_seen) == ("--", False)
+    left = draw(state, size)[HEADER]
+    columns = [beat // 20 for beat in state.beats]
+    assert marks[columns].all()
+    assert left[columns].astype(bool).tolist() == [beat < since for beat in state.beats]
+    assert 0 < left[columns].astype(bool).sum() < len(columns)
+    state.apply(Rate(state.index + 2500, 58.0, None))
+    assert not state.history.view(state.index, 4, 1).low[-1]
 
 
 # ---- sound and scale ----
@@ -242,6 +263,7 @@ def test_words_half_as_long_again_stay_in_their_places(size: str) -> None:
 
 def test_ok_shows_other_leads_and_a_lead_that_is_set_stands_alone() -> None:
     instrument = Instrument(Config(), model=Model(None, "none"))
+    instrument.screen._connected = True
     instrument.press(Button.OK, held=False)
     instrument.press(Button.OK, held=False)
     assert instrument.screen.view == 2
@@ -252,3 +274,26 @@ def test_ok_shows_other_leads_and_a_lead_that_is_set_stands_alone() -> None:
     instrument.press(Button.PAGE, held=False)
     instrument.press(Button.OK, held=False)
     assert instrument.screen.view == 0
+
+
+@pytest.mark.parametrize("hidden", ["connecting", "message"])
+def test_ok_changes_no_lead_that_nobody_sees(hidden: str) -> None:
+    instrument = Instrument(Config(), model=Model(None, "none"))
+    if hidden == "message":
+        instrument.screen._connected = True
+        instrument.front_end("", samples=False)
+    instrument.press(Button.OK, held=False)
+    assert instrument.screen.view == 0
+
+
+def test_ok_acknowledges_while_the_sound_is_paused() -> None:
+    instrument = Instrument(Config(), model=Model(None, "none"))
+    instrument.screen._connected = True
+    instrument.pause()
+    instrument.fault("storage", "disk full")
+    assert instrument.screen.audio is Audio.PAUSED
+    instrument.press(Button.OK, held=False)
+    assert instrument.screen.view == 0
+    assert all(alarm.acknowledged for alarm in instrument.screen.alarms)
+    instrument.press(Button.OK, held=False)
+    assert instrument.screen.view == 1
