@@ -75,19 +75,19 @@ _CLAUSES = (
         f"{IEC_27}; IEC 60601-1-8",
         "r",
         "Alarms: priorities, sound, light, limits, pause",
-        "the firmware has findings, not alarms",
+        "conditions and delays: docs/alarms.md; sound and light were not tried on a board",
     ),
     (
         f"{IEC_25}; {EC11}",
         "d",
         "Paper: speed, trace width, hysteresis; 1 mV standardising voltage",
-        "there is no recorder",
+        "pages are PDF: docs/report.md; what a printer makes of them is its own",
     ),
     (
         f"{EC57}",
         "h",
         "ST segment measurement",
-        "a warning of ST elevation is given, no ST values: docs/performance.md",
+        "ST at J+60 ms is measured; no set with its truth was at hand: docs/measurements.md",
     ),
 )
 

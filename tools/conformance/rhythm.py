@@ -136,7 +136,7 @@ def _ventricular(wave: str, name: str) -> Row:
         f"Time to the finding of ventricular tachycardia {wave}, half, normal and double height",
         f"{ALARM_S:g} s",
         readings,
-        note=f"{ON_HEARTS}. The finding; sound and light of an alarm are not part of the firmware",
+        note=f"{ON_HEARTS}. The finding; the alarm comes sooner (docs/alarms.md)",
     )
 
 
@@ -151,5 +151,5 @@ def _others() -> Row:
             Reading("VF OR VT?", _until(preset("vf", 1), _finds("vf_vt")), "s", 0.0, ALARM_S),
             Reading("ASYSTOLE?", _until(flat, _finds("asystole")), "s", 0.0, ALARM_S),
         ],
-        note="the finding; sound and light of an alarm are not part of the firmware",
+        note="the finding; the alarm comes sooner (docs/alarms.md)",
     )
