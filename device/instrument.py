@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device.alarm_memory import AlarmMemory
 from device.bundles import Model, load_model
 from device.choices import following, listed
 from device.config import Config, ConfigError
@@ -56,6 +57,7 @@ class Instrument:
     opener : opens the configured port, when that is lost
     flasher, injection : what ``model`` and ``inject`` commands of the host act on
     recorder : keeps samples and events on disk; None: nobody does
+    memory : keeps the alarms over a restart; None: they are forgotten
     save : takes a setting that was changed, and its value, to keep them over a restart
     explainer : works out why a call was made; None: while the monitor waits
     history : gives the latest blocks processed, to settle new filters on
@@ -73,6 +75,7 @@ class Instrument:
         flasher: Flasher | None = None,
         injection: Injection | None = None,
         recorder: Recorder | None = None,
+        memory: AlarmMemory | None = None,
         save: Callable[[str, Any], None] = lambda setting, value: None,
         explainer: Explainer | None = None,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
@@ -80,6 +83,7 @@ class Instrument:
     ) -> None:
         self._log = log
         self._recorder = recorder
+        self._memory = memory
         self._patient = Patient()
         self._of_patient = 0  # samples that were recorded of the patient
         self._save = save
@@ -198,6 +202,8 @@ class Instrument:
 
     def process(self, block: FrameBlock) -> None:
         """The next samples: what the pipeline says of them goes to screen and host."""
+        if self._memory is not None:
+            self._tell_alarms(self._memory.recall(self.alarms, block))
         self._keep(block)
         try:
             events = self._push(block)
@@ -232,6 +238,8 @@ class Instrument:
                     self.link.send("event", messages.gap_event(event))
         self.alarms.pass_time(self.index)
         self._tell_alarms(())
+        if self._memory is not None:
+            self._memory.keep(self.alarms, self.index)
         self._tell_page()
 
     def _tell_alarms(self, changes: Iterable[AlarmEvent]) -> None:
@@ -335,6 +343,8 @@ class Instrument:
     def _recall(self, event: Event) -> None:
         """Of the seconds before a restart; the recorder leaves out what it has."""
         self._tell_screen(event)
+        if not isinstance(event, Call):  # its alarms are remembered, or were told
+            self.alarms.push(event)
         if self._recorder is not None:
             self._recorder.event(event)
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
+from device.alarm_memory import AlarmMemory
 from device.battery import battery_fault
 from device.bundles import Model
 from device.config import Config
@@ -40,6 +41,7 @@ from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
+from device.records.folder import EARLIEST
 from device.records.opening import boot_id, open_keeper
 from device.records.writer import RecordWriter
 from device.ring import RingReader, RingStatus, WriterState
@@ -78,6 +80,7 @@ class Monitor:
         self._installed = None if config.model.path else Installed(store, _utc, log)
         self._injection = _injection(config)
         self._settings = SettingsStore(state_folder(), SETTINGS, config, log)
+        self._alarms = AlarmMemory(state_folder(), self._known_utc, log, boot=boot_id())
         self._front_panel = FrontPanel(config, keys)
         self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
         self._explainer = Beside()
@@ -89,6 +92,7 @@ class Monitor:
             flasher=self._flasher,
             injection=self._injection,
             recorder=self._records,
+            memory=self._alarms,
             save=self._settings.save,
             explainer=self._explainer,
             history=self._history,
@@ -105,11 +109,17 @@ class Monitor:
         self._next_check_ns = now_ns
 
     def _open_records(self) -> RecordWriter | None:
-        def utc_of(t_ns: int) -> datetime:
-            return _utc() - timedelta(microseconds=(self._clock.now_ns() - t_ns) // 1000)
-
-        keeper = open_keeper(self._config, utc_of, firmware=firmware_version(), boot=boot_id())
+        keeper = open_keeper(
+            self._config, self._utc_at, firmware=firmware_version(), boot=boot_id()
+        )
         return RecordWriter(keeper) if keeper is not None else None
+
+    def _utc_at(self, t_ns: int) -> datetime:
+        return _utc() - timedelta(microseconds=(self._clock.now_ns() - t_ns) // 1000)
+
+    def _known_utc(self, t_ns: int) -> datetime | None:
+        utc = self._utc_at(t_ns)
+        return utc if utc >= EARLIEST else None
 
     def _open_panel(self) -> Panel:
         try:
@@ -236,7 +246,7 @@ class Monitor:
             instrument.fault("serial", instrument.link.failure)
         for part, fault in self._front_panel.faults.items():
             instrument.fault(part, fault)
-        instrument.fault("settings", self._settings.failure)
+        instrument.fault("settings", self._settings.failure or self._alarms.failure)
         return status.state is WriterState.ENDED and ring.lag == 0
 
     @staticmethod
@@ -312,6 +322,7 @@ class Monitor:
             self._records.close()
         self._explainer.close()
         self._settings.close()
+        self._alarms.close()
         self._front_panel.close()
         if self._installed is not None:
             self._installed.stop()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from device.alarm_memory import AlarmMemory
 from device.config import Config
 from device.controls import Button
 from device.instrument import Instrument, firmware_version
@@ -125,8 +126,10 @@ AFTER_THE_CUT = (
     Step(5.0, "connected-still", "The electrodes are on still.", ()),
     Step(22.0, "call-again", "Twenty seconds later: the heart beats, and is called again.",
          ("SINUS RHYTHM",)),
+    Step(23.0, "alarms-again", "PAGE, until the alarms: what there was before the cut.",
+         page="alarms", act=lambda i: [_NEXT(i) for _ in range(4)]),
     Step(24.0, "health-again", "Nothing is wrong, and nothing was lost but the last second.",
-         page="health", act=lambda i: [_NEXT(i) for _ in range(6)]),
+         page="health", act=lambda i: [_NEXT(i) for _ in range(2)]),
 )  # fmt: skip
 
 
@@ -181,12 +184,13 @@ def _play(
     clock = VirtualClock()
     config = Config().override({"records.folder": str(records)})
     zero_ns = clock.now_ns()
-    keeper = open_keeper(
-        config,
-        lambda t_ns: began + timedelta(microseconds=(t_ns - zero_ns) // 1000),
-        firmware=firmware_version(),
-    )
-    instrument = Instrument(config, recorder=keeper)
+
+    def utc_of(t_ns: int) -> datetime:
+        return began + timedelta(microseconds=(t_ns - zero_ns) // 1000)
+
+    keeper = open_keeper(config, utc_of, firmware=firmware_version())
+    memory = AlarmMemory(records / "state", utc_of)
+    instrument = Instrument(config, recorder=keeper, memory=memory)
     frontend = simulated_frontend(patient, clock, bulk=True)
     frontend.open()
     instrument.front_end("", samples=False)

@@ -106,6 +106,23 @@ def test_an_alarm_that_is_over_says_so_and_one_that_is_not_since_when(said: list
     assert {"!! ASYSTOLE", "1:15 MIN", "!! VF", "IS OVER"} <= set(said)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_before_a_restart_is_told_apart_on_every_page(
+    size: tuple[int, int], said: list[str]
+) -> None:
+    over = replace(alarm("vf", Priority.HIGH), state=AlarmState.OFF)
+    times = ["", *(f"2026-05-17T14:{minute:02d}:09+00:00" for minute in range(9))]
+    log = (Logged(over, 5000, 6000), *(Logged(over, 0, 500, None, utc) for utc in times))
+    everything: list[str] = []
+    for step in range(8):
+        said.clear()
+        draw(ScreenState(index=9000, alarm_log=log), Page.ALARMS, size, step)
+        there = [text for text in said if "UTC" in text]
+        assert ("BEFORE RESTART" in said) or not there
+        everything += said
+    assert {f"14:{minute:02d} UTC" for minute in range(9)} <= set(everything)
+
+
 @pytest.mark.parametrize(
     ("audio", "left", "text"),
     [

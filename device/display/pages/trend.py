@@ -92,7 +92,8 @@ def _draw_alarms(canvas: Canvas, view: View, log: Sequence[Logged], left: int, t
         mark = _ALARM_MARKS[priority]
         for entry in log:
             column = entry.begin // view.samples - view.first
-            if entry.alarm.priority is priority and 0 <= column < len(view.low):
+            here = entry.earlier is None and entry.alarm.priority is priority
+            if here and 0 <= column < len(view.low):
                 x = min(left + column - 1, canvas.width - 3)
                 canvas.fill(x, top, 3, 3, 0)
                 canvas.stamp(x, top, mark)
