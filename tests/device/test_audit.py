@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from device.flash import audit
@@ -117,6 +117,7 @@ def test_any_line_inserted_is_found(
     whole: tuple[bytes, Head], tmp_path: Path, at: int, line: bytes | int
 ) -> None:
     data, head = whole
+    assume(at < ENTRIES or line == b"" or isinstance(line, int) or line.strip(b"\0"))  # a power cut
     lines = data.splitlines(keepends=True)
     lines.insert(at, lines[line] if isinstance(line, int) else line + b"\n")
     path = tmp_path / "audit.log"

@@ -35,6 +35,7 @@ from tools.hil.virtual import run
 LIBRARY = ROOT / SCENARIOS[0]
 CHOSEN = (  # one of each folder
     "alarms/asystole-begins",
+    "buttons/silence",
     "chip/brown-out",
     "chip/ten-missed-edges",
     "commands/set-nonsense",
