@@ -56,6 +56,7 @@ YIELDS_TO = {
     "extreme_tachy": ("vf_vt",),
     "brady": ("extreme_brady", "asystole", "vf_vt", "avb3"),
     "extreme_brady": ("asystole", "vf_vt"),
+    "af": ("asystole", "vf_vt"),
     "injury": ("st_elevation",),
     "chest_off": ("electrode_off",),
 }
@@ -238,5 +239,5 @@ def _findings(findings: Iterable[Finding]) -> Iterable[Condition]:
             )
         elif finding.code == SWAP:
             yield Condition(
-                SWAP, finding.text, finding.act, Priority.LOW, technical=True, delay_s=2
+                SWAP, finding.text, finding.act, finding.priority, technical=True, delay_s=2
             )

@@ -95,8 +95,6 @@ class Canvas:
         width, height, stroke, gap = size
         for character in reversed(text):
             mask = digit(character, width, height, stroke)
-            if character == "1":
-                mask = mask[:, width // 2 :]  # a full cell would tear 61 apart
             right -= mask.shape[1]
             self.stamp(right, y, mask)
             right -= gap

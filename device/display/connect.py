@@ -64,11 +64,13 @@ def draw_connect(canvas: Canvas, state: ScreenState) -> None:
     if colour:
         canvas.text_in(LEFT, top, room, colour, (TEXT, TINY))
         top += 9
+    alarm = alarm_row(state)
+    told = _alarm_lines(alarm.head, room - 2) if alarm is not None else []
+    bottom -= 6 * max(len(told) - 1, 0)
     for k, line in enumerate(wrap_in(where, room, (bottom - top) // 9, TEXT)):
         canvas.text(LEFT, top + 9 * k, line)
-    alarm = alarm_row(state)
     if alarm is not None:
-        _draw_alarm(canvas, state, alarm, bottom - 1)
+        _draw_alarm(canvas, state, alarm, told, bottom - 1)
     else:
         _draw_count(canvas, state, len(off), bottom)
         if not wide:
@@ -87,7 +89,13 @@ def _draw_count(canvas: Canvas, state: ScreenState, off: int, y: int) -> None:
         canvas.text_in(x, y, canvas.width - x, names, (TEXT, TINY))
 
 
-def _draw_alarm(canvas: Canvas, state: ScreenState, line: Line, top: int) -> None:
+def _alarm_lines(head: str, room: int) -> list[str]:
+    """One, or two of small capitals where it would be cut short."""
+    fits = TINY.width(head.upper()) <= room
+    return [head] if fits else wrap_in(head.upper(), room, 2, TINY)
+
+
+def _draw_alarm(canvas: Canvas, state: ScreenState, line: Line, told: list[str], top: int) -> None:
     """An alarm takes the place of the count: inverted as in the call row."""
     lit = line.alarm == 1 or (line.alarm == 2 and blink(state.index))
     level = 255
@@ -95,10 +103,14 @@ def _draw_alarm(canvas: Canvas, state: ScreenState, line: Line, top: int) -> Non
         canvas.fill(LEFT - 1, top, canvas.width - LEFT + 1, canvas.height - top)
         level = 0
     room = canvas.width - LEFT - 2
+    if len(told) > 1:
+        for k, part in enumerate(told):
+            canvas.text(LEFT + 1, top + 2 + 6 * k, part, TINY, level)
+        return
     face, head = fit(line.head, room, (TEXT, TINY))
     x = canvas.text(LEFT + 1, top + 1 + TEXT.ascent - face.ascent, head, face, level) + 6
     if canvas.width >= 256:
-        canvas.text_in(x, top + 1, canvas.width - 1 - x, line.tail, (TEXT,), level)
+        canvas.text_in(x, top + 1, canvas.width - 1 - x, line.tail, (TEXT, TINY), level)
 
 
 def _draw_torso(canvas: Canvas, state: ScreenState, top: int) -> None:

@@ -81,8 +81,8 @@ _TEXT_SHEETS = (
     """
     ÄÖÜäöüß°
     #...# #...# #...# #..# #..# #..# .##. ###
-    ..... ..... ..... .... .... .... #..# #.#
-    .###. .###. #...# .##. .##. #..# #..# ###
+    ..#.. .###. ..... .... .... .... #..# #.#
+    .#.#. #...# #...# .##. .##. #..# #..# ###
     #...# #...# #...# ...# #..# #..# #.#. ...
     ##### #...# #...# .### #..# #..# #..# ...
     #...# #...# #...# #..# #..# #..# #..# ...
@@ -242,7 +242,6 @@ def wrap_in(text: str, width: int, rows: int, face: Face) -> list[str]:
 #   d
 _SEGMENTS = {
     "0": "abcdef",
-    "1": "bc",
     "2": "abged",
     "3": "abgcd",
     "4": "fgbc",
@@ -255,9 +254,23 @@ _SEGMENTS = {
 }
 
 
+def _one(width: int, height: int, stroke: int) -> Mask:
+    """A stem with a flag and a foot, in a narrow cell: a full one would tear 121 apart."""
+    side = max(width // 5, 2)
+    mask = np.zeros((height, 2 * side + stroke), np.bool_)
+    mask[:, side : side + stroke] = True
+    mask[height - stroke :] = True
+    for k in range(side):  # the flag falls away from the top of the stem
+        mask[k + 1 : k + 1 + stroke, side - 1 - k] = True
+    mask.flags.writeable = False
+    return mask
+
+
 @lru_cache(maxsize=64)
 def digit(character: str, width: int, height: int, stroke: int) -> Mask:
     """A large digit or "-", bool [height, width], of strokes ``stroke`` pixels thick."""
+    if character == "1":
+        return _one(width, height, stroke)
     mask = np.zeros((height, width), np.bool_)
     middle = (height - stroke) // 2
     spans = {
@@ -278,6 +291,6 @@ def digit(character: str, width: int, height: int, stroke: int) -> Mask:
             neighbour_row = 1 if row == 0 else height - 2
             neighbour_column = 1 if column == 0 else width - 2
             if mask[neighbour_row, column] and mask[row, neighbour_column]:
-                mask[row, column] = character in "14"
+                mask[row, column] = character == "4"
     mask.flags.writeable = False
     return mask

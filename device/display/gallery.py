@@ -15,7 +15,7 @@ from device.display import pages_gallery
 from device.display.example import make_call, patient
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
-from device.display.words import Naming
+from device.display.words import PRESS_ON, Naming
 from firmware.alarms import Alarm, AlarmState, Audio
 from firmware.events import ElectrodeChange, LeadFault, QualityGrade, Refusal
 from firmware.findings import Finding, Priority
@@ -124,6 +124,10 @@ _VF = _alarm("vf_vt", "VF OR VT?", "check patient now", Priority.HIGH)
 _TACHY = _alarm("tachy", "TACHYCARDIA", "check patient", Priority.MEDIUM)
 _AF = _alarm("af", "ATRIAL FIBRILLATION", "new? record 12 leads", Priority.MEDIUM)
 _STORAGE = _alarm("storage", "STORAGE FAULT", "see health page", Priority.LOW, technical=True)
+_V3 = _alarm("chest_off", "CHEST ELECTRODE OFF", PRESS_ON, Priority.LOW, technical=True)
+_LIMB = _alarm("electrode_off", "LIMB ELECTRODE OFF", PRESS_ON, Priority.MEDIUM, technical=True)
+_OVER = AlarmState.LATCHED
+_VF_FOUND = Finding("vf_vt", "VF OR VT?", "check patient now", Priority.HIGH, None)
 _NO_DATA = _alarm("no_data", "NO DATA", "check device and cable", Priority.HIGH, technical=True)
 
 
@@ -151,6 +155,14 @@ def _alarms() -> Iterator[tuple[str, ScreenState]]:
     yield "alarm-latched-paused", _alarmed(state, Audio.PAUSED, was, _STORAGE, left_s=112)
     state = patient(30.1, off=(Electrode.RA,), rate=None, invalid_from=20.0)
     yield "connect-alarm", _alarmed(state, Audio.SOUNDING, was)
+    v3 = _called(patient(off=(Electrode.V3,)), probability=0.88)
+    yield "alarm-chest-electrode", _alarmed(v3, Audio.SOUNDING, _V3)
+    state = _refused(
+        patient(23.2, rate=172.0), Refusal.VENTRICULAR, _VF.text, _VF.act, findings=(_VF_FOUND,)
+    )
+    yield "alarm-vf-latched", _alarmed(state, Audio.SOUNDING, _VF, replace(ASYSTOLE, state=_OVER))
+    state = patient(30.1, off=(Electrode.RA,), rate=None, invalid_from=20.0)
+    yield "connect-limb-alarm", _alarmed(state, Audio.SOUNDING, _LIMB)
     state = _called(patient(24.3), probability=0.88)
     state.controls.show(Page.TREND, state.index)
     yield "page-alarm", _alarmed(state, Audio.SOUNDING, _TACHY)

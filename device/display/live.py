@@ -138,9 +138,9 @@ def _draw_rate(canvas: Canvas, state: ScreenState, left: int, height: int, wide:
         size = (18, 27, 4, 3)
     else:
         tall = 16 if height < 60 else 28
-        size = (9, tall, 2, 2) if len(text) == 3 else (14, tall, 3, 3)
+        size = (8, tall, 2, 2) if len(text) == 3 else (13, tall, 3, 3)
     top = HEADER + (2 if wide else 1)
-    canvas.digits(canvas.width, top, text, size)
+    canvas.digits(canvas.width - 2, top, text, size)
     y = top + size[1] + (2 if wide else 1)
     unit = canvas.text_right(canvas.width, y, "/min")
     if state.beat_seen:
@@ -191,8 +191,9 @@ def draw_foot(canvas: Canvas, state: ScreenState, line: Line, top: int) -> None:
     if head != line.head and line.short:
         face, head = fit(line.short, room, (BOLD, TEXT))
     x = canvas.text(2, top + 1 + BOLD.ascent - face.ascent, head, face, level) + 6
-    if face.width(head) < room // 2:
-        canvas.text_in(x, top + 4, canvas.width - 2 - x, line.tail, (TEXT, TINY), level)
+    left = canvas.width - 2 - x
+    if face.width(head) < room // 2 or TINY.width(line.tail.upper()) <= left:
+        canvas.text_in(x, top + 4, left, line.tail, (TEXT, TINY), level)
 
 
 def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
@@ -211,9 +212,24 @@ def _draw_wide_call(canvas: Canvas, state: ScreenState, top: int) -> None:
         face, head = fit(line.short or line.head, room, (BOLD, TEXT))
     y = top + 1 + BOLD.ascent - face.ascent
     x = canvas.text(2, y, head, face, level) + 6
-    x = canvas.text_in(x, top + 4, right - x, line.tail, (TEXT, TINY), level) + 6
+    x = _draw_tail(canvas, line, (x, top + 4, right), level) + 6
     if line.progress is not None:
         _draw_progress(canvas, x, top + 4, max(right - x, 8), line.progress, level)
+
+
+def _draw_tail(canvas: Canvas, line: Line, place: tuple[int, int, int], level: int) -> int:
+    """The tail and, only if both fit, what takes turns beside it; the x after them.
+
+    place : x, y, and the x before which they end
+    """
+    x, y, right = place
+    if line.more:
+        for face, other in ((TEXT, TEXT), (TEXT, TINY), (TINY, TINY)):
+            tail, more = (fit(line.tail, 999, (face,))[1], fit(line.more, 999, (other,))[1])
+            if x + face.width(tail) + 6 + other.width(more) <= right:
+                x = canvas.text(x, y + TEXT.ascent - face.ascent, tail, face, level) + 6
+                return canvas.text(x, y + TEXT.ascent - other.ascent, more, other, level)
+    return canvas.text_in(x, y, right - x, line.tail, (TEXT, TINY), level)
 
 
 def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
@@ -232,6 +248,6 @@ def _draw_narrow_call(canvas: Canvas, state: ScreenState, top: int) -> None:
     if state.trouble and line.alarm < 2 and not line.electrodes:
         text = fit(state.trouble, 44, (TEXT, TINY))[1]
         right = canvas.text_right(right, top + 12, text, level=level) - 3
-    x = canvas.text_in(2, top + 12, right - 2, line.tail, (TEXT, TINY), level) + 4
+    x = _draw_tail(canvas, line, (2, top + 12, right), level) + 4
     if line.progress is not None:
         _draw_progress(canvas, x, top + 12, max(right - x, 8), line.progress, level)

@@ -1,7 +1,7 @@
 """The call row in words: the call, the alarms, or why there is no call and what to do.
 
-One condition is told once: an alarm that the call or a finding names already, and an electrode
-that is named as off, are not said again.
+One condition is told once: an alarm that the call or a finding names already is a mark before it.
+What is heard is always named, also an electrode that is named as off.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ WINDOW_S = 10  # the evidence of the first call
 MANY_OFF = 3
 TURN = 2 * SAMPLE_RATE_HZ  # how long each of several tails is shown
 GRAVE = (Refusal.NO_SIGNAL, Refusal.VENTRICULAR)
-# Alarms that the row or the words beside it tell in more detail: which electrode, what to do.
+# Alarms that the row or the words beside it tell in more detail: which electrode, what to do. They
+# are named, too, until they are acknowledged: the sound needs a name.
 UNREADABLE = "unreadable"
 TOLD = ("electrode_off", "chest_off", UNREADABLE)
 NO_DATA = "no_data"  # told by the message in place of the patient
+AF = "af"  # asks for a record
 _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 
 
@@ -36,6 +38,7 @@ class Line:
     """The call row in words: ``head`` large, ``tail`` beside or below it.
 
     short : a shorter head for narrow screens, same meaning
+    more : what takes turns beside the tail, where there is room
     alarm : 0 plain, 1 inverted, 2 inverted and blinking
     progress : 0..1 while the first window fills, else None
     electrodes : it is about them; no need to name them beside it
@@ -44,6 +47,7 @@ class Line:
     head: str
     tail: str = ""
     short: str = ""
+    more: str = ""
     alarm: int = 0
     progress: float | None = None
     electrodes: bool = False
@@ -59,6 +63,7 @@ class _Remark:
     priority: Priority
     alarm: bool = False
     over: bool = False  # a latched alarm
+    quiet: bool = False  # an acknowledged one
 
     def says(self, call: str) -> bool:
         """Whether ``call``, the text of one, tells it already."""
@@ -67,6 +72,11 @@ class _Remark:
     @property
     def heads(self) -> bool:
         return self.priority is Priority.HIGH and not self.over
+
+    @property
+    def named(self) -> bool:
+        """Whether it is said in words of its own."""
+        return self.over or not self.quiet or self.code not in TOLD
 
     @property
     def level(self) -> int:
@@ -92,17 +102,20 @@ class _Base:
 def call_row(state: ScreenState, call: Call | None, filled: int) -> Line:
     """What the row says of ``call``, the newest; ``filled``: samples gathered for the first one."""
     base = _base(state, call, filled)
-    remarks = _told_once([*map(_of_alarm, state.alarms), *base.findings])
+    remarks = _told_once([*_of_alarms(state), *base.findings])
     level = max([base.line.alarm, *(remark.level for remark in remarks)])
     line = replace(base.line, alarm=level)
-    remarks = [remark for remark in remarks if remark.code not in TOLD or remark.over]
+    remarks = [remark for remark in remarks if remark.named]
     own = [remark for remark in remarks if remark.says(base.key)]
     beside = [remark for remark in remarks if remark not in own]
     if any(remark.heads for remark in beside):
         return _headed(state, line, base, beside)
-    for remark in own:
-        if remark.heads:  # the call itself: marked as what it is
-            line = replace(line, head=remark.said(state), short=remark.said(state))
+    marked = next((remark for remark in own if remark.heads or remark.alarm), None)
+    if marked is not None:  # the call itself: marked as what it is
+        mark = MARKS[marked.priority]
+        line = replace(line, head=mark + line.head, short=mark + (line.short or line.head))
+        if marked.heads and marked.alarm:
+            return _instructed(state, line, marked, beside)
     return _accompanied(state, line, base, own, beside)
 
 
@@ -118,14 +131,13 @@ def electrode_row(state: ScreenState) -> Line:
 
 
 def alarm_row(state: ScreenState, *also: Line, told: str = "") -> Line | None:
-    """The alarms, without that of code ``told``, and ``also`` in turns; None without any."""
-    remarks = _told_once(map(_of_alarm, state.alarms))
-    lines = [
-        Line(remark.said(state), state.tr(remark.act), remark.said(state), remark.level)
-        for remark in remarks
-        if remark.over or remark.code not in (told, *TOLD)
-    ]
-    lines += also
+    """``also`` and the alarms, without that of code ``told``, in turns; None without any."""
+    lines = []
+    for remark in _told_once(_of_alarms(state)):
+        if remark.over or (remark.named and remark.code != told):
+            said = remark.said(state)
+            lines.append(Line(said, state.tr(remark.act), short=said, alarm=remark.level))
+    lines = [*also, *lines]
     if not lines:
         return None
     shown = lines[state.index // TURN % len(lines)]
@@ -133,14 +145,24 @@ def alarm_row(state: ScreenState, *also: Line, told: str = "") -> Line | None:
 
 
 def _headed(state: ScreenState, line: Line, base: _Base, beside: list[_Remark]) -> Line:
-    """The gravest in place of the call; the call, what to do and the rest take turns beside it."""
+    """The gravest in place of the call; the call and the rest take turns beside what to do."""
     first = next(remark for remark in beside if remark.heads)
-    tails = [" ".join(filter(None, (line.head, base.sure))), state.tr(first.act)]
+    called = " ".join(filter(None, (line.head, base.sure)))
+    line = Line(first.said(state), short=first.said(state), alarm=line.alarm)
+    return _instructed(state, line, first, [r for r in beside if r is not first], called)
+
+
+def _instructed(
+    state: ScreenState, line: Line, first: _Remark, rest: list[_Remark], called: str = ""
+) -> Line:
+    """Of an alarm what to do stays; of a finding it takes its turn with ``called`` and ``rest``."""
+    act, others = state.tr(first.act), [called]
     if state.electrodes_off and not line.electrodes:
-        tails.append(electrode_row(state).head)
-    tails += [r.said(state) for r in beside if r is not first and r.priority is not Priority.LOW]
-    head = first.said(state)
-    return Line(head, _turn(state, tails), head, alarm=line.alarm)
+        others.append(electrode_row(state).head)
+    others += [r.said(state) for r in rest if r.priority is not Priority.LOW]
+    if first.alarm and act:
+        return replace(line, tail=act, more=_turn(state, others))
+    return replace(line, tail=_turn(state, [others[0], act, *others[1:]]))
 
 
 def _accompanied(
@@ -149,7 +171,7 @@ def _accompanied(
     """The call; never alone where there is something grave, low remarks wait for that."""
     grave = [remark for remark in beside if remark.priority is not Priority.LOW]
     told = [remark.said(state) for remark in grave or beside]
-    if grave and base.key:
+    if base.sure and grave:
         tails = [f"{base.sure} {text}".strip() for text in told]
     else:
         tails = [line.tail, *told]
@@ -198,9 +220,17 @@ def _filling(state: ScreenState, filled: int) -> Line:
     return Line(head, state.tr("of {seconds} s").format(seconds=WINDOW_S), progress=progress)
 
 
-def _of_alarm(alarm: Alarm) -> _Remark:
-    over = alarm.state is AlarmState.LATCHED
-    return _Remark(alarm.code, alarm.text, alarm.act, alarm.priority, True, over)
+def act_of(state: ScreenState, alarm: Alarm) -> str:
+    """What to do about ``alarm``, in English; nothing where it was done."""
+    recorded = state.saved_at is not None and state.saved_at >= alarm.since
+    return "" if alarm.code == AF and recorded else alarm.act
+
+
+def _of_alarms(state: ScreenState) -> Iterable[_Remark]:
+    for alarm in state.alarms:
+        over, act = alarm.state is AlarmState.LATCHED, act_of(state, alarm)
+        text, priority = alarm.text, alarm.priority
+        yield _Remark(alarm.code, text, act, priority, True, over, alarm.acknowledged)
 
 
 def _of_finding(finding: Finding) -> _Remark:

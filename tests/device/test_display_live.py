@@ -113,6 +113,26 @@ def test_a_trace_does_not_leave_its_place() -> None:
         assert (pictures[0][outside] == pictures[1][outside]).all()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_one_is_no_bare_bar_at_the_edge(size: str) -> None:
+    state = live()
+    state.apply(Rate(state.index, 121.0, None))
+    left = 97 if size == "128x64" else 189
+    box = draw(state, size)[HEADER + 1 : HEADER + (17 if size == "128x64" else 29), left:] > 0
+    columns = box.any(axis=0)
+    assert not columns[-2:].any()  # a margin
+    ends = np.flatnonzero(np.diff(np.concatenate(([0], columns, [0]))))
+    widths, gaps = ends[1::2] - ends[::2], ends[2::2] - ends[1:-1:2]
+    assert len(widths) == 3
+    assert widths[0] == widths[2] < widths[1]
+    assert gaps[0] == gaps[1] <= 3
+    one = box[:, ends[-2] : ends[-1]]
+    rows = one[one.any(axis=1)]
+    assert rows[-1].all()  # the foot
+    assert rows[:6, 0].any()  # the flag
+    assert not rows[8:-4, 0].any()
+
+
 @pytest.mark.parametrize("code", ["asystole", "vf_vt"])
 @pytest.mark.parametrize("size", SIZES)
 def test_where_no_heart_beats_no_beat_is_shown(code: str, size: str) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from device.controls import Page
+from device.display.canvas import Canvas
+from device.display.example import patient
 from device.display.faces import BOLD, TEXT, TINY
 from device.display.gallery import SIZES, states
 from device.display.language import DOMAIN, ENGLISH, LOCALE, Language
@@ -60,6 +63,27 @@ def test_every_screen_asks_only_for_words_that_are_there(size):
         log |= set(state.message[1:]) if state.message else set()
         render(state, pixels, grey=grey)
     assert missing - log == set()
+
+
+def test_what_matters_of_the_leads_page_is_not_cut(monkeypatch):
+    """Whether it is saved, in the longest words, an hour and more after the start."""
+    shown = []
+    inner = Canvas.text
+
+    def spy(self, x, y, text, *more, **others):
+        shown.append(text.lower())
+        return inner(self, x, y, text, *more, **others)
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    for size in ((256, 64), (128, 64)):
+        state = patient()
+        state.tr = Language("de")
+        state.index = state.controls.since = 3700 * 500
+        state.controls.page = Page.LEADS
+        state.profile = "MONITOR"
+        shown.clear()
+        render(state, size, grey=False)
+        assert any(text.endswith("1:01:40 nicht gespeichert") for text in shown), shown
 
 
 def test_sentences_with_electrodes_and_numbers_in_them():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,8 +12,16 @@ from numpy.typing import NDArray
 from device.controls import Page
 from device.display.canvas import Canvas
 from device.display.example import patient, synthetic_ecg
+from device.display.faces import TEXT, Face
 from device.display.pages import leads as page
-from device.display.pages.strips import PULSE, SCALES, bands, draw_pulse, draw_strip
+from device.display.pages.strips import (
+    PULSE,
+    SCALES,
+    bands,
+    draw_name,
+    draw_pulse,
+    draw_strip,
+)
 from device.display.screens import render
 from device.display.state import ScreenState
 from device.display.trace import SAMPLES_PER_COLUMN, Strip
@@ -171,7 +180,7 @@ def test_measurements_are_those_of_the_frozen_seconds(monkeypatch: pytest.Monkey
     state.apply(found)
     chosen(state, 4)
     draw(state)
-    assert {"72", "93", "381", "416", "404", "-31", "+1.5", "-0.6", "0.0"} <= set(said)
+    assert {"72", "93", "381", "416", "404", "-31", "°", "+0.15", "-0.06", "0.00"} <= set(said)
     assert said.count("--") == 1 + 9  # PR, and ST of nine leads
     go_on(state, 2.0)
     state.apply(replace(found, index=state.index, rate_bpm=120.0))
@@ -179,6 +188,45 @@ def test_measurements_are_those_of_the_frozen_seconds(monkeypatch: pytest.Monkey
     draw(state)
     assert "72" in said
     assert "120" not in said
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_values_of_st_keep_off_the_names(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes: list[tuple[int, int, int]] = []  # row of the baseline, first x, the x behind it
+    inner = Canvas.text
+
+    def spy(self: Canvas, x: int, y: int, text: str, face: Face = TEXT, level: int = 255) -> int:
+        end = inner(self, x, y, text, face, level)
+        boxes.append((y + face.ascent, x, end))
+        return end
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    state = patient()
+    st_uv = (-1880.0,) * 12
+    state.apply(
+        Measurements(state.index, 12, 71.6, 160.0, 93.4, 381.0, 415.6, 404.0, -131.0, st_uv)
+    )
+    draw(chosen(state, 4 if size == WIDE else 9), size)
+    boxes = sorted(box for box in boxes if box[0] > 9)
+    assert len(boxes) >= 24
+    for (row, _, end), (next_row, x, _) in pairwise(boxes):
+        assert row != next_row or end < x
+
+
+def test_a_name_hides_nothing_where_there_is_room_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = chosen(patient())
+    named = draw(state)
+    monkeypatch.setattr(page, "draw_name", lambda *what: None)
+    bare = draw(state)
+    assert (named != bare).any()
+    assert (named[bare > 0] > 0).all()
+    # A trace that fills the first second leaves no room: the name stands on ground of its own.
+    canvas = Canvas(64, 20, grey=False)
+    canvas.pixels[:] = 255
+    draw_name(canvas, "II", (0, 0, 20))
+    assert (canvas.pixels == 0).any()
 
 
 def test_without_measurements_all_is_blank_and_said() -> None:

@@ -138,6 +138,28 @@ def test_what_is_heard_is_said(audio: Audio, left: int, text: str, said: list[st
     assert "NO ALARM" in said
 
 
+def test_a_record_that_was_made_is_not_asked_for(said: list[str]) -> None:
+    af = Alarm("af", "ATRIAL FIBRILLATION", "new? record", Priority.MEDIUM, 5000)
+    for saved_at, asked in ((None, True), (4999, True), (5000, False)):
+        said.clear()
+        draw(ScreenState(index=6000, alarms=(af,), saved_at=saved_at), Page.ALARMS, (256, 64))
+        assert ("NEW? RECORD" in said) is asked
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_connecting_names_the_alarm_that_sounds(size: tuple[int, int], said: list[str]) -> None:
+    text = "LIMB ELECTRODE OFF"
+    off = Alarm("electrode_off", text, "press on or replace", Priority.MEDIUM, 0, technical=True)
+    state = ScreenState(alarms=(off,), electrodes_off=1)
+    render(state, size, grey=False)
+    words = " ".join(said)
+    assert f"! {text}" in words
+    said.clear()
+    state.alarms = (replace(off, acknowledged=True),)
+    render(state, size, grey=False)
+    assert text not in " ".join(said)
+
+
 def test_times_are_short() -> None:
     assert [clock(s * 500) for s in (0, 221, 3600)] == ["00:00", "03:41", "1:00:00"]
     assert [lasted(s * 500) for s in (0, 59, 185, 7260)] == ["0 s", "59 s", "3:05 min", "2:01 h"]

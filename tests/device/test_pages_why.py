@@ -14,11 +14,13 @@ from device.config import Config
 from device.controls import Button, Page
 from device.display.canvas import Canvas
 from device.display.example import make_call, patient
+from device.display.faces import TEXT, Face
 from device.display.pages.why import draw_why
 from device.display.reasons import Question, Reasons
 from device.display.state import ScreenState
 from device.explaining import Answer, AtOnce, Beside, Explainer, Explaining, Task, asked
 from device.instrument import Instrument
+from firmware.alarms import Alarm
 from firmware.call import CallRule
 from firmware.events import LEADS, Refusal
 from firmware.explain import Explanation
@@ -326,6 +328,48 @@ def test_nothing_called_nothing_known_and_at_work_look_different() -> None:
         draw_why(canvas, state)
         drawn.append(canvas.pixels.tobytes())
     assert len(set(drawn)) == 3
+
+
+@pytest.mark.parametrize(
+    ("refused", "large", "small"),
+    [
+        (
+            {"refusal": Refusal.VENTRICULAR, "text": "VF OR VT?", "act": "check patient now"},
+            "!! VF OR VT?",
+            ["measured, not the network's", "check patient now"],
+        ),
+        (
+            {"refusal": Refusal.UNSURE, "text": "UNSURE", "act": "read the trace"},
+            "UNSURE",
+            ["read the trace", "nothing is called"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("rows", [52, 64])
+def test_the_reason_is_the_largest_of_what_is_said(
+    refused: dict[str, object],
+    large: str,
+    small: list[str],
+    rows: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = patient()
+    state.apply(make_call(state.index, label=None, **refused))
+    if refused["refusal"] is Refusal.VENTRICULAR:
+        act = "check patient now"
+        state.alarms = (Alarm("vf_vt", "VF OR VT?", act, Priority.HIGH, 0),)
+    said: list[tuple[str, str]] = []
+    inner = Canvas.text
+
+    def spy(self: Canvas, x: int, y: int, text: str, face: Face = TEXT, level: int = 255) -> int:
+        said.append((face.name, text))
+        assert y + face.height <= rows
+        return inner(self, x, y, text, face, level)
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    draw_why(Canvas(128, rows, grey=False), state)
+    assert [text for face, text in said if face == "bold"] == [large]
+    assert [text.lower() for _, text in said[-2:]] == small
 
 
 def test_a_window_of_an_earlier_call_is_not_taken_for_this_one() -> None:

@@ -242,7 +242,8 @@ def test_a_swap_is_a_technical_alarm() -> None:
     swap = Finding("swap", "LA/RA SWAPPED?", "check the arms", Priority.MEDIUM, None)
     patient.live(10, findings=(swap,))
     [alarm] = patient.alarms.active
-    assert (alarm.text, alarm.priority, alarm.technical) == ("LA/RA SWAPPED?", Priority.LOW, True)
+    assert (alarm.text, alarm.technical) == ("LA/RA SWAPPED?", True)
+    assert alarm.priority is swap.priority  # on every page the same mark
 
 
 def test_new_fibrillation_is_told_once_in_a_patient() -> None:
@@ -254,6 +255,15 @@ def test_new_fibrillation_is_told_once_in_a_patient() -> None:
     assert patient.codes == []
     patient.live(30, label="AFIB")
     assert patient.codes == []
+
+
+@pytest.mark.parametrize("code", ["vf_vt", "asystole"])
+def test_the_atria_are_not_known_while_the_ventricles_do_not_beat(code: str) -> None:
+    patient = Patient()
+    patient.live(30, label="AFIB")
+    assert patient.codes == ["af"]
+    patient.live(4, label=None, **grave(code))
+    assert patient.codes == [code]
 
 
 def test_a_few_windows_of_fibrillation_are_none() -> None:

@@ -93,7 +93,7 @@ def _draw_measurements(
     """Intervals and ST; on a narrow panel one after the other. Blank where not measurable."""
     tr, wide = state.tr, canvas.width >= 256
     title = tr("MEASURED") if found else tr("NOT MEASURED YET")
-    st = tr("ST mm")
+    st = tr("ST mV")
     draw_title(canvas, st if found and part else title, of)
     if wide:
         canvas.text(INTERVALS, 0, st)
@@ -118,22 +118,21 @@ def _draw_intervals(
         shown = "--" if value is None else str(round(value))
         left = canvas.text_right(x + column - 17, y, shown)
         canvas.text_in(x, y, left - x - 2, name, (TEXT, TINY))
-        if name not in (rate, axis):
-            canvas.text(x + column - 15, y + 2, "ms", TINY)
+        unit = {rate: "", axis: "°"}.get(name, "ms")
+        canvas.text(x + column - 15, y + (2 if unit == "ms" else 0), unit, TINY)
 
 
 def _draw_st(canvas: Canvas, found: Measurements | None, left: int) -> None:
-    """In the order of ``LEADS``, down and then to the right; 1 mm is 0.1 mV, at J + 60 ms."""
+    """In the order of ``LEADS``, down and then to the right, at J + 60 ms."""
     st_uv: Sequence[float | None] = found.st_uv if found else [None] * len(LEADS)
-    down = 3 if left else 4
+    down = 4
     column = (canvas.width - left) * down // len(LEADS)
     for k, (lead, uv) in enumerate(zip(LEADS, st_uv, strict=True)):
         x, y = left + k // down * column, TITLE + 2 + k % down * 10
-        canvas.text_in(x, y + 2 * bool(left), 16, lead, (TINY,) if left else (TEXT,))
-        canvas.text_right(
-            x + column - (3 if left else 6), y, "--" if uv is None else _signed(round(uv / 100, 1))
-        )
+        canvas.text_in(x, y + 2, 16, lead, (TINY,))
+        said = "--" if uv is None else _signed(round(uv / 1000, 2))
+        canvas.text_right(x + column - 3, y, said)
 
 
-def _signed(mm: float) -> str:
-    return f"{mm:+.1f}" if mm else "0.0"
+def _signed(mv: float) -> str:
+    return f"{mv:+.2f}" if mv else "0.00"

@@ -12,6 +12,7 @@ from device.display.trace import UV_PER_ROW, Strip
 from firmware.events import LEADS
 
 PULSE = 5  # columns: 200 ms
+SECOND = 5 * PULSE
 SCALES = {UV_PER_ROW: "10mm/mV", 2 * UV_PER_ROW: "5mm/mV", 4 * UV_PER_ROW: "2.5mm/mV"}
 LEAST = 9  # rows of a band: its name; those of the pulse, if more
 
@@ -62,9 +63,17 @@ def draw_strip(
 
 
 def draw_name(canvas: Canvas, lead: str, place: tuple[int, int, int]) -> None:
-    """The lead's name at the left end of its band, above or below, where less of it is hidden."""
+    """The lead's name in the first second of its band, where there is no ink.
+
+    Without such a place at the left end, above or below, where less of the trace is hidden.
+    """
     x, top, rows = place
     width = TEXT.width(lead) + 3
+    for left in range(x, x + SECOND - width + 1):
+        for y in range(top, top + rows - 7):
+            if not canvas.pixels[y : y + 8, left : left + width].any():
+                canvas.text(left + 2, y, lead)
+                return
     boxes = [np.s_[y : y + 8, x : x + width] for y in (top, top + rows - 8)]
     y = top + (rows - 8) * bool(canvas.pixels[boxes[0]].sum() > canvas.pixels[boxes[1]].sum())
     canvas.fill(x, y, width, 8, 0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.display.canvas import Canvas
-from device.display.faces import BOLD, TEXT, TINY, fit, wrap
+from device.display.faces import BOLD, TEXT, TINY, wrap
 from device.display.pages.strips import SCALES, bands, draw_name, draw_strip
 from device.display.pages.words import TITLE, clock, draw_title
 from device.display.reasons import Reasons
@@ -107,12 +107,12 @@ def _draw_shares(canvas: Canvas, shares: dict[str, float], chosen: str) -> None:
 
 
 def _draw_nothing(canvas: Canvas, state: ScreenState) -> None:
-    """Nothing was called: why not, and what to do."""
-    draw_title(canvas, state.tr("WHY"))
-    line = state.line
-    face, head = fit(state.tr("NOTHING IS CALLED"), canvas.width - 4, (BOLD, TEXT))
+    """Nothing was called: why not, and what to do; a network has no part in it."""
+    tr, line = state.tr, state.line
+    draw_title(canvas, tr("WHY"))
+    measured = state.beatless_since is not None or line.alarm == 2
+    said = tr("measured, not the network's") if measured else tr("nothing is called")
     y = TITLE + 3
-    canvas.text(2, y, head, face)
-    for text in (line.head, line.tail):
-        y += 13 if face is BOLD and text is line.head else 10
-        canvas.text_in(2, y, canvas.width - 4, text, (TEXT, TINY))
+    canvas.text_in(2, y, canvas.width - 4, line.head, (BOLD, TEXT))
+    for k, text in enumerate((said, line.tail) if measured else (line.tail, said)):
+        canvas.text_in(2, y + 13 + 10 * k, canvas.width - 4, text, (TEXT, TINY))
