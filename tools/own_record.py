@@ -1,17 +1,20 @@
-"""What the monitor's own records say beyond the signal: of whom, electrodes off, samples lost."""
+"""What the monitor's records say beyond the signal: whose, electrodes off, alarms, samples lost."""
 
 from __future__ import annotations
 
 import json
 import re
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
 from device.patient import Patient
-from device.records.marks import electrodes
+from device.records.marks import alarm_of, electrodes
 from device.records.reading import fault
 from device.records.wfdb import ABOUT, Mark, read_annotations
+from firmware.alarms import AlarmState
+from firmware.findings import Priority
 from hal.errors import RecordingError
 from hal.frontend import SAMPLE_RATE_HZ, Electrode
 from hal.patient.electrodes import ElectrodeEvent, Fault
@@ -82,6 +85,40 @@ def electrodes_off(file: Path, recording: Recording) -> tuple[ElectrodeEvent, ..
         events += [_off(one, since.pop(one), at) for one in list(since) if one not in off]
         since |= {electrode: since.get(electrode, at) for electrode in off}
     return (*events, *(_off(one, at, inf) for one, at in since.items())) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSpan:
+    """An alarm as the monitor noted it, in seconds of the recording.
+
+    begin_s : None where it was there, or over and not acknowledged, before its first note
+    end_s : None where it lasts longer than the recording
+    """
+
+    text: str
+    priority: Priority
+    begin_s: float | None
+    end_s: float | None
+
+
+def alarms(file: Path, recording: Recording) -> tuple[AlarmSpan, ...]:
+    """Those that the monitor's own record tells of, as they began; file : as given to ``read``."""
+    spans: list[AlarmSpan] = []
+    there: dict[str, int] = {}  # text -> place in ``spans``
+    for mark in filter(None, map(alarm_of, _notes(file) if is_own(recording) else ())):
+        at_s = mark.sample / SAMPLE_RATE_HZ
+        k = there.get(mark.text)
+        if mark.state is AlarmState.ON:
+            if k is None:
+                there[mark.text] = len(spans)
+                spans.append(AlarmSpan(mark.text, mark.priority, at_s, None))
+            else:
+                spans[k] = replace(spans[k], priority=mark.priority)
+        elif k is not None:
+            spans[there.pop(mark.text)] = replace(spans[k], end_s=at_s)
+        elif all(span.text != mark.text for span in spans):  # else it was acknowledged
+            spans.append(AlarmSpan(mark.text, mark.priority, None, at_s))
+    return tuple(spans)
 
 
 def _off(electrode: Electrode, start_s: float, end_s: float) -> ElectrodeEvent:

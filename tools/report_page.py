@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportlab.pdfgen.canvas import Canvas
 
-from firmware.events import LEADS
+from firmware.events import LEADS, Refusal
 from tools import report_words as words
 from tools.report_draw import INK, PALE, Pen
 from tools.report_grid import draw_grid
@@ -70,10 +70,15 @@ def _called(pen: Pen, study: Study) -> None:
     block = _Block(pen, CALLED, LEADWISE)
     found = words.findings(study.last)
     text, sure = words.headline(study.last)
+    rang = words.alarms(study)
+    short = study.last.refusal is Refusal.STARTING  # there is no call: what rang is all there is
+    leads = [line for line in rang if short or line.grave]
     lines = [
+        *((line.text, 11.0 if short else 9.0, True) for line in leads),
         *((line.text, 9.0, True) for line in found if line.grave),
-        (text, 11.0, True),
+        (text, 9.0 if short and leads else 11.0, True),
         (sure, 9.0, False),
+        *((line.text, 8.0, False) for line in rang if line not in leads),
         *((line.text, 8.0, False) for line in found if not line.grave),
         (words.whole_recording(study), 8.0, False),
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import timedelta
 
 from device.display.words import MARKS, confidence, percent
 from firmware.events import LEADS, Call, Refusal
 from firmware.findings import Finding, Priority
 from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
+from tools.own_record import AlarmSpan
 from tools.study import PROFILE, Study
 
 NOT_A_DEVICE = "Not a medical device"
@@ -131,6 +133,31 @@ def _line(finding: Finding) -> Line:
     act = f"   {finding.act}" if finding.act else ""
     text = f"{MARKS[finding.priority]}{finding.text}   {how}{act}"
     return Line(text, finding.priority is Priority.HIGH)
+
+
+def alarms(study: Study) -> list[Line]:
+    """What rang while these seconds were recorded, the gravest first."""
+    return [
+        Line(
+            f"{MARKS[span.priority]}{printable(span.text)}   "
+            f"alarm, {span.priority}, {alarm_time(study, span)}",
+            span.priority is Priority.HIGH,
+        )
+        for span in study.alarms
+    ]
+
+
+def alarm_time(study: Study, span: AlarmSpan) -> str:
+    """When it was there: time of day, or seconds from the first row where nobody knows it."""
+    begin = "" if span.begin_s is None else f"from {_at(study, span.begin_s)}"
+    end = "" if span.end_s is None else f"until {_at(study, span.end_s)}"
+    return " ".join(filter(None, (begin, end)))
+
+
+def _at(study: Study, seconds: float) -> str:
+    if study.began is None:
+        return f"{seconds:.1f} s"
+    return f"{study.began + timedelta(seconds=seconds):%H:%M:%S}"
 
 
 def whole_recording(study: Study) -> str:

@@ -17,6 +17,7 @@ from firmware.call import decide_recording
 from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal
 from firmware.explain import Explanation, explain
 from firmware.filters import COUNT_MAX, COUNT_MIN, FilterChain
+from firmware.findings import Priority
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.measurements import Measurements
 from firmware.network import Network
@@ -27,7 +28,7 @@ from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.record import runs
 from hal.patient.recording import Recording
 from tools.chain import TAIL, Heard, hear, in_words
-from tools.own_record import electrodes_off, is_own, read, whose
+from tools.own_record import AlarmSpan, alarms, electrodes_off, is_own, read, whose
 
 PROFILE = "diagnostic"
 NOBODY = Patient()
@@ -53,6 +54,8 @@ class Study:
     last : the call on these seconds alone; the same as ``call`` where they are the recording
     measurements : None below ten seconds, and where nothing was measured
     explanation : of ``last``'s label; None where nothing was called
+    alarms : of the monitor that made the recording, while these seconds lasted, the gravest first;
+        their times count from the first row
     seconds : length of the whole recording
     device : "Lead12 0.3.0"
     """
@@ -71,6 +74,7 @@ class Study:
     last: Call
     measurements: Measurements | None
     explanation: Explanation | None
+    alarms: tuple[AlarmSpan, ...]
     patient: Patient
     seconds: float
     device: str
@@ -94,7 +98,8 @@ def read_study(
     path = Path(path)
     network, recording = load_network(model), read(path)
     electrodes = electrodes_off(path, recording)
-    return study(path, recording, electrodes, network, mains_hz, patient)
+    found = study(path, recording, electrodes, network, mains_hz, patient)
+    return replace(found, alarms=_alarms(alarms(path, recording), recording.duration_s, found.uv))
 
 
 def study(
@@ -143,10 +148,28 @@ def study(
         last=last,
         measurements=measured[-1] if measured and not short else None,
         explanation=explanation,
+        alarms=(),
         patient=patient or whose(recording),
         seconds=recording.duration_s,
         device=f"Lead12 {firmware_version()}",
     )
+
+
+def _alarms(
+    spans: Sequence[AlarmSpan], seconds: float, uv: NDArray[np.int32]
+) -> tuple[AlarmSpan, ...]:
+    """Those of the seconds shown, by their priority."""
+    start_s = seconds - len(uv) / SAMPLE_RATE_HZ
+    shown = [
+        replace(
+            span,
+            begin_s=None if span.begin_s is None else span.begin_s - start_s,
+            end_s=None if span.end_s is None else span.end_s - start_s,
+        )
+        for span in spans
+        if span.end_s is None or span.end_s >= start_s
+    ]
+    return tuple(sorted(shown, key=lambda span: list(Priority).index(span.priority)))
 
 
 def _too_short(call: Call) -> Call:

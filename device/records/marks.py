@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from device.records.wfdb import NOTE, Mark
-from firmware.alarms import AlarmEvent
+from firmware.alarms import AlarmEvent, AlarmState
 from firmware.events import Beat, Call, ElectrodeChange, Event
+from firmware.findings import Priority
 from hal.frontend import electrodes_in
 
 
@@ -21,6 +25,26 @@ def mark_of(event: Event | AlarmEvent) -> Mark | None:
             alarm = event.alarm
             return Mark(event.index, NOTE, f"alarm {alarm.state}: {alarm.text} ({alarm.priority})")
     return None
+
+
+_ALARM = re.compile(rf"alarm ({'|'.join(AlarmState)}): (.*) \(({'|'.join(Priority)})\)")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMark:
+    """What the annotation of an alarm says."""
+
+    sample: int
+    state: AlarmState
+    text: str
+    priority: Priority
+
+
+def alarm_of(mark: Mark) -> AlarmMark | None:
+    """The alarm that ``mark`` is the annotation of; None for the others."""
+    if (said := _ALARM.fullmatch(mark.text)) is None:
+        return None
+    return AlarmMark(mark.sample, AlarmState(said[1]), said[2], Priority(said[3]))
 
 
 def electrodes(off: int) -> str:

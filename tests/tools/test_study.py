@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from device.config import RecordsSection
 from device.patient import Patient
 from device.records.interface import Why
 from device.records.keeper import Keeper
+from device.records.wfdb import NOTE, Mark, annotation_bytes
+from firmware.alarms import Alarms
 from firmware.events import LEADS, QualityGrade, Refusal
+from firmware.findings import Priority
 from firmware.pipeline import Pipeline
 from hal.clock import VirtualClock
 from hal.errors import RecordingError
@@ -21,9 +25,14 @@ from hal.patient.presets import preset
 from hal.patient.recording import read_recording
 from hal.simulated import simulated_frontend
 from tests.device.records_kit import cut
+from tests.tools.pdf import Page
 from tests.tools.test_classify import record
 from tools.classify import classify
-from tools.study import EDGE, Study, read_study
+from tools.export.wording import statements
+from tools.own_record import alarms
+from tools.report import render
+from tools.report_words import alarm_time
+from tools.study import EDGE, Study, _alarms, read_study
 
 BEGAN = datetime(2026, 5, 17, 14, 3, tzinfo=UTC)
 
@@ -51,7 +60,7 @@ def snapshot(
     keeper.source(info, "")
     if patient:
         keeper.set_patient(patient)
-    pipeline = Pipeline(info.nv_per_count)
+    pipeline, alarms = Pipeline(info.nv_per_count), Alarms()
     frontend.start()
     done = 0
     while done < at_s * 500:
@@ -66,6 +75,8 @@ def snapshot(
             keeper.block(piece)
             for event in pipeline.push(piece):
                 keeper.event(event)
+                for change in alarms.push(event):
+                    keeper.event(change)
     keeper.snapshot(Why.BUTTON, done)
     keeper.block(frontend.read(500, timeout_s=1.0))
     keeper.close()
@@ -184,6 +195,41 @@ def test_a_snapshot_of_the_monitor_tells_time_patient_and_electrodes(tmp_path):
     assert study.last.faults == {"V3": "off"}
     assert np.ptp(study.uv[first_gap - EDGE : first_gap, v3]) < 500  # nothing of the fall
     assert study.last.quality is QualityGrade.POOR
+
+
+def test_what_rang_leads_where_it_is_too_short_for_a_call(tmp_path):
+    study = read_study(snapshot(tmp_path, "vf", 8))
+    assert study.last.text == "TOO SHORT"
+    [alarm] = study.alarms
+    assert (alarm.text, alarm.priority, alarm.end_s) == ("VF OR VT?", Priority.HIGH, None)
+    assert 3 < alarm.begin_s < 8
+    when = f"from {study.began + timedelta(seconds=alarm.begin_s):%H:%M:%S}"
+    assert statements(study)[0] == f"Alarm of the monitor, high: VF OR VT?, {when}"
+    text = Page(render([study])).text
+    assert "!! VF OR VT?" in text
+    assert f"alarm, high, {when}" in text
+    assert text.index("VF OR VT?") < text.index("CANNOT ANALYSE: TOO SHORT")
+    assert alarm_time(replace(study, began=None), alarm) == f"from {alarm.begin_s:.1f} s"
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ([(1, "on"), (3, "off")], []),  # over before the last ten seconds
+        ([(1, "on"), (7, "off")], [(-4, 2)]),
+        ([(1, "on"), (6, "latched"), (8, "off")], [(-4, 1)]),  # acknowledged at 8 s
+        ([(6, "on"), (7, "latched"), (9, "on")], [(1, 2), (4, None)]),
+        ([(6, "latched"), (9, "off")], [(None, 1)]),  # of before the recording
+    ],
+)
+def test_alarms_of_the_seconds_shown_are_told(tmp_path, notes, told):
+    file = record(tmp_path, "sinus-70", 15)
+    header = file.with_suffix(".hea")
+    header.write_text(f"{header.read_text()}# lead12: {{}}\n")
+    marks = [Mark(s * 500, NOTE, f"alarm {state}: VF OR VT? (high)") for s, state in notes]
+    file.with_suffix(".atr").write_bytes(annotation_bytes(marks))
+    spans = _alarms(alarms(header, read_recording(header)), 15.0, np.zeros((5000, 12), np.int32))
+    assert [(span.begin_s, span.end_s) for span in spans] == told
 
 
 def test_without_a_limb_electrode_there_is_no_call_and_the_leads_end(tmp_path):

@@ -8,9 +8,10 @@ from dataclasses import astuple, dataclass
 from uuid import UUID
 
 from device.display.words import confidence, percent
-from firmware.events import LEADS
+from firmware.events import LEADS, Refusal
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.record import runs
+from tools.report_words import alarm_time
 from tools.study import Study
 
 WARNING = "Not a medical device. Unconfirmed analysis: to be read by a physician."
@@ -59,7 +60,10 @@ def st_levels(study: Study) -> dict[str, int]:
 
 
 def statements(study: Study) -> list[str]:
-    """The call or why there is none, findings, quality, what was lost, the model, the warning."""
+    """The call or why there is none, findings, alarms, quality, losses, the model, the warning.
+
+    Where the recording is too short for a call, its alarms come first.
+    """
     call = study.call
     said = call.text
     if call.label and call.probability is not None:
@@ -69,9 +73,16 @@ def statements(study: Study) -> list[str]:
     found = [
         f"{finding.text}{f' - {finding.act}' if finding.act else ''}" for finding in call.findings
     ]
+    rang = [
+        f"Alarm of the monitor, {span.priority}: {span.text}, {alarm_time(study, span)}"
+        for span in study.alarms
+    ]
+    leads = call.refusal is Refusal.STARTING  # no call: what rang is all there is
     return [
+        *rang[: len(rang) * leads],
         said,
         *(text for text in found if text != call.text),
+        *rang[len(rang) * leads :],
         f"Signal quality {call.quality.name.lower()}",
         *(f"{text} at {start / SAMPLE_RATE_HZ:.3f} s" for start, _, text in losses(study)),
         f"{study.device}, model {call.model or 'none'}",
