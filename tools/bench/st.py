@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.qrs import QrsDetector
-from firmware.st_level import WINDOW, st_levels
+from firmware.raw_window import WINDOW
+from firmware.st_level import st_levels
 from hal.clock import VirtualClock
 from hal.frontend import CHANNELS, FrontendConfig
 from hal.patient.presets import preset
