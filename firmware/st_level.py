@@ -9,7 +9,8 @@ Limits after the Fourth Universal Definition of Myocardial Infarction (Thygesen 
 2018;138:e618): 0.1 mV in two contiguous leads, 0.2 mV in V2 and V3 (men of 40 and more), here both
 at J + 20 ms and at J + 60 ms: at J + 60 ms alone, 7 % of normal PTB-XL records exceed them, at both
 0.7 %. A wide QRS elevates ST by itself, and so does a hypertrophied left ventricle in V1-V3: there
-nothing is said.
+nothing is said. Where the trace falls towards the QRS there is no PR segment but a flutter wave, or
+the end of a P wave: ST must be elevated against the level 30 ms earlier, too.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ BEFORE, AFTER = int(240 * _MS), int(260 * _MS)  # of a beat, from its R peak: wh
 MEAN = int(20 * _MS)
 AT = (int(20 * _MS), int(60 * _MS))  # after J
 PR_END = int(8 * _MS)  # before the QRS: end of the level it is measured against
+EARLIER = int(30 * _MS)  # before that: in a PR segment the same level
 QRS_WITHIN = int(110 * _MS)  # of the R peak, to either side
 _SLOPE = int(8 * _MS)
 _SLOPE_AT = (_SLOPE + MEAN) // 2  # rows from where a slope begins to where it belongs
@@ -58,11 +60,13 @@ class StLevels:
     """Of ten seconds.
 
     uv : float64 [2, 12], medians over the beats at J + 20 and J + 60 ms; NaN where unread
+    fall_uv : float64 [12], by how much the trace falls in the 30 ms before the PR level
     qrs_ms : from the onset to J
     lvh : the voltages are those of left ventricular hypertrophy
     """
 
     uv: NDArray[np.float64]
+    fall_uv: NDArray[np.float64]
     qrs_ms: float
     lvh: bool
 
@@ -70,7 +74,7 @@ class StLevels:
         """Leads above their limits together with a contiguous one; () where ST tells nothing."""
         if self.qrs_ms >= WIDE / _MS:
             return ()
-        over = (self.uv >= LIMIT_UV).all(axis=0)  # NaN is not
+        over = (self.uv - self.fall_uv.clip(0) >= LIMIT_UV).all(axis=0)  # NaN is not
         high = {lead for lead, is_over in zip(LEADS, over, strict=True) if is_over}
         if self.lvh:
             high -= set(DISCORDANT)
@@ -125,7 +129,9 @@ def st_levels(
         leads[k] = twelve_leads(np.rint(st).astype(np.int32)) * uv
     low, levels, high = np.percentile(leads, (25, 50, 75), axis=1)
     levels[(high - low > SPREAD_UV) | ~readable] = np.nan
-    return StLevels(levels, (j - onset) / _MS, _hypertrophied(middle, pr, j, uv))
+    fell = middle[pr - EARLIER :][:MEAN].mean(axis=0) - middle[pr:][:MEAN].mean(axis=0)
+    fall_uv = twelve_leads(np.rint(fell[None]).astype(np.int32))[0] * uv
+    return StLevels(levels, fall_uv, (j - onset) / _MS, _hypertrophied(middle, pr, j, uv))
 
 
 def _mean_at(segments: NDArray[np.int32], start: int) -> NDArray[np.float64]:

@@ -79,9 +79,28 @@ def test_single_ectopic_beats_are_outvoted() -> None:
     np.testing.assert_allclose(measured(counts).uv[:, 6:], 0, atol=12)
 
 
+@pytest.mark.parametrize(
+    ("elevation", "wave", "leads"),
+    [
+        (140.0, 0.0, True),
+        (140.0, 60.0, False),
+        (250.0, 60.0, True),
+        (140.0, -60.0, True),
+    ],
+)
+def test_against_a_falling_trace_more_is_asked_for(
+    elevation: float, wave: float, leads: bool
+) -> None:
+    """``wave`` above the level in the 20 ms that end 38 ms before the QRS, as in flutter."""
+    counts = drawn(elevation).copy()
+    for peak in PEAKS:
+        counts[peak - 55 : peak - 37] += round(wave * 1000 / NV_PER_COUNT)
+    assert ("V5" in measured(counts).elevated()) is leads
+
+
 def levels(qrs_ms: float = 90, *, lvh: bool = False, **uv: float) -> StLevels:
     values = np.array([uv.get(lead, 0.0) for lead in LEADS])
-    return StLevels(np.stack([values, values]), qrs_ms, lvh)
+    return StLevels(np.stack([values, values]), np.zeros(12), qrs_ms, lvh)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +128,10 @@ def test_two_contiguous_leads_above_their_limits(found: StLevels, leads: tuple[s
 
 
 def test_both_moments_must_exceed_it() -> None:
-    high = np.full(12, 300.0)
-    assert StLevels(np.stack([high, high]), 90, False).elevated() == LEADS[:3] + LEADS[4:]
-    assert StLevels(np.stack([LIMIT_UV - 1.0, high]), 90, False).elevated() == ()
-    assert StLevels(np.stack([high, LIMIT_UV - 1.0]), 90, False).elevated() == ()
+    high, low, flat = np.full(12, 300.0), LIMIT_UV - 1.0, np.zeros(12)
+    assert StLevels(np.stack([high, high]), flat, 90, False).elevated() == LEADS[:3] + LEADS[4:]
+    assert StLevels(np.stack([low, high]), flat, 90, False).elevated() == ()
+    assert StLevels(np.stack([high, low]), flat, 90, False).elevated() == ()
 
 
 def test_a_wide_qrs_is_seen_as_wide() -> None:
