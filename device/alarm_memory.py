@@ -103,8 +103,10 @@ class AlarmMemory:
     def _restore(self, alarms: Alarms, tree: dict[str, Any], index: int) -> list[AlarmEvent]:
         assert self._zero_ns is not None
         until = int(tree["index"])
-        same = self._boot and tree["boot"] == self._boot and until <= index
-        if same and abs(int(tree["zero_ns"]) - self._zero_ns) < NOT_THE_SAME_NS:
+        if (
+            self._boot == tree["boot"] != ""
+            and abs(int(tree["zero_ns"]) - self._zero_ns) < NOT_THE_SAME_NS
+        ):
             alarms.restore(tree, index)
             return []
         zero = tree["zero_utc"] and datetime.fromisoformat(tree["zero_utc"]).astimezone(UTC)

@@ -147,6 +147,8 @@ class Instrument:
             for block in self._history():  # what a killed monitor had not brought to the disk
                 self._keep(block)
         self._restart_analysis(recall)
+        if self._memory is not None and (before := list(self._history())):
+            self._tell_alarms(self._memory.recall(self.alarms, before[-1]))
         if self.link.connected:  # otherwise the hello of the connection says it
             self.link.send("hello", self.hello())
 
