@@ -58,6 +58,7 @@ class Step:
 
     at_s : when the picture is taken, after ``act``
     says : words in the screen's line of text; page : the page that is shown
+    narrow : so many more presses of OK on the smaller panel, which has more steps
     """
 
     at_s: float
@@ -66,6 +67,7 @@ class Step:
     says: tuple[str, ...] = ()
     page: str = "live"
     act: Callable[[Instrument], object] | None = None
+    narrow: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +94,124 @@ BEFORE_THE_CUT = (
     Step(2.0, "connect", "No electrode is on: the first to attach, by name, colour and place."),
     Step(8.0, "connect-limbs", "Three limbs are on; the left leg is next."),
     Step(12.5, "connect-chest", "Limbs on: the chest electrodes, one by one."),
-    Step(24.0, "analysing", "All on and readable: the trace, while ten seconds are gathered.",
-         ("ANALYSING",)),
-    Step(34.0, "call", "The first call, its confidence in words and number.",
-         ("ATRIAL FIBRILLATION",)),
-    Step(34.5, "new-alarm-silenced", "It is new, and an alarm: OK silences it.",
-         ("ATRIAL FIBRILLATION",), act=_OK),
-    Step(36.0, "snapshot", "PAGE is held: ten seconds are kept, and shown.", page="leads",
-         act=_SNAPSHOT),
-    Step(37.0, "snapshot-chest", "OK: the next leads of the same ten seconds.", page="leads",
-         act=lambda i: (_OK(i), _OK(i))),
-    Step(38.0, "measured", "OK: what was measured in them.", page="leads",
-         act=lambda i: (_OK(i), _OK(i))),
+    Step(
+        23.0,
+        "analysing",
+        "All on and readable: the trace, while ten seconds are gathered.",
+        ("ANALYSING",),
+    ),
+    Step(
+        27.0,
+        "call",
+        "The first call, its confidence in words and number.",
+        ("ATRIAL FIBRILLATION", "likely"),
+    ),
+    Step(
+        34.0,
+        "new-alarm",
+        "After eight such calls it is an alarm: fibrillation is new here.",
+        ("! ATRIAL FIBRILLATION",),
+    ),
+    Step(
+        35.0,
+        "new-alarm-silenced",
+        "OK silences it; the words stay.",
+        ("! ATRIAL FIBRILLATION",),
+        act=_OK,
+    ),
+    Step(
+        36.0,
+        "snapshot",
+        "PAGE is held: ten seconds are kept, and shown.",
+        page="leads",
+        act=_SNAPSHOT,
+    ),
+    Step(
+        37.0,
+        "snapshot-chest",
+        "OK, twice: other leads of the same ten seconds.",
+        page="leads",
+        act=lambda i: (_OK(i), _OK(i)),
+    ),
+    Step(
+        38.0,
+        "measured",
+        "OK, until what was measured in them.",
+        page="leads",
+        act=lambda i: (_OK(i), _OK(i)),
+        narrow=4,
+    ),
     Step(40.0, "why", "PAGE: which lead and which 40 ms carried the call.", page="why", act=_NEXT),
     Step(42.0, "trend", "PAGE: rate and calls of the last minutes.", page="trend", act=_NEXT),
     Step(44.0, "alarms", "PAGE: alarms, now and before.", page="alarms", act=_NEXT),
     Step(45.0, "settings", "PAGE: what the buttons can change.", page="settings", act=_NEXT),
-    Step(46.0, "health", "PAGE: every part of the instrument, and the model.", page="health",
-         act=_NEXT),
+    Step(
+        46.0,
+        "health",
+        "PAGE: every part of the instrument, and the model.",
+        page="health",
+        act=_NEXT,
+    ),
     Step(47.0, "live-again", "PAGE: back to the live trace.", ("ATRIAL FIBRILLATION",), act=_NEXT),
-    Step(57.0, "electrode-off", "V3 falls off: named; the call goes on without it.", ("V3",)),
-    Step(70.0, "electrode-back", "V3 is pressed on again.", ("ATRIAL FIBRILLATION",)),
-    Step(98.0, "swap", "Somebody exchanges the arm electrodes.", ("SWAPPED?",)),
-    Step(118.0, "swap-mended", "And puts them right.", ("ATRIAL FIBRILLATION",)),
-    Step(129.0, "alarm", "Ventricular fibrillation: the alarm, over the call.", ("VF OR VT?",)),
+    Step(
+        57.0,
+        "electrode-off",
+        f"V3 has fallen off at {V3_OFF_S[0]:g} s: named; the call goes on without it.",
+        ("V3",),
+    ),
+    Step(
+        70.0,
+        "electrode-back",
+        f"V3 was pressed on again at {V3_OFF_S[1]:g} s.",
+        ("ATRIAL FIBRILLATION",),
+    ),
+    Step(
+        98.0,
+        "swap",
+        f"Somebody has exchanged the arm electrodes at {SWAP_S[0]:g} s.",
+        ("SWAPPED?",),
+    ),
+    Step(118.0, "swap-mended", f"And put them right at {SWAP_S[1]:g} s.", ("ATRIAL FIBRILLATION",)),
+    Step(
+        129.0,
+        "alarm",
+        f"Ventricular fibrillation since {VF_S:g} s: the alarm in place of the call, no rate.",
+        ("VF OR VT?",),
+    ),
     Step(131.0, "silenced", "OK: silent, and still said.", ("VF OR VT?",), act=_OK),
-    Step(133.0, "alarm-page", "PAGE, until the alarms.", page="alarms",
-         act=lambda i: [_NEXT(i) for _ in range(4)]),
+    Step(
+        133.0,
+        "alarm-page",
+        "PAGE, until the alarms.",
+        page="alarms",
+        act=lambda i: [_NEXT(i) for _ in range(4)],
+    ),
     Step(135.0, "paused", "OK is held: no sound for two minutes.", page="alarms", act=_PAUSE),
-)  # fmt: skip
+)
 AFTER_THE_CUT = (
     Step(0.0, "power-back", "The power was cut in the middle of it, and is back."),
     Step(5.0, "connected-still", "The electrodes are on still.", ()),
-    Step(22.0, "call-again", "Twenty seconds later: the heart beats, and is called again.",
-         ("SINUS RHYTHM",)),
-    Step(23.0, "alarms-again", "PAGE, until the alarms: what there was before the cut.",
-         page="alarms", act=lambda i: [_NEXT(i) for _ in range(4)]),
-    Step(24.0, "health-again", "Nothing is wrong, and nothing was lost but the last second.",
-         page="health", act=lambda i: [_NEXT(i) for _ in range(2)]),
-)  # fmt: skip
+    Step(
+        22.0,
+        "call-again",
+        "Twenty seconds later: the heart beats, and is called again.",
+        ("SINUS RHYTHM",),
+    ),
+    Step(
+        23.0,
+        "alarms-again",
+        "PAGE, until the alarms: what there was before the cut.",
+        page="alarms",
+        act=lambda i: [_NEXT(i) for _ in range(4)],
+    ),
+    Step(
+        24.0,
+        "health-again",
+        "Every part is well.",
+        page="health",
+        act=lambda i: [_NEXT(i) for _ in range(2)],
+    ),
+)
 
 
 def walk(folder: Path, records: Path) -> list[Seen]:
@@ -219,8 +300,12 @@ def _advance(instrument: Instrument, frontend: Frontend, end: int) -> None:
 
 def _look(instrument: Instrument, step: Step, folder: Path) -> Seen:
     status = ""
+    controls = instrument.screen.controls
     for size, (pixels, grey) in SIZES.items():
+        step_here = controls.step
+        controls.step += step.narrow * (pixels[0] < 256)
         frame = instrument.frame(pixels, grey=grey)
+        controls.step = step_here
         frame.image.save(folder / f"{step.name}-{size}.png")
         status = frame.status
     page = str(instrument.screen.controls.page)
@@ -286,9 +371,9 @@ def main() -> int:
 def _page(seen: Sequence[Seen], found: Kept) -> Iterator[str]:
     yield "# From power-up to a restart, screen by screen"
     yield ""
-    yield "Played on the simulator by `python -m tools.walk`, with two buttons; each picture as the"
-    yield "256x64 and the 128x64 panel show it. Seconds count from power-up, and begin anew after"
-    yield "the power cut."
+    yield "Played on the simulator by `python -m tools.walk`, with two buttons; pictures as the"
+    yield "256x64 and the 128x64 panel show them. Seconds are those since power-up; they begin"
+    yield "anew after the power cut."
     yield ""
     yield "| s | what happens | 256x64 | 128x64 |"
     yield "|---|---|---|---|"
