@@ -247,14 +247,13 @@ class Pipeline:
             railed = [faults.get(lead) is LeadFault.RAILED for lead in LEADS]
             lost = leads_lost(off) | np.array(railed)  # the network knows leads without a signal
             scores = self._window.scores(lost)
+            leads = self._window.leads()
             telling = ~lost & np.array([lead not in faults for lead in LEADS])
-            rest = share_at_rest(self._window.leads(), telling, self._nv_per_count)
+            rest = share_at_rest(leads, telling, self._nv_per_count)
             restless = rest is not None and rest < RESTLESS_BELOW
             beats = self._window.rows(self._rate.beats, end)
             unread = [faults.get(lead) in UNREADABLE for lead in LEADS]
-            strange = implausible(
-                self._window.leads(), ~lost & ~np.array(unread), beats, self._nv_per_count
-            )
+            strange = implausible(leads, ~lost & ~np.array(unread), beats, self._nv_per_count)
         if restless and (irregularity is None or irregularity > FIBRILLATING):
             bpm = irregularity = None  # waves counted as beats: VF has no rate, VT has
         if self._rule and self._rule.fusion:

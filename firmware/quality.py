@@ -49,6 +49,15 @@ _AROUND = 2 * (SPIKE - 1)  # samples to either side that tell a spike from a ste
 _PARTS = 5  # of a second, 200 ms each: about one wave of VF, and little wander
 _MAINS_MEAN = 10  # samples averaged first: nothing of 50 Hz and a fifth of 60 Hz is left
 _MAINS_SCALE = 1 << 14
+
+
+def _wave(hz: int) -> NDArray[np.int64]:
+    """Cosine and sine over a second, int64 [500, 2]."""
+    wave = np.exp(2j * np.pi * hz / SAMPLE_RATE_HZ * np.arange(SAMPLE_RATE_HZ)) * _MAINS_SCALE
+    return np.rint([wave.real, wave.imag]).astype(np.int64).T
+
+
+_MAINS_WAVES = {hz: _wave(hz) for hz in MAINS_AS_MUSCLE}
 _LIMB = [CHANNEL_LEADS.index("I"), CHANNEL_LEADS.index("II")]
 _MADE_OF = {lead: _LIMB if lead in LEADS[2:6] else [CHANNEL_LEADS.index(lead)] for lead in LEADS}
 _GRAVITY = list(LeadFault)  # declared the gravest first
@@ -91,10 +100,6 @@ class QualityMeter:
     def __init__(self, nv_per_count: float, mains_hz: int | None) -> None:
         self._counts_per_uv = 1000 / nv_per_count
         self._mains_hz = mains_hz
-        if mains_hz is not None:
-            angle = 2j * np.pi * mains_hz / SAMPLE_RATE_HZ * np.arange(SAMPLE_RATE_HZ)
-            wave = np.exp(angle) * _MAINS_SCALE
-            self._mains = np.rint([wave.real, wave.imag]).astype(np.int64).T
         self.reset(0)
 
     def reset(self, index: int) -> None:
@@ -119,17 +124,22 @@ class QualityMeter:
             raise ValueError(
                 f"sample {first_index} follows {self._next - 1}: call reset({first_index}) at a gap"
             )
+        if len(counts):
+            self._usable_now = usable.copy()
         taken = 0
         while taken < len(counts):
+            whole = (len(counts) - taken) // SAMPLE_RATE_HZ * SAMPLE_RATE_HZ
+            if whole and not self._filled:
+                self._measure(first_index + taken, counts[taken : taken + whole], usable.copy())
+                taken += whole
+                continue
             some = counts[taken : taken + SAMPLE_RATE_HZ - self._filled]
             self._second[self._filled : self._filled + len(some)] = some
             self._filled += len(some)
             taken += len(some)
             self._usable &= usable
-            self._usable_now = usable.copy()
             if self._filled == SAMPLE_RATE_HZ:
-                self._seconds.append(self._measure(first_index + taken))
-                self._usable_before = self._usable
+                self._measure(first_index + taken - SAMPLE_RATE_HZ, self._second, self._usable)
                 self._usable = np.ones(CHANNELS, np.bool_)
                 self._filled = 0
         self._next = first_index + len(counts)
@@ -202,40 +212,41 @@ class QualityMeter:
         """Of the last whole seconds, microvolts [seconds, 8, MEASURES], oldest first."""
         return np.stack([second.measures for second in self._seconds])
 
-    def _without_spikes(self) -> NDArray[np.int32]:
-        """The second [8, 500], without pacing pulses, 20 ms late: its ends tell spikes as well."""
-        before = np.where(self._usable_before, self._before, self._second[:1])
-        late = np.concatenate((before, self._second))
-        self._before = late[SAMPLE_RATE_HZ:]
+    def _without_spikes(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Seconds [8, n, 500] without pacing pulses, 20 ms late: their ends tell spikes as well."""
+        before = np.where(self._usable_before, self._before, counts[:1])
+        late = np.concatenate((before, counts))
+        self._before = late[len(counts) :]
         late = late.T
         calm = moving(np.minimum, late, SPIKE)
         calm = moving(np.maximum, calm, 2 * SPIKE - 1)
         calm = moving(np.minimum, calm, SPIKE)
-        x, calm = map(np.ascontiguousarray, (late[:, _AROUND:-_AROUND], calm))
+        x, calm = _seconds(late[:, _AROUND:-_AROUND]), _seconds(calm)
         spikes = np.abs(x - calm) > SPIKE_UV * self._counts_per_uv
         if not spikes.any():
             return x
-        spikes &= np.count_nonzero(spikes, axis=1, keepdims=True) <= SPIKE_SAMPLES
+        spikes &= np.count_nonzero(spikes, axis=2, keepdims=True) <= SPIKE_SAMPLES
         return np.where(spikes, calm, x)
 
     def _until(self, index: int) -> list[_Second]:
         return [second for second in self._seconds if second.end <= index]
 
-    def _measure(self, end: int) -> _Second:
-        second = np.ascontiguousarray(self._second.T)
-        in_range = (np.abs(second) >= RAILED_COUNTS).sum(axis=1) < RAILED_SAMPLES
-        x = self._without_spikes()
-        extent = np.ptp(x, axis=1)
-        mean = x.sum(axis=1, dtype=np.int64) // SAMPLE_RATE_HZ
-        step = np.abs(mean - self._mean) * self._usable_before
-        self._mean = mean
-        slope = np.diff(x, axis=1)
-        bends = np.abs(np.diff(slope, axis=1))
-        muscle = bends.sum(axis=1, dtype=np.int64) // (SAMPLE_RATE_HZ - 2)
-        mains, mains_muscle = np.zeros(CHANNELS), np.zeros(CHANNELS)
+    def _measure(self, first: int, counts: NDArray[np.int32], usable: NDArray[np.bool_]) -> None:
+        """Whole seconds from index ``first`` on, all through with the same channels ``usable``."""
+        in_range = (np.abs(_seconds(counts.T)) >= RAILED_COUNTS).sum(axis=2) < RAILED_SAMPLES
+        x = self._without_spikes(counts)
+        extent = np.ptp(x, axis=2)  # [8, n], as all that follows
+        mean = x.sum(axis=2, dtype=np.int64) // SAMPLE_RATE_HZ
+        step = np.abs(np.diff(mean, axis=1, prepend=self._mean[:, None]))
+        step[:, 0] *= self._usable_before
+        step[:, 1:] *= usable[:, None]
+        slope = np.diff(x, axis=2)
+        muscle = np.abs(np.diff(slope, axis=2)).sum(axis=2, dtype=np.int64) // (SAMPLE_RATE_HZ - 2)
+        mains = mains_muscle = np.zeros(extent.shape)
         if self._mains_hz is not None:
-            parts = ((x - mean[:, None]) @ self._mains) // (_MAINS_SCALE * SAMPLE_RATE_HZ // 2)
-            mains = np.sqrt((parts * parts).sum(axis=1))
+            parts = (x - mean[..., None]) @ _MAINS_WAVES[self._mains_hz]
+            parts //= _MAINS_SCALE * SAMPLE_RATE_HZ // 2
+            mains = np.sqrt((parts * parts).sum(axis=2))
             mains_muscle = mains * MAINS_AS_MUSCLE[self._mains_hz]
         uv = self._counts_per_uv
         noisy = extent > MOTION_RANGE_UV * uv
@@ -248,15 +259,26 @@ class QualityMeter:
             LeadFault.MAINS: mains > MAINS_UV * uv,
             LeadFault.WANDER: step > WANDER_STEP_UV * uv,
         }
-        found = np.array([*has.values()]) & self._usable  # [faults, 8]
-        faults = tuple(next(compress(has, one), None) for one in found.T.tolist())
-        heavy_mains = (mains > MAINS_LOST_UV * uv).tolist()
-        lost = tuple(
-            fault in _LOST or heavy for fault, heavy in zip(faults, heavy_mains, strict=True)
-        )
-        measures = np.rint(np.array([extent, step, muscle, mains]).T / uv).astype(np.int64)
-        quiet = _quiet(x, self._usable & in_range, ASYSTOLE_UV * uv)
-        return _Second(end, faults, lost, self._usable, measures, quiet)
+        found = np.array([*has.values()]) & usable[:, None]  # [faults, 8, n]
+        heavy_mains = mains > MAINS_LOST_UV * uv
+        measures = np.rint(np.array([extent, step, muscle, mains]) / uv).astype(np.int64)
+        moves = _movement(x) > ASYSTOLE_UV * uv
+        for k in range(extent.shape[1]):
+            faults = tuple(next(compress(has, one), None) for one in found[:, :, k].T.tolist())
+            lost = tuple(
+                fault in _LOST or heavy
+                for fault, heavy in zip(faults, heavy_mains[:, k].tolist(), strict=True)
+            )
+            quiet = _quiet(moves[:, k], usable & in_range[:, k])
+            end = first + (k + 1) * SAMPLE_RATE_HZ
+            self._seconds.append(_Second(end, faults, lost, usable, measures[:, :, k].T, quiet))
+        self._mean = mean[:, -1]
+        self._usable_before = usable
+
+
+def _seconds(x: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Whole seconds [8, n, 500] of [8, time]."""
+    return np.ascontiguousarray(x).reshape(CHANNELS, -1, SAMPLE_RATE_HZ)
 
 
 def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:
@@ -268,15 +290,20 @@ def _commonest(seconds: list[_Second], channel: int) -> LeadFault | None:
     return min(found, key=lambda fault: (-found[fault], _GRAVITY.index(fault)))
 
 
-def _quiet(x: NDArray[np.int32], telling: NDArray[np.bool_], limit: float) -> bool | None:
-    """Whether no limb channel and at most one other moves by ``limit`` in a fifth of a second."""
+def _movement(x: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The largest range in a fifth of a second, without mains; [8, n] of seconds [8, n, 500]."""
+    sums = np.add.reduceat(x, np.arange(0, SAMPLE_RATE_HZ, _MAINS_MEAN), axis=2)
+    means = (sums // _MAINS_MEAN).reshape(*x.shape[:2], _PARTS, -1)
+    return np.asarray(np.ptp(means, axis=3).max(axis=2))
+
+
+def _quiet(moves: NDArray[np.bool_], telling: NDArray[np.bool_]) -> bool | None:
+    """Whether no limb channel and at most one other moves; None where too few channels tell."""
     if telling.sum() < READABLE_CHANNELS:
         return None
-    sums = np.add.reduceat(x, np.arange(0, SAMPLE_RATE_HZ, _MAINS_MEAN), axis=1)
-    means = (sums // _MAINS_MEAN).reshape(CHANNELS, _PARTS, -1)
-    moves = (telling & (np.ptp(means, axis=2).max(axis=1) > limit)).tolist()
-    limbs_still = not any(moves[channel] for channel in _LIMB)  # chest leads dead: a beating heart
-    return limbs_still and sum(moves) <= 1
+    moving_ones = np.flatnonzero(moves & telling).tolist()
+    limbs_still = set(_LIMB).isdisjoint(moving_ones)  # chest leads dead in a beating heart
+    return limbs_still and len(moving_ones) <= 1
 
 
 def _grade(measured: bool, lost: list[bool], faulty: bool) -> QualityGrade:

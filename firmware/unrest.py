@@ -16,6 +16,7 @@ from firmware.baseline import share_at_rest
 from firmware.events import LeadFault
 from firmware.median import median
 from firmware.plausible import UNREADABLE
+from firmware.qrs import moving
 from firmware.raw_window import RawWindow
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
@@ -43,9 +44,7 @@ def recent_rest(raw: RawWindow, faults: Mapping[str, LeadFault]) -> float | None
 
 
 def _means(counts: NDArray[np.int32]) -> NDArray[np.int32]:
-    total = np.cumsum(counts - counts[:1], axis=0, dtype=np.int64)
-    means = (total[MEAN:] - total[:-MEAN])[::EVERY] // MEAN
-    return means.astype(np.int32)
+    return moving(np.add, counts.T, MEAN).T[1::EVERY] // MEAN
 
 
 def _rough(x: NDArray[np.int32]) -> bool:
