@@ -39,7 +39,7 @@ class FrameDecoder:
 
         Those below index 0 are not settled and dropped. rl_off : RLD_STAT, in no frame
         """
-        settled = int(np.searchsorted(index, 0))  # the first row that is
+        settled = np.count_nonzero(index < 0)  # the first row that is
         index, t_ns = index[settled:], t_ns[settled:]
         status, counts = unpack(frames[settled * FRAME_BYTES :])
         good = is_frame(status)
@@ -54,7 +54,7 @@ class FrameDecoder:
         off = wiring.electrodes_off(status)
         if rl_off:
             off |= _RL_BIT
-        jumps = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
+        jumps = (np.flatnonzero(index[1:] - index[:-1] != 1) + 1).tolist()
         for a, b in zip([0, *jumps], [*jumps, len(index)], strict=True):
             first = int(index[a])
             self._pending.append(
