@@ -17,6 +17,7 @@ from tools.bench.figures import Figure
 from tools.classify import classify
 
 RECORDS = 400
+PASSES = 3  # a virtual machine's two cores are sometimes one: the slow passes are the neighbours'
 SECONDS = 10
 BYTE_PATH_SECONDS = 20
 PRESETS = ("sinus-70", "af-90", "sinus-40", "sinus-120", "lbbb-70", "pvc-70", "noisy-70")
@@ -30,11 +31,18 @@ def measure(jobs: int = 2) -> list[Figure]:
         for workers in sorted({1, jobs}):
             # Small batches are dominated by starting Python; that is told apart from the rate.
             start_s = _classify_s(files[:workers], workers)
-            rate = (len(files) - workers) / (_classify_s(files, workers) - start_s)
+            took_s = min(_classify_s(files, workers) for _ in range(PASSES))
+            rate = (len(files) - workers) / (took_s - start_s)
             low = 100.0 if workers == jobs else None
             part = f"classify --jobs {workers}"
             figures += [
-                Figure(part, "recordings of 10 s", rate, "records/s", low=low),
+                Figure(
+                    part,
+                    f"recordings of 10 s, fastest of {PASSES} passes",
+                    rate,
+                    "records/s",
+                    low=low,
+                ),
                 Figure(part, "start of the workers", start_s, "s"),
             ]
     return figures
