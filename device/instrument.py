@@ -34,7 +34,8 @@ from device.link.port import Opener, Opening, Port
 from device.parts import Board, Facts, parts
 from device.patient import Patient
 from device.records.changes import ChangedCall
-from device.records.interface import ASKED, Recorder, Why
+from device.records.desk import RecordDesk
+from device.records.interface import Recorder, Why
 from device.traces import LastTraces, joined
 from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
@@ -82,10 +83,8 @@ class Instrument:
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._log = log
-        self._recorder = recorder
+        self._records = RecordDesk(recorder)
         self._memory = memory
-        self._patient = Patient()
-        self._of_patient = 0  # samples that were recorded of the patient
         self._save = save
         self.alarms = Alarms()
         self._audio = self.alarms.audio  # as the host knows it
@@ -132,8 +131,7 @@ class Instrument:
         self.model = model
         self.screen.model, self.screen.on_trial = model.id, model.state == "trial"
         self.fault("model", model.fault)
-        if self._recorder is not None and self.info is not None:
-            self._recorder.source(self.info, model.id)
+        self._records.source(self.info, model.id)
         self.link.send("event", messages.model_event(self.index, model))
         if changed and self._pipeline is not None:
             self._restart_analysis(lambda event: None)  # the screen has these seconds already
@@ -142,10 +140,9 @@ class Instrument:
         """A front end was found: filters for it, and the screen as the last seconds left it."""
         recall = self._tell_screen if self.info is not None else self._recall
         self.info = info
-        if self._recorder is not None:
-            self._recorder.source(info, self.model.id)
-            for block in self._history():  # what a killed monitor had not brought to the disk
-                self._keep(block)
+        self._records.source(info, self.model.id)
+        for block in self._history():  # what a killed monitor had not brought to the disk
+            self._records.block(block)
         self._restart_analysis(recall)
         if self._memory is not None and (before := list(self._history())):
             self._tell_alarms(self._memory.recall(self.alarms, before[-1]))
@@ -206,7 +203,7 @@ class Instrument:
         """The next samples: what the pipeline says of them goes to screen and host."""
         if self._memory is not None:
             self._tell_alarms(self._memory.recall(self.alarms, block))
-        self._keep(block)
+        self._records.block(block)
         try:
             events = self._push(block)
         except Exception as error:  # a monitor that goes on and says so beats one that dies
@@ -220,8 +217,7 @@ class Instrument:
         for event in events:
             self._tell_screen(event)
             self._tell_alarms(self.alarms.push(event))
-            if self._recorder is not None:
-                self._recorder.event(event)
+            self._records.event(event)
             match event:
                 case Call():
                     self.judged += bool(event.model) and event.refusal in READABLE
@@ -253,8 +249,7 @@ class Instrument:
             if change.new and not alarm.technical and alarm.priority is not Priority.LOW:
                 self.record(Why.ALARM)
             self.link.send("event", messages.alarm_event(change))
-            if self._recorder is not None:
-                self._recorder.event(change)
+            self._records.event(change)
         alarms, left_s = self.alarms, self.alarms.left_s(self.index)
         if alarms.audio is not self._audio:
             self._audio = alarms.audio
@@ -294,24 +289,14 @@ class Instrument:
 
     def record(self, why: Why) -> str:
         """Keep the last seconds as a record of their own; "" or why that is not possible."""
-        if self._recorder is None:
-            return "this monitor keeps no records"
-        if not self.config.records.snapshots:
-            return "this monitor keeps no snapshots; raise [records] snapshots"
-        if why in ASKED and self._of_patient < SAMPLE_RATE_HZ:
-            return "less than a second of this patient is there; try again in a second"
-        self._recorder.snapshot(why, self.index)
-        if not self._recorder.failure:
+        wrong = self._records.snapshot(why, self.index, kept=self.config.records.snapshots)
+        if not wrong:
             self.screen.saved_at = self.index
-        return self._recorder.failure
+        return wrong
 
     def set_patient(self, patient: Patient) -> None:
         """Whom the records are of from now on; ``Patient()``: another, of whom nothing is known."""
-        if patient and patient == self._patient:
-            return  # only said again
-        self._patient, self._of_patient = patient, 0
-        if self._recorder is not None:
-            self._recorder.set_patient(patient)
+        self._records.set_patient(patient)
 
     def _tell_page(self) -> None:
         page = self.screen.controls.page
@@ -321,16 +306,11 @@ class Instrument:
 
     def check_storage(self) -> None:
         """Say what the recorder has to say of its disk, and if it records."""
-        if self._recorder is not None:
-            self.fault("storage", self._recorder.failure)
-            self.screen.recording = self._recorder.recording
-            if self._recorder.failure:  # what was asked for may not have come to the disk
-                self.screen.saved_at = self._recorder.saved_at
-
-    def _keep(self, block: FrameBlock) -> None:
-        if self._recorder is not None:
-            self._recorder.block(block)
-            self._of_patient += len(block)
+        records = self._records
+        self.fault("storage", records.failure)
+        self.screen.recording = records.recording
+        if records.failure:  # what was asked for may not have come to the disk
+            self.screen.saved_at = records.saved_at
 
     def _push(self, block: FrameBlock) -> list[Event]:
         if self._pipeline is None:
@@ -347,8 +327,7 @@ class Instrument:
         self._tell_screen(event)
         if not isinstance(event, Call):  # its alarms are remembered, or were told
             self.alarms.push(event)
-        if self._recorder is not None:
-            self._recorder.event(event)
+        self._records.event(event)
 
     def _tell_screen(self, event: Event) -> None:
         """Events in order; traces wait for the next frame, which takes them as one."""
@@ -382,7 +361,7 @@ class Instrument:
                 filters=self.screen.profile if self._pipeline is not None else "",
                 model=self.model,
                 serial=self.link.enabled,
-                recording=self._recorder is not None,
+                recording=self._records.keeps,
                 board=self.board,
             ),
             self.screen.tr,
