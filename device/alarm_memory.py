@@ -1,8 +1,9 @@
 """What the alarms are to know over a restart, in a small file.
 
-``alarms.json`` in the state folder: ``Alarms.state``, and of which count of samples it is. A
-monitor that goes on with the same count goes on with its alarms; after a power cut they are a log,
-and what nobody had acknowledged is told again.
+``alarms.json`` in the state folder (beside the ring where no patient is on the front end):
+``Alarms.state``, and of which count of samples it is. A monitor that goes on with the same count
+goes on with its alarms; after a power cut they are a log, and what nobody had acknowledged is told
+again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ STALE_S = 3600  # after so long without power nobody is asked to acknowledge
 
 
 class AlarmMemory:
-    """The file in ``folder``, which need not be there; other processes do not write it.
+    """The file at ``path``, which need not be there; other processes do not write it.
 
     utc_of : monotonic time of a sample to UTC; None where no clock knows it
     boot : of the system whose monotonic time that is; "": no count goes on
@@ -35,13 +36,13 @@ class AlarmMemory:
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
         utc_of: Callable[[int], datetime | None],
         log: Callable[[str], None] = lambda line: None,
         *,
         boot: str = "",
     ) -> None:
-        self._path = folder / FILE
+        self._path = path
         self._utc_of, self._log, self._boot = utc_of, log, boot
         self._writer = ThreadPoolExecutor(1, "alarms")  # nobody waits for the disk
         self._zero_ns: int | None = None  # when sample 0 was; None: no sample yet

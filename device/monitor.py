@@ -15,13 +15,14 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
-from device.alarm_memory import AlarmMemory
+from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
 from device.bundles import Model
 from device.config import Config
@@ -41,7 +42,7 @@ from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
-from device.records.folder import EARLIEST
+from device.records.folder import EARLIEST, MADE_UP
 from device.records.opening import boot_id, open_keeper
 from device.records.writer import RecordWriter
 from device.ring import RingReader, RingStatus, WriterState
@@ -80,7 +81,7 @@ class Monitor:
         self._installed = None if config.model.path else Installed(store, _utc, log)
         self._injection = _injection(config)
         self._settings = SettingsStore(state_folder(), SETTINGS, config, log)
-        self._alarms = AlarmMemory(state_folder(), self._known_utc, log, boot=boot_id())
+        self._alarms = AlarmMemory(alarms_path(config), self._known_utc, log, boot=boot_id())
         self._front_panel = FrontPanel(config, keys)
         self._flasher = StoreFlasher(config, store, lambda: self._instrument.model, _utc)
         self._explainer = Beside()
@@ -341,6 +342,13 @@ def _injection(config: Config) -> Injection | None:
     if config.frontend.backend != INJECTED:
         return None
     return Injection(FrameSender(settings.inject_path(config)), config.frontend.gain)
+
+
+def alarms_path(config: Config) -> Path:
+    """Where alarms outlast a restart; those of nobody's heart end with the run."""
+    if config.frontend.backend in MADE_UP:
+        return settings.ring_path(config).with_suffix(".alarms")
+    return state_folder() / FILE
 
 
 def _utc() -> datetime:

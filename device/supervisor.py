@@ -37,6 +37,7 @@ from device.processes import (
 from device.watchdog import Watchdog
 
 _POLL_S = 0.05
+BESIDE_THE_RING = (".ring", ".inject", ".alarms")  # files of one run
 
 
 class Supervisor:
@@ -96,7 +97,8 @@ class Supervisor:
                 return code or ended
         finally:
             if private_ring:
-                ring_path(self._config).unlink(missing_ok=True)
+                for end in BESIDE_THE_RING:
+                    ring_path(self._config).with_suffix(end).unlink(missing_ok=True)
 
     def _watch(self, duration_s: float | None, watchdog: Watchdog) -> int:
         end_s = None if duration_s is None else time.monotonic() + duration_s
@@ -226,7 +228,7 @@ class Supervisor:
 
 def _forget_the_dead(folder: Path) -> None:
     """Remove the rings of runs that were killed before they could do it, and what was beside."""
-    for left in (*folder.glob("lead12-*.ring"), *folder.glob("lead12-*.inject")):
+    for left in [file for end in BESIDE_THE_RING for file in folder.glob(f"lead12-*{end}")]:
         pid = left.stem.removeprefix("lead12-")
         with contextlib.suppress(OSError):
             if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():

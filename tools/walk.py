@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from device.alarm_memory import AlarmMemory
+from device.alarm_memory import FILE, AlarmMemory
 from device.config import Config
 from device.controls import Button
 from device.instrument import Instrument, firmware_version
@@ -270,7 +270,7 @@ def _play(
         return began + timedelta(microseconds=(t_ns - zero_ns) // 1000)
 
     keeper = open_keeper(config, utc_of, firmware=firmware_version())
-    memory = AlarmMemory(records / "state", utc_of)
+    memory = AlarmMemory(records / "state" / FILE, utc_of)
     instrument = Instrument(config, recorder=keeper, memory=memory)
     frontend = simulated_frontend(patient, clock, bulk=True)
     frontend.open()

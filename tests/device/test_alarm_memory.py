@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from device.alarm_memory import FILE, REFRESH, AlarmMemory
+from device.config import Config
+from device.monitor import alarms_path
 from firmware.alarms import Alarms, AlarmState
 from firmware.findings import Priority
 from hal.frontend import CHANNELS, SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock
@@ -37,7 +40,7 @@ def unknown(t_ns: int) -> None:
 def asystole(folder: Path, utc_of: Callable[[int], datetime | None] = unknown) -> Patient:
     """A patient whose monitor was killed in an asystole that nobody has acknowledged."""
     patient = Patient()
-    memory = AlarmMemory(folder, utc_of, boot="one")
+    memory = AlarmMemory(folder / FILE, utc_of, boot="one")
     memory.recall(patient.alarms, block(0))
     patient.live(5)
     patient.live(3, rr_s=None, **ASYSTOLE)
@@ -55,7 +58,7 @@ def opened(
 ) -> tuple[Alarms, list[str]]:
     log: list[str] = []
     alarms = Alarms()
-    AlarmMemory(folder, utc_of, log.append, boot=boot).recall(alarms, at)
+    AlarmMemory(folder / FILE, utc_of, log.append, boot=boot).recall(alarms, at)
     return alarms, log
 
 
@@ -92,7 +95,7 @@ def test_after_an_hour_it_is_only_a_log(tmp_path: Path, minutes: int, latched: i
 
 def test_an_alarm_that_lasts_is_known_to_the_minute(tmp_path: Path) -> None:
     patient = Patient()
-    memory = AlarmMemory(tmp_path, unknown)
+    memory = AlarmMemory(tmp_path / FILE, unknown)
     memory.recall(patient.alarms, block(0))
     patient.alarms.technical("no_data", "NO DATA", "", Priority.HIGH, 0)
     for index in (10, REFRESH - 1, REFRESH + 10):
@@ -122,9 +125,17 @@ def test_a_wrong_type_is_damage(tmp_path: Path) -> None:
 def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     patient = Patient()
-    memory = AlarmMemory(tmp_path / "file" / "folder", unknown)
+    memory = AlarmMemory(tmp_path / "file" / "folder" / FILE, unknown)
     memory.recall(patient.alarms, block(0))
     patient.alarms.technical("no_data", "NO DATA", "", Priority.HIGH, 0)
     memory.keep(patient.alarms, 1)
     memory.close()
     assert "alarms are not kept" in memory.failure
+
+
+def test_alarms_of_nobodys_heart_end_with_the_run(tmp_path: Path) -> None:
+    config = Config().override({"ring.path": str(tmp_path / "lead12-1.ring")})
+    assert alarms_path(config) == tmp_path / "lead12-1.alarms"
+    device = config.override({"frontend.backend": "ads1298"})
+    assert alarms_path(device).name == FILE
+    assert alarms_path(device).is_relative_to(os.environ["XDG_STATE_HOME"])
