@@ -161,6 +161,8 @@ class Monitor:
             event = messages.flash_event(self._instrument.index, said)
             self._instrument.link.send("event", event)
         self._instrument.link.poll(now_ns)
+        if self._flasher.acted:  # whoever asks next is told what runs now
+            self._flasher.acted, self._next_check_ns = False, now_ns
         self._attend(now_ns)
         if now_ns >= self._next_frame_ns and self._panel.ready:
             self._next_frame_ns = max(self._next_frame_ns + self._frame_ns, now_ns)

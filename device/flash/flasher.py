@@ -56,6 +56,7 @@ class StoreFlasher:
         self._lines = LineSplitter(MAX_LINE)
         self._outcome: dict[str, Any] = {}  # as the installer told it
         self._before = ""  # digest of what was on trial when it was started
+        self.acted = False  # another model is to run; whoever sees to that takes it back
 
     @property
     def folder(self) -> Path:
@@ -108,7 +109,9 @@ class StoreFlasher:
     def rollback(self, who: str) -> str:
         """Back to the model before; its id. Raises StoreError."""
         self._expect_store()
-        return self._store.rollback(who, self._utc())
+        model = self._store.rollback(who, self._utc())
+        self.acted = True
+        return model
 
     def _expect_store(self) -> None:
         if path := self._config.model.path:

@@ -24,6 +24,7 @@ from device.flash.keyring import Keyring, key_id
 from device.flash.store import MAX_STARTS, Store, store_folder
 from device.instrument import Instrument
 from device.link.port import PTY
+from device.link.protocol import encode, pack
 from device.supervisor import Supervisor
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
@@ -214,6 +215,24 @@ def test_technician_takes_it_back_or_keeps_it(ward: Ward) -> None:
         yield ward.heard("event", event="model", model="rhythm-3.2", state="trial")
         ward.store.rollback("anna", NOW)
         yield ward.heard("event", event="model", model="rhythm-3.1", why="in place of rhythm-3.2")
+
+    ward.run(scenario())
+
+
+def test_who_asks_after_a_rollback_is_told_what_runs_now(ward: Ward) -> None:
+    back = {"command": "model", "action": "rollback", "who": "anna"}
+
+    def scenario() -> Iterator[Callable[[], bool]]:
+        ward.until_s(1.2)
+        yield ward.heard("result", index=499)
+        put(ward.store, "3.0")
+        yield ward.heard("event", event="model", model="rhythm-3.0", state="trial")
+        host = ward.bedside.hosts[0]
+        host.write(encode(1, "command", pack(back)))
+        yield ward.heard("reply", action="rollback")
+        host.write(b'{"type":"command","command":"info"}\n')
+        yield lambda: (host.read(), len(host.of("hello")) > 1)[1]
+        assert host.of("hello")[-1]["model"] == OWN
 
     ward.run(scenario())
 
