@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -319,3 +320,11 @@ def test_the_command_writes_all_and_names_what_it_could_not(tmp_path, capsys):
     assert out == f"{tmp_path / 'out' / 'sinus-70.dcm'}\n"
     assert "absent" in err
     assert len(err.splitlines()) == 1
+
+
+def test_what_setup_does_not_bring_is_told_with_what_does(af, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "edfio", None)
+    monkeypatch.delitem(sys.modules, "tools.export.edf", raising=False)
+    with pytest.raises(ExportError, match=r"edf needs edfio, .* run: make dev"):
+        written(af, Format.EDF, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ import typer
 from hal.errors import HalError
 from tools import patient_options as whom
 from tools.export.kinds import SUFFIX, ExportError, Format
+from tools.report_cli import Mains
 
 
 def export_files(
@@ -24,7 +25,7 @@ def export_files(
     began: Annotated[
         str, typer.Option(help="When it was recorded, where the file does not say.")
     ] = "",
-    mains: Annotated[int, typer.Option(min=0, max=60, help="Notch: 50, 60, or 0 for none.")] = 50,
+    mains: Annotated[Mains, typer.Option(help="Notch in Hz, 0 for none.")] = Mains.HZ_50,
     model: Annotated[str, typer.Option(help="A model bundle, or none.")] = "",
     patient_id: whom.Id = "",
     patient_name: whom.Name = "",
@@ -32,8 +33,6 @@ def export_files(
     patient_sex: whom.Sex = "",
 ) -> None:
     """Write the last ten seconds of recordings, with call and measurements, for a hospital."""
-    if mains not in (0, 50, 60):
-        raise typer.BadParameter("50, 60, or 0 for none", param_hint="--mains")
     if len(files) > 1 and not output.is_dir():
         said = f"{output} is no folder: for several recordings make one first"
         raise typer.BadParameter(said, param_hint="-o")
@@ -49,7 +48,7 @@ def export_files(
     failed = False
     for file in files:
         try:
-            study = read_study(file, model=model, mains_hz=mains or None, patient=patient)
+            study = read_study(file, model=model, mains_hz=int(mains) or None, patient=patient)
             if time is not None:
                 study = replace(study, began=time)
             path = output / f"{study.name}{SUFFIX[kind]}" if output.is_dir() else output

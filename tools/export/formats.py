@@ -37,7 +37,9 @@ def export(study: Study, kind: Format, path: Path) -> None:
     try:
         data_of = import_module(f"tools.export.{kind}").data_of
     except ImportError as error:
-        raise ExportError(f"{error.name} is not installed; pip install 'lead12[tools]'") from None
+        raise ExportError(
+            f"{kind} needs {error.name}, of the [tools] extra; run: make dev"
+        ) from None
     write_whole(path, data_of(study))
 
 
