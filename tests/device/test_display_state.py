@@ -278,3 +278,12 @@ def test_status_line_says_what_the_screen_says() -> None:
 def test_hours_appear_when_there_are_any() -> None:
     assert at(3599 * SAMPLE_RATE_HZ).elapsed_text == "59:59"
     assert at(3600 * SAMPLE_RATE_HZ).elapsed_text == "1:00:00"
+
+
+def test_the_right_leg_is_asked_for_first_then_limbs_then_the_chest() -> None:
+    """Without it nothing is known of the others: an electrode that is on would read off."""
+    state = ScreenState()
+    state.apply(ElectrodeChange(0, electrode_mask(Electrode)))
+    assert state.off_names == ("RL", "RA", "LA", "LL", "V1", "V2", "V3", "V4", "V5", "V6")
+    state.apply(ElectrodeChange(500, electrode_mask((Electrode.V6, Electrode.LL))))
+    assert state.off_names == ("LL", "V6")
