@@ -18,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from device.records.seal_key import SealKeyError
+from device.records.seal_key import parse as parse_seal_key
 from firmware.alarm_conditions import Limits
 from firmware.alarms import DEFAULT_LIMITS, PAUSE_S
 from firmware.events import LEADS
@@ -42,6 +44,16 @@ def one_of(*allowed: object) -> Check:
 def between(low: float, high: float) -> Check:
     """Accept low..high, both included."""
     return lambda value: None if low <= value <= high else f"must be {low} to {high}"
+
+
+def seal_key(value: str) -> str | None:
+    """Accept a key that ``lead12 records key new`` has printed, or nothing."""
+    try:
+        if value:
+            parse_seal_key(value)
+    except SealKeyError as error:
+        return str(error)
+    return None
 
 
 def _setting(default: Any, check: Check | None = None) -> Any:
@@ -197,12 +209,14 @@ class RecordsSection:
     continuous_hours : the newest so many of all samples; 0: none
     snapshots : the newest so many; 0: none
     min_free_mb : so much of the disk is left to others
+    seal_to : public key of who may read what is recorded; empty: it is not sealed
     """
 
     folder: str = ""
     continuous_hours: float = _setting(1.0, between(0.0, 720.0))
     snapshots: int = _setting(200, between(0, 100_000))
     min_free_mb: int = _setting(200, between(0, 1_000_000))
+    seal_to: str = _setting("", seal_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 ``continuous/`` holds the ring of segments, ``snapshots/`` the records somebody or something asked
 for. A record is three files, ``.dat``, ``.atr`` and ``.hea``; the header comes last and goes first,
-so a record that can be seen is whole. Names are UTC time, a number that only grows (clocks jump,
-numbers do not) and why: ``20261121T112312Z_000125_alarm``.
+so a record that can be seen is whole; sealed it is one file. Names are UTC time, a number that only
+grows (clocks jump, numbers do not) and why: ``20261121T112312Z_000125_alarm``. The name of a sealed
+one says no more than whether it was asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -15,15 +17,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device.config import Config
+from device.config import MADE_UP, Config
 from device.flash import files
 from device.flash.store import state_folder
 from device.records.interface import ASKED
+from device.records.record_files import SEALED, remove
 
 CONTINUOUS, SNAPSHOTS = "continuous", "snapshots"
 UNKNOWN_TIME = "00000000T000000Z"
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this was never set
-MADE_UP = ("simulated", "injected", "replay")  # front ends without a patient on them
+ASKED_FOR = "asked"  # why, of a sealed one
 _NAME = re.compile(r"(?P<utc>\d{8}T\d{6}Z)_(?P<number>\d{6,})(?:_(?P<why>[a-z]+))?")
 
 
@@ -38,7 +41,12 @@ class RecordName:
     @property
     def asked_for(self) -> bool:
         """Whether a person wanted it."""
-        return self.why in ASKED
+        return self.why in (*ASKED, ASKED_FOR)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it can be read with the hospital's key only."""
+        return self.path.with_suffix(SEALED).exists()
 
 
 def new_name(number: int, began: datetime | None, why: str = "") -> str:
@@ -61,11 +69,11 @@ class RecordFolder:
 
     def segments(self) -> list[RecordName]:
         """The continuous record, oldest first."""
-        return _records(self.continuous, "hea")
+        return _records(self.continuous, "hea", "sealed")
 
     def taken(self) -> list[RecordName]:
         """The snapshots, oldest first."""
-        return _records(self.snapshots, "hea")
+        return _records(self.snapshots, "hea", "sealed")
 
     def headless(self) -> list[RecordName]:
         """Samples or annotations without a header, which no reader sees."""
@@ -97,7 +105,7 @@ class RecordFolder:
 
         Raises OSError ENOSPC when ``min_free`` bytes are not free with none of them left.
         """
-        there = [(one, _size(one.path.with_suffix(".dat"))) for one in self.segments()]
+        there = [(one, _size(one.path)) for one in self.segments()]
         total = sum(size for _, size in there)
         while there and (total > most or files.free_bytes(self.path) < min_free):
             oldest, size = there.pop(0)
@@ -114,17 +122,17 @@ class RecordFolder:
             remove(one.path)
 
 
-def remove(record: Path) -> None:
-    """Delete the files of one record, its header first."""
-    for suffix in (".hea", ".atr", ".dat"):
-        files.remove(record.with_suffix(suffix))
+def is_name(text: str) -> bool:
+    """Whether a record of ours may be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
+def _size(record: Path) -> int:
+    """Bytes of its samples."""
+    for suffix in (".dat", SEALED):
+        with contextlib.suppress(FileNotFoundError):
+            return record.with_suffix(suffix).stat().st_size
+    return 0
 
 
 def _records(folder: Path, *suffixes: str, without: str = "") -> list[RecordName]:

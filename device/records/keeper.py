@@ -20,11 +20,14 @@ from typing import Any
 from device.config import RecordsSection
 from device.flash import files
 from device.patient import Patient
+from device.records import sealed
 from device.records.continuous import SEGMENT, Continuous, part
-from device.records.folder import RecordFolder, new_name
+from device.records.folder import ASKED_FOR, RecordFolder, new_name
 from device.records.interface import ASKED, Why
 from device.records.marks import electrodes, mark_of
 from device.records.reading import about_record
+from device.records.record_files import SEALED, PlainFiles, RecordFiles
+from device.records.seal_key import parse
 from device.records.segment import FRAME, Segment, repair
 from device.records.snapshot import Snapshot, gather
 from device.records.wfdb import NOTE, Mark
@@ -77,6 +80,7 @@ class Keeper:
         self.saved_at: int | None = None  # index of the newest snapshot a person asked for
         self._folder = RecordFolder(folder)
         self._section = section
+        self._seal_to = parse(section.seal_to) if section.seal_to else b""
         self._utc_of = utc_of
         self._boot = boot
         self._about: dict[str, Any] = {"device": "Lead12", "firmware": firmware, "boot": boot}
@@ -263,8 +267,12 @@ class Keeper:
         self._folder.sweep()
         for one in self._folder.segments():
             with contextlib.suppress(RecordingError):  # not ours; leave it alone
-                about, samples = about_record(one.path)
-                self._resume(about, samples or repair(one.path))
+                if one.sealed:
+                    seen = sealed.look(one.path.with_suffix(SEALED))
+                    self._resume(seen.place, seen.samples)
+                else:
+                    about, samples = about_record(one.path)
+                    self._resume(about, samples or repair(one.path))
         self._number = max(self._number, self._folder.last_number())
         self._ready = True
 
@@ -296,7 +304,8 @@ class Keeper:
         began = self._utc_of(int(block.t_ns[0]))
         about = self._describe("continuous", block, 0, began)
         record = self._folder.continuous / self._name(began)
-        return Segment(record, about, self._gain, began)
+        place = {key: about[key] for key in ("boot", "first_index", "t_ns")}
+        return Segment(record, about, self._gain, began, self._files(record, place))
 
     # -- snapshots
 
@@ -335,14 +344,25 @@ class Keeper:
         return Snapshot(wanted.why, adc, within, self._gain, began, about)
 
     def _save(self, at: int, snapshot: Snapshot) -> None:
-        snapshot.save(self._folder.snapshots / self._name(snapshot.began, snapshot.why))
+        name = file_name = self._name(snapshot.began, snapshot.why)
+        if self._seal_to:
+            file_name = new_name(
+                self._number, snapshot.began, ASKED_FOR if snapshot.why in ASKED else ""
+            )
+        snapshot.save(name, self._files(self._folder.snapshots / file_name, {}))
         self._folder.forget_snapshots(self._section.snapshots)
         self._snapshot_bytes += snapshot.adc.nbytes
         self._snapshots += 1
         if snapshot.why in ASKED:
             self.saved_at = at
 
-    # -- names
+    # -- names and files
+
+    def _files(self, record: Path, place: dict[str, Any]) -> RecordFiles:
+        """Place : of a sealed one, in clear"""
+        if self._seal_to:
+            return sealed.SealedFiles(record, self._seal_to, place)
+        return PlainFiles(record)
 
     def _name(self, began: datetime | None, why: str = "") -> str:
         self._number += 1

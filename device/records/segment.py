@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from device.flash import files
 from device.records import wfdb
 from device.records.reading import about_record
+from device.records.record_files import PlainFiles, Put, RecordFiles
 from device.records.wfdb import END, Mark, Signal
 from hal.frontend import CHANNEL_LEADS, CHANNELS, SAMPLE_RATE_HZ
 from hal.patient.wfdb import parse_header
@@ -27,7 +28,6 @@ FORMAT = 24
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 ORDER = [CHANNEL_LEADS.index(lead) for lead in LEADS]
 FRAME = 3 * CHANNELS  # bytes
-_PRIVATE = files.PRIVATE
 UNSURE = 2 * SAMPLE_RATE_HZ  # samples at the end that may not have been synced
 MOST_BYTES = 1 << 28  # of a file that is mended
 
@@ -37,12 +37,19 @@ class Segment:
 
     record : its path without suffix · about : for the header; ``first_index`` and ``utc`` are read
     again · gain : counts per millivolt · began : UTC time of the first sample, if known
+    to : its files; WFDB for every reader where they are not named
     """
 
     def __init__(
-        self, record: Path, about: Mapping[str, Any], gain: float, began: datetime | None
+        self,
+        record: Path,
+        about: Mapping[str, Any],
+        gain: float,
+        began: datetime | None,
+        to: RecordFiles | None = None,
     ) -> None:
         self.record = record
+        self._to = PlainFiles(record) if to is None else to
         self.first_index: int = about["first_index"]
         self.samples = 0  # on the disk for sure
         self._about, self._gain, self._began = about, gain, began
@@ -63,22 +70,19 @@ class Segment:
         """
         ordered = counts[:, ORDER]
         raw = wfdb.samples_as_bytes(ordered, FORMAT)
+        samples = self.samples + len(counts)
+        data = wfdb.annotation_bytes(marks, self._marks[-1].sample if self._marks else 0)
         if self.samples:
-            files.overwrite(self._file(".dat"), raw, self.samples * FRAME)
+            puts = [Put(".dat", self.samples * FRAME, raw)]
+            if marks:
+                puts.append(Put(".atr", self._end_at, data + END))
+            self._to.grow(puts, samples)
         else:
-            data = wfdb.annotation_bytes(marks)
-            files.write(self._file(".dat"), raw, mode=_PRIVATE)
-            files.write(self._file(".atr"), data + END, mode=_PRIVATE)
-            files.sync_folder(self.record.parent)  # before there is a header that speaks of them
-            self._end_at = len(data)
-            files.save(self._file(".hea"), self._header(), mode=_PRIVATE)
+            self._to.begin(raw, data + END, self._header(), samples, last=False)
             self._initial = ordered[0].astype(np.int64)
-        if self.samples and marks:
-            data = wfdb.annotation_bytes(marks, self._marks[-1].sample if self._marks else 0)
-            files.overwrite(self._file(".atr"), data + END, self._end_at)
-            self._end_at += len(data)
+        self._end_at += len(data)
         self._marks += marks
-        self.samples += len(counts)
+        self.samples = samples
         self._sums = self._sums + wfdb.sums(ordered)
         self._crc = crc32(raw, self._crc)
 
@@ -94,27 +98,19 @@ class Segment:
 
         late : marks that came after its last samples
         """
-        if not self.samples or not self._is_whole():
-            for suffix in (".hea", ".atr", ".dat"):
-                files.remove(self._file(suffix))
+        if not self.samples or not self._to.holds(self.samples * FRAME):
+            self._to.remove()
             return
         marks = sorted([*self._marks, *late], key=lambda mark: mark.sample)
         notes = wfdb.annotation_bytes(marks) + END
-        files.save(self._file(".atr"), notes, mode=_PRIVATE)
-        files.save(self._file(".hea"), self._header(notes), mode=_PRIVATE)
-
-    def _is_whole(self) -> bool:
-        try:
-            return self._file(".dat").stat().st_size >= self.samples * FRAME
-        except FileNotFoundError:
-            return False
+        self._to.end(notes, self._header(notes), self.samples)
 
     def _header(self, notes: bytes | None = None) -> bytes:
         """With ``notes``, its annotations, of a record that is whole; without while it grows."""
         known = notes is not None
         samples, about = None, self._about
         if notes is not None:
-            samples, about = self.samples, wfdb.sealed(about, self._crc, notes)
+            samples, about = self.samples, wfdb.with_sums(about, self._crc, notes)
         signals = [
             Signal(lead, self._gain, 0, int(first) * known, int(total) * known)
             for lead, first, total in zip(LEADS, self._initial, self._sums, strict=True)
@@ -127,9 +123,6 @@ class Segment:
             began=self._began,
             about=about,
         )
-
-    def _file(self, suffix: str) -> Path:
-        return self.record.with_suffix(suffix)
 
 
 def repair(record: Path) -> int:

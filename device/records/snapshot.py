@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.flash import files
 from device.records import wfdb
+from device.records.record_files import RecordFiles
 from device.records.wfdb import END, NONE_32, NOTE, Mark, Signal
 from firmware.events import LEADS
 from hal.frontend import CHANNEL_LEADS, FrameBlock
@@ -40,9 +39,8 @@ class Snapshot:
     began: datetime | None
     about: Mapping[str, Any]
 
-    def save(self, record: Path) -> None:
-        """Write it; until the header is there, at the end, there is no record. Raises OSError."""
-        name = record.name
+    def save(self, name: str, to: RecordFiles) -> None:
+        """Write it under ``name``; it is there whole or not at all. Raises OSError."""
         present = self.adc != NONE_32
         totals = wfdb.sums(self.adc)
         signals = [
@@ -57,14 +55,11 @@ class Snapshot:
         ]
         data = wfdb.samples_as_bytes(self.adc, FORMAT)
         notes = wfdb.annotation_bytes(self.marks) + END
-        about = wfdb.sealed(self.about, crc32(data), notes)
+        about = wfdb.with_sums(self.about, crc32(data), notes)
         header = wfdb.header(
             name, FORMAT, signals, samples=len(self.adc), began=self.began, about=about
         )
-        files.write(record.with_suffix(".dat"), data, mode=files.PRIVATE)
-        files.write(record.with_suffix(".atr"), notes, mode=files.PRIVATE)
-        files.sync_folder(record.parent)
-        files.save(record.with_suffix(".hea"), header, mode=files.PRIVATE)
+        to.begin(data, notes, header, len(self.adc), last=True)
 
 
 def twelve(counts: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -84,7 +84,7 @@ def header(
     return "\n".join([*lines, ""]).encode("ascii", "replace")
 
 
-def sealed(about: Mapping[str, Any], dat: int, notes: bytes) -> dict[str, Any]:
+def with_sums(about: Mapping[str, Any], dat: int, notes: bytes) -> dict[str, Any]:
     """``about`` of a record to which nothing is added any more, with the CRC-32 of its files."""
     return {**about, "crc32": {"dat": f"{dat:08x}", "atr": f"{crc32(notes):08x}"}}
 
