@@ -1,0 +1,1 @@
+"""The installed appliance under a real systemd: ``make test-boot``."""

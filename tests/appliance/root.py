@@ -1,0 +1,189 @@
+"""A Debian 12 root with the product installed as a user installs it.
+
+What costs minutes is made once and kept in a cache folder: the bare system (debootstrap) and the
+wheels of the product's dependencies. Each run gets its own layer above them (overlayfs, or a copy
+where that is not to be had), installs this checkout into it, and throws it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+PACKAGES = (
+    "systemd,systemd-sysv,udev,dbus,python3,python3-venv,adduser,procps,ca-certificates,"
+    "libfaketime"  # the one thing that a device does not have: clock jumps without the host's clock
+)
+SOURCE, WHEELS = "/root/lead12", "/root/wheels"  # in the root, during installation
+DATA_MB = 300  # the data partition, /var/lib/lead12
+TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git")
+
+
+class Unavailable(RuntimeError):
+    """Such a root cannot be made or booted here; the message is one line for the user."""
+
+
+class InstallFailed(RuntimeError):
+    """The product's own installer failed; the message ends with what it said."""
+
+
+def need_machine() -> None:
+    """Raises Unavailable when this machine cannot boot a root at all."""
+    if sys.platform != "linux":
+        raise Unavailable("it needs Linux, for systemd-nspawn")
+    if os.geteuid() != 0:
+        raise Unavailable("systemd-nspawn needs root; run it with sudo")
+    if sys.version_info[:2] != (3, 11):
+        raise Unavailable("Debian 12 has Python 3.11, and the wheels are fetched with this one")
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        raise Unavailable(
+            f"{', '.join(missing)} not found; "
+            "apt-get install debootstrap systemd-container e2fsprogs git"
+        )
+
+
+def bare(cache: Path, say: Callable[[str], None]) -> Path:
+    """The bare system, made when it is not there."""
+    key = hashlib.sha256(f"{SUITE} {PACKAGES}".encode()).hexdigest()[:12]
+    root = cache / f"{SUITE}-{key}"
+    if root.is_dir():
+        return root
+    say(f"making a Debian root in {root} (once, a minute or two)")
+    fresh = root.with_name(root.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    made = _quiet(
+        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, fresh, MIRROR]
+    )
+    if made.returncode:
+        raise Unavailable(f"debootstrap failed: {_last(made.stdout)}")
+    (fresh / "etc/machine-id").write_text("")
+    fresh.rename(root)
+    return root
+
+
+def wheels(cache: Path, say: Callable[[str], None]) -> Path:
+    """The wheels of all the product depends on, as this Python's pip finds them."""
+    pins = [REPOSITORY / "pyproject.toml", REPOSITORY / "constraints.txt"]
+    key = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()[:12]
+    folder = cache / f"wheels-{key}"
+    if folder.is_dir():
+        return folder
+    say(f"fetching wheels into {folder} (once)")
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"]
+    made = _quiet(
+        [*pip, "--wheel-dir", fresh, "--constraint", pins[1], "pip", "hatchling", REPOSITORY]
+    )
+    if made.returncode:
+        raise Unavailable(f"pip could not fetch the wheels: {_last(made.stdout)}")
+    for own in fresh.glob("lead12-*.whl"):
+        own.unlink()  # of the day the folder was made; the installer takes the checkout
+    fresh.rename(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def layer(base: Path, scratch: Path) -> Iterator[Path]:
+    """A writable root on top of ``base``, for one run."""
+    root, upper, work = scratch / "root", scratch / "upper", scratch / "work"
+    for folder in (root, upper, work):
+        folder.mkdir()
+    options = f"lowerdir={base},upperdir={upper},workdir={work}"
+    if _quiet(["mount", "-t", "overlay", "overlay", "-o", options, root]).returncode:
+        copied = _quiet(["cp", "-a", "--reflink=auto", f"{base}/.", root])
+        if copied.returncode:
+            raise Unavailable(f"no overlayfs here, and the root cannot be copied: {copied.stdout}")
+        yield root
+        return
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", "-l", root], check=False)
+
+
+@contextlib.contextmanager
+def data_partition(scratch: Path) -> Iterator[Path]:
+    """A small ext4 of its own, as the data partition of a device is: it can be full."""
+    image, mounted = scratch / "data.img", scratch / "data"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(DATA_MB << 20)
+    for command in (["mkfs.ext4", "-q", image], ["mount", "-o", "loop", image, mounted]):
+        done = _quiet(command)
+        if done.returncode:
+            raise Unavailable(f"no data partition: {command[0]}: {_last(done.stdout)}")
+    shutil.rmtree(mounted / "lost+found")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", mounted], check=False)
+
+
+def install(root: Path, wheelhouse: Path) -> str:
+    """Run ``systemd/install.sh`` of this checkout in ``root``; what it said.
+
+    The checkout is copied as git has it, changed files as they are. Raises InstallFailed.
+    """
+    source = root / SOURCE.lstrip("/")
+    source.mkdir(parents=True)
+    files = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, check=True,
+    ).stdout.split(b"\0")  # fmt: skip
+    there = b"\0".join(name for name in files if name and (REPOSITORY / name.decode()).is_file())
+    packed = ["tar", "--null", "--files-from=-", "-cf", "-"]
+    tar = subprocess.run(packed, cwd=REPOSITORY, input=there, capture_output=True, check=True)
+    subprocess.run(["tar", "-xf", "-", "-C", source], input=tar.stdout, check=True)
+    done = in_root(
+        root,
+        ["sh", "-c", f"cd {SOURCE} && ./systemd/install.sh"],
+        binds=[f"{wheelhouse}:{WHEELS}"],
+        environment={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS},
+    )
+    if done.returncode:
+        raise InstallFailed(f"systemd/install.sh ended with {done.returncode}:\n{done.stdout}")
+    shutil.rmtree(source)  # the device keeps nothing of it
+    return done.stdout
+
+
+def in_root(
+    root: Path,
+    command: Sequence[str],
+    *,
+    binds: Sequence[str] = (),
+    environment: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the root while it is not booted."""
+    return _quiet(
+        [
+            "systemd-nspawn", "--quiet", "--directory", root, "--register=no", "--keep-unit",
+            "--as-pid2", "--pipe", "--machine=lead12-install",
+            *[f"--bind-ro={bind}" for bind in binds],
+            *[f"--setenv={name}={value}" for name, value in (environment or {}).items()],
+            *command,
+        ]
+    )  # fmt: skip
+
+
+def _quiet(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", check=False,
+    )  # fmt: skip
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
