@@ -27,6 +27,9 @@ from hal.frontend import FrontendConfig
 from hal.linux_gpio import HEADER_PIN
 
 NO_MODEL = "none"  # as [model] path
+KEY_FILE = "/etc/lead12/serial.key"  # what the installer makes
+NETWORK_PORTS = ("socket://", "rfc2217://")  # pyserial's
+MADE_UP = ("simulated", "injected", "replay")  # front ends without a patient on them
 
 Check = Callable[[Any], str | None]  # what is wrong with a value, or None
 
@@ -108,10 +111,16 @@ class FiltersSection:
 
 @dataclass(frozen=True, slots=True)
 class SerialSection:
-    """The result line. Empty port: none; "-": standard output; "pty": a pseudo-terminal."""
+    """The result line. Empty port: none; "-": standard output; "pty": a pseudo-terminal.
+
+    access : who may change something over it: "open": everybody, "keyed": who has the key in
+        key_file; empty: keyed in front of a patient
+    """
 
     port: str = ""
     baud: int = _setting(115_200, between(19_200, 4_000_000))
+    access: str = _setting("", one_of("", "open", "keyed"))
+    key_file: str = _setting(KEY_FILE, lambda value: None if value else "must name a file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +269,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file; ``[model] path``, ``store`` and ``[records] folder`` are relative to it.
+    """Read a TOML file; the paths of models, records and serial key are relative to it.
 
     Raises ConfigError: unreadable, not TOML, or a key or value refused.
     """
@@ -281,7 +290,8 @@ def load(path: Path) -> Config:
     records = dataclasses.replace(
         records, folder=str(folder / records.folder) if records.folder else ""
     )
-    return dataclasses.replace(config, model=model, records=records)
+    serial = dataclasses.replace(config.serial, key_file=str(folder / config.serial.key_file))
+    return dataclasses.replace(config, model=model, records=records, serial=serial)
 
 
 def from_json(text: str) -> Config:
@@ -328,6 +338,11 @@ def from_tree(tree: Any, source: str) -> Config:
     built = {name: _section(sections[name], tree[name], source, name) for name in tree}
     config = Config(**built)
     _refuse_shared_lines(config, source)
+    if config.serial.port.startswith(NETWORK_PORTS) and config.frontend.backend not in MADE_UP:
+        raise ConfigError(
+            f"{source}: serial.port must not be on the network in front of a patient, "
+            f"not {config.serial.port}"
+        )
     return config
 
 

@@ -26,6 +26,7 @@ from device.display.words import Naming
 from device.explaining import AtOnce, Explainer, Explaining
 from device.faults import fault_alarm
 from device.link import messages
+from device.link.access import gate
 from device.link.commands import SETTINGS
 from device.link.flashing import Flasher
 from device.link.inject import Injection
@@ -114,6 +115,7 @@ class Instrument:
             opener=opener,
             flasher=flasher,
             injection=injection,
+            gate=gate(config),
         )
         self._pipeline: Pipeline | None = None
         self._adopt_settings(config)
@@ -403,6 +405,7 @@ class Instrument:
             settings={name: self.config.get(dotted) for name, dotted in SETTINGS.items()},
             faults=self._faults,
             alarms=self.alarms,
+            access=self.link.gate.access,
             index=self.index,
             utc=self.utc,
         )

@@ -246,7 +246,8 @@ class Monitor:
         instrument.fault("display", self._panel.failure or self._bad_display)
         instrument.check_storage()
         if instrument.link.enabled:
-            instrument.fault("serial", instrument.link.failure)
+            link = instrument.link
+            instrument.fault("serial", link.failure or link.gate.fault(now_ns))
         for part, fault in self._front_panel.faults.items():
             instrument.fault(part, fault)
         instrument.fault("settings", self._settings.failure or self._alarms.failure)
@@ -284,6 +285,8 @@ class Monitor:
                 "commands": link.counters.received,
                 "rejected": link.counters.rejected,
                 "connections": link.counters.connections,
+                "sessions": link.gate.sessions,
+                "wrong_keys": link.gate.wrong,
             },
             "ring": None,
         }

@@ -1,20 +1,21 @@
 """Commands of the host, checked.
 
 ``{"v":1,"seq":7,"type":"command","command":"set","setting":"mains_hz","value":60,"crc":"..."}``;
-``v``, ``seq`` and ``crc`` may be left out at a terminal, but not of ``model`` and ``inject``.
+``v``, ``seq`` and ``crc`` may be left out at a terminal, but not of ``model``, ``inject`` and
+``auth``. A line of a session ends with ``counter``, ``mac`` and ``crc``: see ``session``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from device.link.inject import MAX_INDEX, InjectAction
-from device.link.protocol import ProtocolError, Wrong, decode
+from device.link.protocol import ProtocolError, Wrong, decode, split_mac
 from device.link.upload import CHUNK_BYTES
 from firmware.archive import MAX_BYTES
 from hal.injected import MAX_FRAMES
@@ -23,6 +24,7 @@ MAX_COMMAND = 512  # bytes
 MAX_CHUNK_LINE = 11_000  # bytes: CHUNK_BYTES that zlib cannot shrink, in base 85, and 300 for names
 MAX_LOG = 1000  # entries
 MAX_WHO = 64  # characters
+MAX_COUNTER = (1 << 53) - 1  # every reader of JSON has whole numbers up to here
 
 # What a host may set, and where that is in the configuration.
 SETTINGS = {
@@ -49,6 +51,7 @@ class Name(StrEnum):
     PATIENT = "patient"
     MODEL = "model"
     INJECT = "inject"
+    AUTH = "auth"
 
 
 class Action(StrEnum):
@@ -65,21 +68,50 @@ class Action(StrEnum):
     LOG = "log"
 
 
+class AuthAction(StrEnum):
+    """What ``auth`` does."""
+
+    BEGIN = "begin"
+    PROVE = "prove"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What ends a line of a session: ``mac`` is of the bytes ``text``, with ``counter`` last."""
+
+    text: bytes
+    counter: int
+    mac: str
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One valid command; ``seq`` is repeated in the reply as ``re``.
 
-    setting, value : of ``set``; action : of ``model`` and ``inject``; arguments : of the others
+    setting, value : of ``set``; action : of ``model``, ``inject`` and ``auth``; arguments : of the
+    others; signed : None of a line without ``counter`` and ``mac``
     """
 
     name: Name
     seq: int | None
     setting: str = ""
     value: Any = None
-    action: Action | InjectAction | None = None
+    action: Action | InjectAction | AuthAction | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    signed: Signed | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does more than read; ``auth`` has rules of its own."""
+        return self.name not in _READING and not (
+            self.name is Name.MODEL and self.action in _READING_MODELS
+        )
 
 
+_MAC = re.compile("[0-9a-f]{32}")
+_READING = (Name.INFO, Name.START, Name.SNAPSHOT, Name.AUTH)
+_READING_MODELS = (Action.LIST, Action.INFO, Action.LOG)
 _LONG: Mapping[Name, str] = {Name.MODEL: Action.CHUNK, Name.INJECT: InjectAction.FRAMES}
 
 
@@ -104,16 +136,17 @@ def parse(line: bytes) -> Command:
     except ValueError:
         raise ProtocolError(Wrong.BAD_COMMAND, f"commands: {', '.join(Name)}", seq) from None
     message.pop("v", None)
+    signed = _signed(line, message, seq)
     checked = message.pop("crc", None) is not None
     if long and not (name in _LONG and message.get("action") == _LONG[name]):
         raise _too_long(seq)
     if name in _ACTIONS:
         if not checked:
             raise ProtocolError(Wrong.BAD_CRC, f"{name} commands must end with a CRC", seq)
-        return _with_action(name, message, seq)
+        return replace(_with_action(name, message, seq), signed=signed)
     if name is not Name.SET:
         _check_arguments(name, _PLAIN.get(name, {}), message, seq)
-        return Command(name, seq, arguments=message)
+        return Command(name, seq, arguments=message, signed=signed)
     setting = message.pop("setting", None)
     if not isinstance(setting, str) or setting not in SETTINGS:
         raise ProtocolError(Wrong.BAD_VALUE, f"settings: {', '.join(SETTINGS)}", seq)
@@ -121,7 +154,22 @@ def parse(line: bytes) -> Command:
         raise ProtocolError(Wrong.BAD_COMMAND, "set takes a setting, a value and keep", seq)
     value = message.pop("value")
     _check_arguments(name, {"keep": _TRUTH}, message, seq)
-    return Command(name, seq, setting, value, arguments=message)
+    return Command(name, seq, setting, value, arguments=message, signed=signed)
+
+
+def _signed(line: bytes, message: dict[str, Any], seq: int | None) -> Signed | None:
+    """What ends a line of a session, taken out of ``message``."""
+    if not message.keys() & {"counter", "mac"}:
+        return None
+    counter, said = message.pop("counter", None), message.pop("mac", None)
+    text, mac = split_mac(line)
+    if type(counter) is not int or not 0 < counter <= MAX_COUNTER:
+        what = f"a line with a mac has a counter, 1 to {MAX_COUNTER}"
+        raise ProtocolError(Wrong.BAD_COMMAND, what, seq)
+    if mac != said or not _MAC.fullmatch(mac):
+        what = "mac is 32 lower-case hexadecimal digits, right before the CRC"
+        raise ProtocolError(Wrong.BAD_COMMAND, what, seq)
+    return Signed(text, counter, mac)
 
 
 def _too_long(seq: int | None) -> ProtocolError:
@@ -211,7 +259,16 @@ _INJECT: Mapping[InjectAction, _Arguments] = {
     },
     InjectAction.END: {"index": _number(0, MAX_INDEX)},
 }
-_ACTIONS: Mapping[Name, Mapping[Any, _Arguments]] = {Name.MODEL: _MODEL, Name.INJECT: _INJECT}
+_AUTH: Mapping[AuthAction, _Arguments] = {
+    AuthAction.BEGIN: {"nonce": _text("[0-9a-f]{32}", "32 lower-case hexadecimal digits")},
+    AuthAction.PROVE: {"proof": _DIGEST},
+    AuthAction.END: {},
+}
+_ACTIONS: Mapping[Name, Mapping[Any, _Arguments]] = {
+    Name.MODEL: _MODEL,
+    Name.INJECT: _INJECT,
+    Name.AUTH: _AUTH,
+}
 
 
 def _with_action(name: Name, message: dict[str, Any], seq: int | None) -> Command:

@@ -28,6 +28,7 @@ from device.link.inject import InjectAction, Injection
 from device.link.outbox import Outbox
 from device.link.port import Opener, Opening, Port
 from device.link.protocol import AROUND, MAX_LINE, LineSplitter, ProtocolError, Wrong, encode, pack
+from device.link.session import Gate
 from device.patient import Patient
 from device.records.interface import Why
 
@@ -115,6 +116,7 @@ class Link:
     opener : opens the port by its name and line rate, aside
     flasher : what ``model`` commands act on; None where no models can be installed
     injection : what ``inject`` commands act on; None where the front end is another
+    gate : knows who may change something; None: everybody
     """
 
     def __init__(
@@ -127,7 +129,9 @@ class Link:
         opener: Callable[[str, int], Opening] = Opener,
         flasher: Flasher | None = None,
         injection: Injection | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self.gate = gate or Gate()
         self._open = opener
         self._name, self._baud = name, baud
         self._instrument = instrument
@@ -235,6 +239,7 @@ class Link:
         self._retry_at_ns = now_ns + self._retry_ns
         self._retry_ns = min(2 * self._retry_ns, RETRY_LONGEST_NS)
         self._lines.forget()
+        self.gate.disconnect()
         self._outbox.stop_bulk()
         if self._message is not None and self._message[0] != "hello":
             self._outbox.put_first(*self._message)  # cut off half way: once more, whole
@@ -269,7 +274,13 @@ class Link:
                 raise ProtocolError(Wrong.TOO_FAST, f"at most {many} per second")
             if line is None:
                 raise ProtocolError(Wrong.TOO_LONG, f"at most {MAX_COMMAND} bytes per command")
-            self._obey(parse(line), now_ns)
+            command = parse(line)
+            try:
+                self.gate.check(command, now_ns)
+                self._obey(command, now_ns)
+            except ProtocolError as error:
+                error.seq = command.seq
+                raise
             self.counters.received += 1
         except ProtocolError as error:
             self.counters.rejected += 1
@@ -292,7 +303,7 @@ class Link:
                         command.setting, command.value, **command.arguments
                     )
                 except ValueError as error:
-                    raise ProtocolError(Wrong.BAD_VALUE, str(error), command.seq) from None
+                    raise ProtocolError(Wrong.BAD_VALUE, str(error)) from None
                 reply |= {"setting": command.setting, "value": value}
             case Name.PRESS:
                 button = Button(command.arguments["button"])
@@ -303,12 +314,12 @@ class Link:
                 self._instrument.pause()
             case Name.RECORD:
                 if said := self._instrument.record(Why.COMMAND):
-                    raise ProtocolError(Wrong.FAILED, said, command.seq)
+                    raise ProtocolError(Wrong.FAILED, said)
             case Name.PATIENT:
                 self._instrument.set_patient(Patient(**command.arguments))
             case Name.SNAPSHOT:
                 index, uv = self._instrument.snapshot()
-                self._answer_long(_snapshot_parts(reply, index, uv), command)
+                self._answer_long(_snapshot_parts(reply, index, uv))
                 return
             case Name.MODEL:
                 self._obey_model(reply, command)
@@ -318,38 +329,32 @@ class Link:
                 if command.action is InjectAction.FRAMES:
                     return
                 reply |= {"action": command.action}
+            case Name.AUTH:
+                reply |= {"action": command.action, **self.gate.auth(command, now_ns)}
         self._outbox.put("reply", pack(reply))
 
     def _inject(self, command: Command, now_ns: int) -> None:
         assert isinstance(command.action, InjectAction)
         if self._injection is None:
             said = "this monitor has a front end of its own; start it with --frontend injected"
-            raise ProtocolError(Wrong.FAILED, said, command.seq)
-        try:
-            self._injection.obey(command.action, command.arguments, now_ns)
-        except ProtocolError as error:
-            error.seq = command.seq
-            raise
+            raise ProtocolError(Wrong.FAILED, said)
+        self._injection.obey(command.action, command.arguments, now_ns)
 
     def _obey_model(self, reply: dict[str, Any], command: Command) -> None:
         assert isinstance(command.action, Action)
         reply |= {"action": command.action}
-        try:
-            bodies = self._models.answer(command.action, command.arguments)
-        except ProtocolError as error:
-            error.seq = command.seq
-            raise
+        bodies = self._models.answer(command.action, command.arguments)
         answers = [pack(reply | body) for body in bodies]
         if max(map(len, answers)) > MAX_LINE - AROUND:
-            raise ProtocolError(Wrong.FAILED, "the answer does not fit a line", command.seq)
+            raise ProtocolError(Wrong.FAILED, "the answer does not fit a line")
         if command.action is Action.LOG:
-            self._answer_long((("reply", answer) for answer in answers), command)
+            self._answer_long(("reply", answer) for answer in answers)
         else:
             self._outbox.put("reply", answers[0])
 
-    def _answer_long(self, parts: Iterator[tuple[str, str]], command: Command) -> None:
+    def _answer_long(self, parts: Iterator[tuple[str, str]]) -> None:
         if not self._outbox.put_bulk(parts):
-            raise ProtocolError(Wrong.BUSY, "a long answer is being sent", command.seq)
+            raise ProtocolError(Wrong.BUSY, "a long answer is being sent")
 
 
 def _snapshot_parts(

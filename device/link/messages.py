@@ -24,6 +24,7 @@ def hello(
     settings: Mapping[str, Any],
     faults: Mapping[str, str],
     alarms: Alarms,
+    access: str,
     index: int,
     utc: str | None,
 ) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def hello(
         "faults": faults,
         "alarms": {alarm.code: alarm.state for alarm in alarms.active},
         "audio": alarms.audio,
+        "access": access,
         "index": index,
         "utc": utc,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,9 @@ MAX_LINE = 4096  # bytes the device sends in one line, newline included
 AROUND = 80  # at most, of these, beside what ``pack`` returned
 _CRC_MARK = b',"crc":"'
 _CRC_BYTES = len(_CRC_MARK) + 8 + len(b'"}')
+MAC_DIGITS = 32  # hexadecimal
+_MAC_MARK = b',"mac":"'
+_MAC_BYTES = len(_MAC_MARK) + MAC_DIGITS + len(b'"')
 
 
 class Wrong(StrEnum):
@@ -34,6 +37,10 @@ class Wrong(StrEnum):
     TOO_FAST = "too_fast"
     NO_UPLOAD = "no_upload"
     FAILED = "failed"
+    NO_SESSION = "no_session"
+    BAD_KEY = "bad_key"
+    LOCKED = "locked"
+    READ_ONLY = "read_only"
 
 
 class ProtocolError(ValueError):
@@ -50,10 +57,15 @@ def pack(body: Mapping[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"), allow_nan=False)[1:-1]
 
 
-def encode(seq: int, kind: str, members: str) -> bytes:
-    """One line, newline included. ``members`` is what ``pack`` returned."""
+def encode(seq: int, kind: str, members: str, sign: Callable[[bytes], str] | None = None) -> bytes:
+    """One line, newline included. ``members`` is what ``pack`` returned.
+
+    sign : gives the code of the line's bytes so far, which becomes ``mac``; None: the line has none
+    """
     comma = "," if members else ""
     line = f'{{"v":{VERSION},"seq":{seq},"type":"{kind}"{comma}{members}'.encode()
+    if sign is not None:
+        line += b'%s%s"' % (_MAC_MARK, sign(line).encode())
     return b'%s,"crc":"%08x"}\n' % (line, zlib.crc32(line))
 
 
@@ -85,6 +97,18 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
             seq if type(seq) is int else None,
         )
     return message
+
+
+def split_mac(line: bytes) -> tuple[bytes, str]:
+    """The bytes that ``mac`` is of, and ``mac``, where it stands right before the CRC; else "".
+
+    line : as ``decode`` took it
+    """
+    line = line.strip(b"\r ")
+    signed, mac = line[: -_CRC_BYTES - _MAC_BYTES], line[-_CRC_BYTES - _MAC_BYTES : -_CRC_BYTES]
+    if not mac.startswith(_MAC_MARK):
+        return b"", ""
+    return signed, mac[len(_MAC_MARK) : -1].decode("ascii", "replace")
 
 
 def _finite(text: str) -> float:

@@ -61,7 +61,7 @@ class Stub:
                 "protocol": 1, "model": "", "model_state": "none", "model_sha256": "",
                 "failed": None, "frontend": None, "sample_rate_hz": 500,
                 "leads": leads, "settings": chosen, "faults": {}, "alarms": {},
-                "audio": "quiet", "index": 0,
+                "audio": "quiet", "access": "open", "index": 0,
                 "utc": None}  # fmt: skip
 
     def set(self, setting: str, value: Any, *, keep: bool = True) -> Any:

@@ -1,0 +1,61 @@
+"""Whether the line needs a key, and the file that holds it: 64 hexadecimal digits."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+
+from device.config import MADE_UP, Config
+from device.link.session import Access, Gate
+
+MODE = 0o640  # root writes it, the service's group reads it
+_MOST = 4096  # bytes
+_DIGITS = re.compile(r"[0-9a-fA-F]{64}\s*")
+
+
+class KeyFileError(ValueError):
+    """A key that cannot be used; the message is one line: what is wrong and what to do."""
+
+
+def read_key(path: Path) -> bytes:
+    """The 32 bytes in a file that only its owner writes and its group may read.
+
+    Raises KeyFileError: missing, open to others, of another owner, or not 64 digits.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        act = "make it: openssl rand -hex 32" if error.errno == errno.ENOENT else "see its rights"
+        raise KeyFileError(f"{path}: {error.strerror}; {act}") from None
+    with os.fdopen(fd, "rb") as file:
+        about = os.fstat(fd)
+        if not stat.S_ISREG(about.st_mode):
+            raise KeyFileError(f"{path} is not a file; name the key's file")
+        if about.st_mode & 0o777 & ~MODE:
+            raise KeyFileError(f"{path} is open to others; make a new key, and: chmod 640 {path}")
+        if about.st_uid not in (0, os.geteuid()):
+            raise KeyFileError(f"{path} belongs to another user; chown root {path}")
+        text = file.read(_MOST).decode("ascii", "replace")
+    if not _DIGITS.fullmatch(text):
+        raise KeyFileError(f"{path} must be 64 digits, 0 to 9 and a to f: openssl rand -hex 32")
+    return bytes.fromhex(text)
+
+
+def keyed(config: Config) -> bool:
+    """Whether changes need the key: as the settings say, else in front of a patient."""
+    if config.serial.access:
+        return config.serial.access == Access.KEYED
+    return config.frontend.backend not in MADE_UP
+
+
+def gate(config: Config) -> Gate:
+    """The line's, as the settings want it; without a usable key the line is read-only."""
+    if not keyed(config):
+        return Gate()
+    try:
+        return Gate(read_key(Path(config.serial.key_file)))
+    except KeyFileError as error:
+        return Gate(fault=f"serial line is read-only: {error}")
