@@ -19,6 +19,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from device import config as settings
+from device import last_good
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
 from device.ring import RingWriter, WriterState
@@ -223,12 +224,15 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, stop)
     clock = RealClock()
     try:
-        config = settings.from_arguments(arguments)
+        given = last_good.read(arguments, last_good.copy_path())
+        config = given.config
         ring = RingWriter(settings.ring_path(config), clock.now_ns())
         frames = _injected_frames(config)
     except (settings.ConfigError, RingError, InjectPipeError) as error:
         log(str(error))
         return Exit.USAGE
+    if given.fault:
+        log(given.fault)
     if refused := take_priority():
         log(refused)
     notify = notifier()

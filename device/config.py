@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -31,6 +33,7 @@ KEY_FILE = "/etc/lead12/serial.key"  # what the installer makes
 NETWORK_PORTS = ("socket://", "rfc2217://")  # pyserial's
 MADE_UP = ("simulated", "injected", "replay")  # front ends without a patient on them
 
+_A_FILE = "must name a file"
 Check = Callable[[Any], str | None]  # what is wrong with a value, or None
 
 
@@ -98,7 +101,7 @@ class PatientSection:
 class RingSection:
     """Where the samples are shared. Empty: ``lead12.ring`` in shared memory."""
 
-    path: str = ""
+    path: str = _setting("", lambda value: None if not value or Path(value).name else _A_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class SerialSection:
     port: str = ""
     baud: int = _setting(115_200, between(19_200, 4_000_000))
     access: str = _setting("", one_of("", "open", "keyed"))
-    key_file: str = _setting(KEY_FILE, lambda value: None if value else "must name a file")
+    key_file: str = _setting(KEY_FILE, lambda value: None if Path(value).name else _A_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +277,23 @@ def load(path: Path) -> Config:
     Raises ConfigError: unreadable, not TOML, or a key or value refused.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    config = from_tree(tree, str(path))
+    return parse(text, path)
+
+
+def tables(text: bytes, path: Path) -> dict[str, Any]:
+    """TOML as it stands. Raises ConfigError, which names ``path``."""
+    try:
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # ValueError also: a number of 4301 digits
+        raise ConfigError(f"{path}: not valid TOML: {_plain(error, 200)}") from None
+
+
+def parse(text: bytes, path: Path) -> Config:
+    """``load`` of a file at ``path`` that says ``text``."""
+    config = from_tree(tables(text, path), str(path))
     folder, model = path.absolute().parent, config.model
     model = dataclasses.replace(
         model,
@@ -298,28 +312,18 @@ def from_json(text: str) -> Config:
     """The inverse of ``Config.to_json``. Raises ConfigError."""
     try:
         tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"configuration argument: not valid JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        said = _plain(error, 200)
+        raise ConfigError(f"configuration argument: not valid JSON: {said}") from None
     return from_tree(tree, "configuration argument")
 
 
-def from_arguments(arguments: list[str]) -> Config:
-    """The one argument of a device process: a TOML file, or JSON from ``to_json``.
-
-    None at all means the defaults. Raises ConfigError.
-    """
-    if len(arguments) > 1:
-        raise ConfigError(f"one configuration expected, not {len(arguments)} arguments")
-    if not arguments:
-        return Config()
-    text = arguments[0]
-    return from_json(text) if text.startswith("{") else load(Path(text))
-
-
 def ring_path(config: Config) -> Path:
-    """Where the ring is: as configured, else in shared memory where the system has it."""
+    """Where the ring is: as configured, else where systemd says, else in shared memory."""
     if config.ring.path:
         return Path(config.ring.path)
+    if given := os.environ.get("RUNTIME_DIRECTORY"):
+        return Path(given.split(":")[0]) / "lead12.ring"
     shared = Path("/dev/shm")
     return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / "lead12.ring"
 
@@ -374,11 +378,13 @@ def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:
             raise ConfigError(
                 f"{source}: {name}.{key} must be "
                 f"{words.get(want, 'true or false' if want is bool else 'a table')}, "
-                f"not {json.dumps(value, default=str)}"
+                f"not {_shown(value)}"
             )
+        if wrong := _unfit(value):
+            raise ConfigError(f"{source}: {name}.{key} {wrong}")
         check = checks[key]
         if check and (wrong := check(value)):
-            raise ConfigError(f"{source}: {name}.{key} {wrong}, not {json.dumps(value)}")
+            raise ConfigError(f"{source}: {name}.{key} {wrong}, not {_shown(value)}")
         values[key] = value
     section = kind(**values)
     wrong = section.inconsistent() if isinstance(section, AlarmsSection) else ""
@@ -387,12 +393,38 @@ def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:
     return section
 
 
+def _unfit(value: Any) -> str:
+    """Why no system or other process could take ``value``; a table is of the front end's wiring."""
+    if isinstance(value, str) and value and not value.isprintable():
+        return "must be plain text"
+    if isinstance(value, dict):
+        for key, one in value.items():
+            ok = isinstance(one, str | bool | int) or (isinstance(one, float) and isfinite(one))
+            if not (key.isprintable() and ok and not _unfit(one)):
+                return "may hold plain texts, numbers, true and false"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    try:
+        return _plain(json.dumps(value, default=str))
+    except RecursionError:
+        return "a table"
+
+
+def _plain(text: object, most: int = 80) -> str:
+    """As it may stand in one line."""
+    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def _refuse_unknown(
     table: Mapping[str, Any], known: Mapping[str, Any], source: str, what: str, section: str = ""
 ) -> None:
     for key in table:
         if key in known:
             continue
+        key = _plain(key)
         close = difflib.get_close_matches(key, known, n=2)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         name = f"{section}.{key}" if section else key

@@ -16,6 +16,7 @@ ALARMS = {
     "model": ("model", "MODEL FAULT", "see health page", Priority.LOW),
     "battery": ("battery", "BATTERY LOW", "connect power", Priority.LOW),
     "storage": ("storage", "STORAGE FAULT", "see health page", Priority.LOW),
+    "settings": ("settings", "SETTINGS FAULT", "see health page", Priority.LOW),
 }
 
 

@@ -6,7 +6,6 @@ differently. Times come in as arguments.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device import defects
 from device.alarm_memory import AlarmMemory
 from device.bundles import Model, load_model
 from device.choices import following, listed
@@ -102,6 +102,7 @@ class Instrument:
         self._faults: dict[str, str] = {}
         self._instead = instead
         self.judged = 0  # windows of which a network has said something
+        self.failures = 0  # of the analysis, since the start
         self._failed_at = 0  # index behind the block at which the analysis failed
         self._measured: Measurements | None = None  # of the window whose call comes next
         self._traces = LastTraces()
@@ -188,8 +189,10 @@ class Instrument:
 
     def _give_way(self, block: FrameBlock, error: Exception) -> bool:
         """Whether there is another model, which now has all samples before ``block``."""
-        traceback.print_exception(error)
-        model = self._instead(f"analysis failed at {block.first_index} ({error})")
+        self.failures += 1
+        if defects.told(error) not in self._faults.get("analysis", ""):  # once, not each time
+            defects.to_journal(error)
+        model = self._instead(f"analysis failed at {block.first_index}: {defects.told(error)}")
         if model is not None:
             self.adopt(model)
         return model is not None
@@ -199,7 +202,7 @@ class Instrument:
         self.index = block.first_index + len(block)
         self._failed_at = self.index
         self._make_pipeline()
-        self.fault("analysis", f"analysis failed at {block.first_index} ({error}); started anew")
+        self.fault("analysis", f"the analysis failed and was started anew: {defects.told(error)}")
 
     def process(self, block: FrameBlock) -> None:
         """The next samples: what the pipeline says of them goes to screen and host."""
@@ -216,6 +219,7 @@ class Instrument:
             return
         if "analysis" in self._faults and self.index - self._failed_at > SETTLED:
             self.fault("analysis", "")
+            self._log(f"the analysis is well again; it has failed {self.failures} times")
         for event in events:
             self._tell_screen(event)
             self._tell_alarms(self.alarms.push(event))

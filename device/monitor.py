@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
+from device import defects, last_good, last_words
 from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
 from device.bundles import Model
-from device.config import Config
+from device.config import MADE_UP, Config
 from device.display.outputs import DisplayError, open_display
 from device.explaining import Beside
 from device.flash.flasher import StoreFlasher
@@ -36,13 +37,14 @@ from device.inject_pipe import FrameSender
 from device.installed import Installed
 from device.instrument import Instrument, firmware_version
 from device.keyboard import CAPTION, Keys, inherited
+from device.last_good import LastGood
 from device.link import messages
 from device.link.commands import SETTINGS
 from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
-from device.records.folder import EARLIEST, MADE_UP
+from device.records.folder import EARLIEST
 from device.records.opening import boot_id, open_keeper
 from device.records.writer import RecordWriter
 from device.ring import RingReader, RingStatus, WriterState
@@ -71,8 +73,11 @@ class Monitor:
         notify: Callable[[str], None],
         log: Callable[[str], None] = lambda line: None,
         keys: Keys | None = None,
+        given: LastGood | None = None,
     ) -> None:
         self._config = config
+        self._given = given or LastGood(last_good.Settings(config), None)
+        self._processed = 0  # samples since the start
         self._keys = keys
         self._clock = clock
         self._notify = notify
@@ -197,6 +202,7 @@ class Monitor:
             began_ns, judged = self._clock.now_ns(), self._instrument.judged
             self._instrument.process(block)
             ring.commit()
+            self._processed += len(block)
             if self._injection is not None:
                 self._injection.seen(block)
             self._time(block)
@@ -250,7 +256,9 @@ class Monitor:
             instrument.fault("serial", link.failure or link.gate.fault(now_ns))
         for part, fault in self._front_panel.faults.items():
             instrument.fault(part, fault)
-        instrument.fault("settings", self._settings.failure or self._alarms.failure)
+        self._given.ran(self._processed)
+        kept = self._given.failure or self._settings.failure or self._alarms.failure
+        instrument.fault("settings", kept)
         return status.state is WriterState.ENDED and ring.lag == 0
 
     @staticmethod
@@ -361,27 +369,36 @@ def _utc() -> datetime:
 
 
 def main(arguments: list[str]) -> int:
-    """``CONFIG``. Returns an exit code: 0, or 2 for a configuration that cannot be used."""
+    """``CONFIG``. Returns an exit code: 0, 1 after a defect, 2 for unusable settings."""
     asked_to_stop = False
 
     def stop(*_: object) -> None:
         nonlocal asked_to_stop
         asked_to_stop = True
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    try:
-        config = settings.from_arguments(arguments)
-    except settings.ConfigError as error:
-        print(f"monitor: {error}", file=sys.stderr)
-        return 2
-
     def log(line: str) -> None:
         print(f"monitor: {line}", file=sys.stderr, flush=True)
 
-    monitor = Monitor(config, RealClock(), notifier(), log, inherited())
-    gc.freeze()
-    monitor.run(lambda: asked_to_stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    last_words.forget()
+    copy = last_good.copy_path()
+    try:
+        given = last_good.read(arguments, copy)
+    except settings.ConfigError as error:
+        log(str(error))
+        last_words.keep(str(error))
+        return 2
+    try:
+        kept = LastGood(given, copy)
+        monitor = Monitor(given.config, RealClock(), notifier(), log, inherited(), kept)
+        gc.freeze()
+        monitor.run(lambda: asked_to_stop)
+    except Exception as error:
+        defects.to_journal(error)
+        log(defects.told(error))
+        last_words.keep(defects.told(error))
+        return 1
     return 0
 
 

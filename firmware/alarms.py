@@ -26,7 +26,7 @@ CODES = (
     *("asystole", "vf_vt", "extreme_brady", "extreme_tachy", "st_elevation", "injury", "avb3"),
     *("brady", "tachy", "af"),
     *("no_data", "electrode_off", "unreadable", "analysis"),
-    *("chest_off", "swap", "model", "storage", "battery"),
+    *("chest_off", "swap", "model", "storage", "settings", "battery"),
 )
 DEFAULT_LIMITS = Limits()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from device import defects
 from device.patient import Patient
 from device.records.interface import Why
 from device.records.keeper import Keeper
@@ -115,8 +115,8 @@ class RecordWriter:
         try:
             self._work()
         except Exception as error:  # a defect here must not be silent, nor end the monitor
-            traceback.print_exception(error)
-            self._defect = f"not recording: {error!r}; restart the monitor"
+            defects.to_journal(error)
+            self._defect = f"not recording: {defects.told(error)}; restart the monitor"
 
     def _work(self) -> None:
         while True:

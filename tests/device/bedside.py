@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from device.config import Config
+from device.last_good import LastGood
 from device.monitor import Monitor
 from device.ring import RingReader, RingWriter, WriterState
 from hal.clock import RealClock
@@ -50,13 +51,24 @@ class Bedside:
     def end(self) -> None:
         self.writer.say(WriterState.ENDED, RealClock().now_ns())
 
-    def monitor(self, **settings: Any) -> Monitor:
+    def logged_monitor(self, **settings: Any) -> tuple[Monitor, list[str]]:
+        """One whose log is a list."""
+        log: list[str] = []
+        return self.monitor(log=log.append, **settings), log
+
+    def monitor(
+        self,
+        given: LastGood | None = None,
+        log: Callable[[str], None] = lambda line: None,
+        **settings: Any,
+    ) -> Monitor:
         wire = Wire()
         self._wires.append(wire)
         self.hosts.append(wire.host)
         port = f"fd:{wire.device_fd}"
         changes = {"ring.path": str(self.path), "serial.port": port, **DISPLAY_NONE, **settings}
-        return Monitor(Config().override(changes), RealClock(), lambda state: None)
+        config = Config().override(changes)
+        return Monitor(config, RealClock(), lambda state: None, log, given=given)
 
     def account(self) -> tuple[int, int]:
         """Processed and lost, as committed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device.config import Config, ConfigError, from_arguments, from_json, load, ring_path
+from device.config import Config, ConfigError, from_json, load, ring_path
 
 
 def test_file_names_only_what_differs(tmp_path: Path) -> None:
@@ -23,7 +23,6 @@ def test_file_names_only_what_differs(tmp_path: Path) -> None:
     assert config == Config(
         frontend=config.frontend, filters=dataclasses.replace(config.filters, mains_hz=60)
     )
-    assert from_arguments([str(file)]) == config
 
 
 def test_a_models_place_is_relative_to_the_file_that_names_it(
@@ -47,8 +46,6 @@ def test_a_models_place_is_relative_to_the_file_that_names_it(
 def test_child_process_gets_the_same_settings() -> None:
     config = Config().override({"display.lead": "aVR", "frontend.options": {"spi_bus": 1}})
     assert from_json(config.to_json()) == config
-    assert from_arguments([config.to_json()]) == config
-    assert from_arguments([]) == Config()
 
 
 def test_options_override_and_none_leaves_alone() -> None:
@@ -110,6 +107,4 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):
         load(tmp_path / "binary.toml")
     with pytest.raises(ConfigError, match="not valid JSON"):
-        from_arguments(["{"])
-    with pytest.raises(ConfigError, match="one configuration expected, not 2"):
-        from_arguments(["{}", "{}"])
+        from_json("{")

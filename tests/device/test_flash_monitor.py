@@ -146,7 +146,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
 
 @pytest.mark.parametrize("seconds", [12.2, 8.2], ids=["in its past", "in the next window"])
 def test_model_that_fails_is_taken_back_at_once(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], seconds: float
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     fail(monkeypatch, "3.0")
 
@@ -169,12 +169,11 @@ def test_model_that_fails_is_taken_back_at_once(
     assert (state.trial, state.active, state.slots["a"]) == (None, None, None)
     why = ward.events("model")[-1]["why"]
     assert why.startswith("rhythm-3.0 was taken back: analysis failed at ")
-    assert why.endswith("(a defect)")
+    assert ": ZeroDivisionError: a defect (tests/" in why
     failed = ward.bedside.hosts[0].of("hello")[-1]["failed"]
     assert failed["model"] == "rhythm-3.0"
     assert "a defect" in failed["why"]
     assert not ward.events("fault")  # the instrument is well
-    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_model_that_does_not_load_never_speaks(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_sample_read_but_not_processed_is_read_again(
     assert bedside.account() == (0, 0)
 
 
-def test_defect_of_the_analysis_is_told_and_survived(
+def test_defect_of_the_analysis_is_told_once_and_survived(
     bedside: Bedside,
     signal_20s: tuple[FrontendInfo, FrameBlock],
     monkeypatch: pytest.MonkeyPatch,
@@ -111,19 +111,26 @@ def test_defect_of_the_analysis_is_told_and_survived(
 ) -> None:
     class Fragile(instrument_module.Pipeline):
         def push(self, block: FrameBlock) -> list[Any]:
-            if block.first_index <= 2000 < block.first_index + len(block):
+            if 2000 <= block.first_index < 3000:
                 raise ZeroDivisionError("a defect")
             return super().push(block)
 
     monkeypatch.setattr(instrument_module, "Pipeline", Fragile)
-    bedside.write(signal_20s[1])
+    for first in range(0, SECONDS * SAMPLE_RATE_HZ, 250):
+        bedside.write(part(signal_20s[1], first, first + 250))
     bedside.end()
-    bedside.monitor().run(lambda: False)
+    monitor, log = bedside.logged_monitor()
+    monkeypatch.setattr("device.monitor.BLOCK", 250)
+    monitor.run(lambda: False)
     host = bedside.hosts[0]
     host.read()
     texts = [m["text"] for m in host.of("event", event="fault", part="analysis")]
-    assert texts == ["analysis failed at 2000 (a defect); started anew", ""]
-    assert "ZeroDivisionError" in capfd.readouterr().err
+    assert len(texts) == 2
+    assert texts[0].startswith("the analysis failed and was started anew: ZeroDivisionError: a def")
+    assert "(tests/device/test_monitor.py:" in texts[0]
+    assert texts[1] == ""
+    assert log == [texts[0], "the analysis is well again; it has failed 4 times"]
+    assert capfd.readouterr().err == ""  # the traceback is for the journal
     assert host.of("result")[-1]["call"] == "SR"
     assert bedside.account() == (SECONDS * SAMPLE_RATE_HZ, 0)
 
