@@ -24,9 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".git", ".venv", "__pycache__", "node_modules", "runs", "shared", "out", "dist", "build"}
 
-# RFC 8410: { 1.3.101.112 }, OCTET STRING of an OCTET STRING of 32 bytes; in two pieces, so that
-# this file is not found
-_HEADS = (bytes.fromhex("300506032b6570" + "04220420"), b"openssh-key-v1\0")
+# RFC 8410: { 1.3.101.112 } and { 1.3.101.110 }, OCTET STRING of an OCTET STRING of 32 bytes; in
+# pieces, so that this file is not found
+_HEADS = (
+    *(bytes.fromhex(f"300506032b65{kind}" + "04220420") for kind in ("70", "6e")),
+    b"openssh-key-v1\0",
+)
 
 
 def _base64_of(head: bytes) -> list[bytes]:

@@ -11,9 +11,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -24,13 +26,18 @@ from cryptography.hazmat.primitives.serialization import (
 
 MAX_BYTES = 64 << 10
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+KINDS = {  # what a file must hold
+    Ed25519PrivateKey: "an Ed25519 key, as lead12 model keys makes them",
+    X25519PrivateKey: "an X25519 key, as lead12 records key makes them",
+}
+Key = TypeVar("Key", Ed25519PrivateKey, X25519PrivateKey)
 
 
 class KeysError(ValueError):
     """Keys that cannot be made or used; the message is one line: what is wrong and what to do."""
 
 
-def create(path: Path, private: Ed25519PrivateKey, passphrase: bytes | None) -> None:
+def create(path: Path, private: Key, passphrase: bytes | None) -> None:
     """A new file, never in place of another, readable by its owner only from the first byte on."""
     lock = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     try:
@@ -49,8 +56,8 @@ def create(path: Path, private: Ed25519PrivateKey, passphrase: bytes | None) -> 
         raise
 
 
-def read(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
-    """The key in a file that nobody else may read. Raises KeysError."""
+def read(path: Path, passphrase: bytes | None, kind: type[Key]) -> Key:
+    """The key of that kind in a file that nobody else may read. Raises KeysError."""
     with plainly(path), path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_mode & OTHERS:
             raise KeysError(
@@ -67,8 +74,8 @@ def read(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     except (ValueError, UnsupportedAlgorithm):
         wrong = "the passphrase is wrong, or " if passphrase else ""
         raise KeysError(f"{path} cannot be read: {wrong}it is not a private key") from None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise KeysError(f"{path} is not an Ed25519 key")
+    if not isinstance(private, kind):
+        raise KeysError(f"{path} is not {KINDS[kind]}")
     return private
 
 

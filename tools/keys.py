@@ -308,7 +308,7 @@ def _find(folder: Path, stem: str, one: str, passphrase: bytes | None) -> Ed2551
     """The private key of id ``one``; a power cut may leave it under either name."""
     for path in (folder / _private(stem, one), folder / _private(stem)):
         if path.exists():
-            private = read(path, passphrase)
+            private = read(path, passphrase, Ed25519PrivateKey)
             if key_id(public(private)) == one:
                 return private
     return None
@@ -323,7 +323,9 @@ def _replace(
 ) -> None:
     """Key and keyring to disk, the key before moved aside; whole at every step."""
     current = folder / _private(stem)
-    before = key_id(public(read(current, passphrase))) if current.exists() else None
+    before = (
+        key_id(public(read(current, passphrase, Ed25519PrivateKey))) if current.exists() else None
+    )
     fresh = folder / _private(stem, key_id(public(private)))
     with plainly(folder):
         create(fresh, private, passphrase)

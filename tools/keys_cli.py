@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-PASSPHRASE = "LEAD12_PASSPHRASE"
+from tools.passphrase import Ask, passphrase
+
 DAYS = 365
 
 keys_app = typer.Typer(help="Keys: who may sign models, and which of them a device trusts.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the private keys.")]
 Days = Annotated[int, typer.Option(min=1, help="The signing key is valid for so long.")]
-Ask = Annotated[
-    bool, typer.Option("--passphrase", help=f"Ask for the passphrase; or set ${PASSPHRASE}.")
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
@@ -42,7 +39,7 @@ def new(
         name=name or somebody(),
         development=development,
         days=days,
-        passphrase=_passphrase(ask, twice=True),
+        passphrase=passphrase(ask, twice=True),
         now=_now(),
     )
     print(f"{keyring} is the keyring, for the devices; keep the *.key files to yourself")
@@ -60,11 +57,11 @@ def rotate(
     from tools.keys import rotate as make
     from tools.keys import rotate_root
 
-    passphrase = _passphrase(ask)
+    unlock = passphrase(ask)
     if root:
-        made = rotate_root(folder, passphrase=passphrase, now=_now())
+        made = rotate_root(folder, passphrase=unlock, now=_now())
     else:
-        made = make(folder, days=days, passphrase=passphrase, now=_now())
+        made = make(folder, days=days, passphrase=unlock, now=_now())
     print(f"{made} is the new {'root' if root else 'signing'} key")
     _show(folder)
 
@@ -79,7 +76,7 @@ def revoke(
     """Make a signing key worthless on every device that sees the new keyring."""
     from tools.keys import revoke as take_back
 
-    take_back(folder, key, reason=reason, passphrase=_passphrase(ask), now=_now())
+    take_back(folder, key, reason=reason, passphrase=passphrase(ask), now=_now())
     print(f"{key} is revoked; the next bundle tells the devices, or: lead12 model keys trust FILE")
     _show(folder)
 
@@ -97,7 +94,8 @@ def show(
 def trust(
     file: Annotated[Path, typer.Argument(help="keyring.json of who looks after this device.")],
     config: Annotated[
-        Path | None, typer.Option("--config", help="Settings (TOML) of the device.")
+        Path | None,
+        typer.Option("--config", help="Settings (TOML) of the device.", envvar="LEAD12_CONFIG"),
     ] = None,
     who: Annotated[str, typer.Option("--as", help="Who does it, for the log.")] = "",
 ) -> None:
@@ -132,7 +130,7 @@ def sign(
         read_file(bundle),
         keys,
         now=_now(),
-        passphrase=_passphrase(ask),
+        passphrase=passphrase(ask),
         version=release,
         counter=counter,
     )
@@ -153,17 +151,6 @@ def _show(path: Path, *, as_json: bool = False) -> None:
         until = f" until {key['expires'][:10]}" if key["expires"] else ""
         state = f"valid{until}" if key["state"] == "valid" else key["state"]
         print(f"{key['id']}  {key['role']:<11}  {key['name']}, {state}")
-
-
-def _passphrase(ask: bool, *, twice: bool = False) -> bytes | None:
-    """None for keys without one; an empty variable is none."""
-    if ask:
-        given: str = typer.prompt(
-            "Passphrase", hide_input=True, confirmation_prompt=twice, err=True
-        )
-    else:
-        given = os.environ.get(PASSPHRASE, "")
-    return given.encode() or None
 
 
 def _now() -> datetime:

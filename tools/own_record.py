@@ -12,6 +12,7 @@ from pathlib import Path
 from device.patient import Patient
 from device.records.marks import alarm_of, electrodes
 from device.records.reading import fault
+from device.records.record_files import SEALED
 from device.records.wfdb import ABOUT, Mark, read_annotations
 from firmware.alarms import AlarmState
 from firmware.findings import Priority
@@ -32,6 +33,8 @@ def read(path: Path) -> Recording:
     Elsewhere they may not: another's "no sample" can be a lead that was off, a rail, or a loss.
     Raises RecordingError, also when they are not what the monitor wrote.
     """
+    if path.suffix == SEALED or _beside(path, SEALED).is_file():
+        raise RecordingError(f"{path.name} is sealed; lead12 records unseal first")
     header, notes = _beside(path, ".hea"), _beside(path, ".atr").is_file()
     if not (header.is_file() and _ours(parse_header(header).comments)):
         return read_recording(path)

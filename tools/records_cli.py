@@ -1,4 +1,4 @@
-"""``lead12 records``: what the monitor has kept, and if it is whole."""
+"""``lead12 records``: what the monitor has kept, if it is whole, and how it is unsealed."""
 
 from __future__ import annotations
 
@@ -6,27 +6,40 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="Records the monitor has kept: list them, check them.")
+from tools.passphrase import Ask, passphrase
+
+if TYPE_CHECKING:
+    from device.records.folder import RecordName
+
+app = typer.Typer(help="Records the monitor has kept: list them, check them, unseal them.")
+key_app = typer.Typer(help="The key that sealed records are read with, on the hospital's computer.")
+app.add_typer(key_app, name="key")
 
 OK, FAILED = 0, 1
+KEY = "records.key"
+SEALED, CUT = "sealed", "sealed, not closed"
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Folder = Annotated[
     Path | None,
     typer.Argument(help="Folder of the records; default: where the monitor keeps them."),
 ]
-Settings = Annotated[Path | None, typer.Option("--config", help="Settings (TOML) of the monitor.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings (TOML) of the monitor.", envvar="LEAD12_CONFIG"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One record.
 
-    state : "whole", "open" (still grows, or was cut off), or what is wrong and what to do
+    state : "whole", "open" (still grows, or was cut off), "sealed" or "sealed, not closed" (what
+        is seen without the key), or what is wrong and what to do
     """
 
     record: str
@@ -54,18 +67,67 @@ def list_records(folder: Folder = None, config: Settings = None, as_json: Json =
 @app.command("check")
 def check_records(folder: Folder = None, config: Settings = None, as_json: Json = False) -> None:
     """Samples and annotations against their CRC-32; exit code 1 when one is damaged."""
-    n = bad = 0
+    n = bad = sealed = 0
     for kept in _all(folder, config):
         n += 1
-        bad += kept.state not in ("whole", "open")
+        bad += kept.state not in ("whole", "open", SEALED, CUT)
+        sealed += kept.state in (SEALED, CUT)
         if as_json:
             print(json.dumps(asdict(kept)))
-        elif kept.state != "whole":
+        elif kept.state not in ("whole", SEALED):
             act = "; the monitor's next start ends it" if kept.state == "open" else ""
             print(f"{kept.record}: {kept.state}{act}")
     if not as_json:
-        print(f"{n} records, {bad} damaged")
+        told = f", {sealed} sealed: lead12 records unseal checks them" if sealed else ""
+        print(f"{n} records, {bad} damaged{told}")
     raise typer.Exit(FAILED if bad else OK)
+
+
+@app.command()
+def unseal(
+    folder: Annotated[Path, typer.Argument(help="Sealed records: a folder of them, or one.")],
+    key: Annotated[Path, typer.Option("--key", help=f"The private key ({KEY}).")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where WFDB goes.")],
+    ask: Ask = False,
+) -> None:
+    """Sealed records back to WFDB, byte for byte; exit code 1 when one is damaged."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    from tools.key_files import read
+    from tools.unsealing import unseal as open_all
+
+    private = read(key, passphrase(ask), X25519PrivateKey)
+    n = bad = 0
+    for one in open_all(folder, private, out):
+        n += one.record is not None
+        bad += one.damaged
+        if one.note:
+            print(f"{one.source}: {one.note}")
+    print(f"{n} records in {out}, {bad} damaged")
+    raise typer.Exit(FAILED if bad else OK)
+
+
+@key_app.command("new")
+def new_key(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the private key goes.")],
+    ask: Ask = False,
+) -> None:
+    """Make a key; prints the line for the settings of the devices that are to seal to it."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    from device.records.seal_key import printed
+    from tools.key_files import KeysError, create, plainly, public
+
+    private, path = X25519PrivateKey.generate(), folder / KEY
+    with plainly(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists():
+            raise KeysError(
+                f"{path} is there already, and records may need it; name another folder"
+            )
+        create(path, private, passphrase(ask, twice=True))
+    print(f"{path} opens the records: keep it off the devices, and a copy of it in a safe place")
+    print(f'for the devices, in [records]: seal_to = "{printed(public(private))}"')
 
 
 def _all(folder: Path | None, config: Path | None) -> Iterator[Kept]:
@@ -78,7 +140,11 @@ def _all(folder: Path | None, config: Path | None) -> Iterator[Kept]:
         said = "holds no records; name another folder, or the monitor's settings with --config"
         raise FileNotFoundError(2, said, path)
     for one in sorted(records, key=lambda one: one.number):
-        yield look(one.path, one.why or "continuous")
+        if one.sealed:
+            kind = "continuous" if one.path.parent == there.continuous else "snapshot"
+            yield look_sealed(one, one.why or kind)
+        else:
+            yield look(one.path, one.why or "continuous")
 
 
 def _configured(config: Path | None) -> Path:
@@ -92,6 +158,21 @@ def _configured(config: Path | None) -> Path:
     if (folder := records_folder(load(config))) is None:
         raise ConfigError(f"{config}: keeps no records; name a place in [records] folder")
     return folder
+
+
+def look_sealed(one: RecordName, why: str) -> Kept:
+    """What is seen of a sealed one: its name, its length, if it was closed."""
+    from device.records.sealed import look as look_at
+    from hal.errors import RecordingError
+    from hal.frontend import SAMPLE_RATE_HZ
+
+    name, utc = str(one.path), one.utc
+    try:
+        seen = look_at(one.path.with_suffix(f".{SEALED}"))
+    except (RecordingError, OSError) as error:
+        return Kept(name, why, utc, 0.0, 0, "", f"it cannot be read ({error})")
+    seconds = seen.samples / SAMPLE_RATE_HZ
+    return Kept(name, why, utc, seconds, 0, "", SEALED if seen.closed else CUT)
 
 
 def look(record: Path, why: str) -> Kept:

@@ -44,6 +44,14 @@ class RecordName:
         return self.why in (*ASKED, ASKED_FOR)
 
     @property
+    def utc(self) -> str | None:
+        """When it began, by its name; ISO 8601."""
+        text = self.path.name.partition("_")[0]
+        if text == UNKNOWN_TIME:
+            return None
+        return datetime.strptime(text, "%Y%m%dT%H%M%S%z").isoformat()
+
+    @property
     def sealed(self) -> bool:
         """Whether it can be read with the hospital's key only."""
         return self.path.with_suffix(SEALED).exists()

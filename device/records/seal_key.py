@@ -7,7 +7,6 @@ first four bytes of its SHA-256, so that a slip in copying is told and not seale
 from __future__ import annotations
 
 import base64
-import binascii
 from hashlib import sha256
 
 PREFIX = "lead12seal1"
@@ -32,7 +31,7 @@ def parse(text: str) -> bytes:
     body = text.removeprefix(PREFIX).upper()
     try:
         data = base64.b32decode(body + "=" * (-len(body) % 8))
-    except binascii.Error:
+    except ValueError:
         data = b""
     public = data[:BYTES]
     if len(data) != BYTES + CHECK or data[BYTES:] != _check(public) or printed(public) != text:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import wfdb
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
 from device.config import RecordsSection
 from device.records.keeper import Keeper
 from device.records.reading import about_record
+from device.records.seal_key import printed
 from firmware.alarms import Alarm, AlarmEvent, AlarmState
 from firmware.events import Call, QualityGrade, Refusal
 from firmware.findings import Priority
@@ -21,6 +25,8 @@ from hal.frontend import FrameBlock, FrontendInfo
 BEGAN = datetime(2026, 11, 21, 11, 23, 12, 500_000, UTC)
 INFO = FrontendInfo("ads1298", "ADS1298 id 0x92", 2.4e9 / 6 / (2**23 - 1), 6)
 SECTION = RecordsSection(min_free_mb=0)
+HOSPITAL = X25519PrivateKey.from_private_bytes(sha256(b"who may read the records").digest())
+SEALED = replace(SECTION, seal_to=printed(HOSPITAL.public_key().public_bytes_raw()))
 
 
 def utc_of(t_ns: int) -> datetime:

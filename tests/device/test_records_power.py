@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from device.config import RecordsSection
 from device.flash import files
 from device.records import keeper as keeper_module
 from device.records import segment
@@ -22,6 +23,9 @@ from firmware.events import Beat
 from hal.frontend import SAMPLE_RATE_HZ
 from tests.device.powercut import Disk, Recorder, Shelf, cuts, seen_by
 from tests.device.records_kit import (
+    HOSPITAL,
+    SEALED,
+    SECTION,
     call,
     cut,
     digital,
@@ -31,6 +35,7 @@ from tests.device.records_kit import (
     records,
     samples,
 )
+from tools.unsealing import unseal
 
 SIGNAL, LATER = samples(2600, seed=5), samples(60, seed=9)
 SEGMENT = 1100
@@ -53,14 +58,14 @@ def _play(keep: Keeper, given: Callable[[int], None]) -> None:
     keep.close()
 
 
-def _recorded(shelf: Shelf) -> tuple[Recorder, list[tuple[int, int]]]:
+def _recorded(shelf: Shelf, section: RecordsSection) -> tuple[Recorder, list[tuple[int, int]]]:
     """What was done to the disk, and after how many calls how many samples were given."""
     root = shelf.make({})
     recorder = Recorder(root)
     given: list[tuple[int, int]] = []
     with seen_by(recorder):
         _play(
-            keeper(root, segment_samples=SEGMENT),
+            keeper(root, section, segment_samples=SEGMENT),
             lambda end: given.append((len(recorder.ops), end)),
         )
     return recorder, given
@@ -77,14 +82,33 @@ def _by_wfdb(read: Callable[[Path], Any], record: Path, *suffixes: str) -> Any:
     return _read[key]
 
 
-def _judge(root: Path, given: int) -> None:
+def _judge(root: Path, given: int, section: RecordsSection) -> None:
     """What is there opens as it is, and whole once a device has started."""
+    if section is SEALED:
+        _judge_sealed(root, given)
+        return
     for folder in (root / "continuous", root / "snapshots"):
         for record in records(folder):
             assert len(_by_wfdb(digital, record, ".hea", ".dat").d_signal)
     after = keeper(root, boot="boot-2")
     feed(after, LATER)
     after.close()
+    _judge_whole(root, given)
+
+
+def _judge_sealed(root: Path, given: int) -> None:
+    """A device that starts goes on beside what it cannot read; the hospital can."""
+    after = keeper(root, SEALED, boot="boot-2")
+    feed(after, LATER)
+    after.close()
+    assert {path.suffix for path in root.rglob("*") if path.is_file()} == {".sealed"}
+    out = root / "out"
+    assert [one for one in unseal(root, HOSPITAL, out) if one.damaged] == []
+    _judge_whole(out, given)
+
+
+def _judge_whole(root: Path, given: int) -> None:
+    """No record is damaged; samples and annotations are those that were given, up to a second."""
     next_index, beats, calls = 0, set(), set()
     for record in (*records(root / "continuous"), *records(root / "snapshots")):
         assert fault(record.with_suffix(".hea")) == ""
@@ -116,10 +140,12 @@ def _judge(root: Path, given: int) -> None:
     assert kept <= {".hea", ".dat", ".atr"}
 
 
-def _survey(in_memory: Path, enough: int = 1000) -> tuple[int, int, list[str]]:
+def _survey(
+    in_memory: Path, section: RecordsSection = SECTION, enough: int = 1000
+) -> tuple[int, int, list[str]]:
     """Cuts, distinct disks, and what was wrong, not much more than ``enough`` of it."""
     shelf = Shelf(in_memory)
-    recorder, given = _recorded(shelf)
+    recorder, given = _recorded(shelf, section)
     bad: list[str] = []
     seen: set[tuple[frozenset[tuple[str, int]], int]] = set()
     places = 0
@@ -132,24 +158,27 @@ def _survey(in_memory: Path, enough: int = 1000) -> tuple[int, int, list[str]]:
             key = frozenset((path, hash(data)) for path, data in disk.items()), until
             if key not in seen:
                 seen.add(key)
-                bad += _look(shelf, disk, until, str(where))
+                bad += _look(shelf, disk, until, str(where), section)
     return places, len(seen), bad
 
 
-def _look(shelf: Shelf, disk: Disk, until: int, where: str) -> list[str]:
+def _look(shelf: Shelf, disk: Disk, until: int, where: str, section: RecordsSection) -> list[str]:
     try:
-        _judge(shelf.make(disk), until)
+        _judge(shelf.make(disk), until, section)
     except Exception as error:
         sizes = {path: len(data) for path, data in disk.items()}
         return [f"{where}: {error!r}; {sizes}"]
     return []
 
 
-def test_a_power_cut_at_any_write_loses_at_most_a_second(in_memory: Path) -> None:
-    places, disks, bad = _survey(in_memory)
+@pytest.mark.parametrize("section", [SECTION, SEALED], ids=["plain", "sealed"])
+def test_a_power_cut_at_any_write_loses_at_most_a_second(
+    section: RecordsSection, in_memory: Path
+) -> None:
+    places, disks, bad = _survey(in_memory, section)
     print(f"\n{places} cuts, {disks} disks left behind", end="")
     assert bad == []
-    assert places > 150
+    assert places > (75 if section is SEALED else 150)
 
 
 # The simulator finds what it is there to find
@@ -188,3 +217,5 @@ def test_a_record_that_is_synced_too_little_is_found(
 ) -> None:
     monkeypatch.setattr(where, name, instead)
     assert _survey(in_memory, enough=1)[2]
+    if name in ("overwrite", "save", "FLUSH"):
+        assert _survey(in_memory, SEALED, enough=1)[2]

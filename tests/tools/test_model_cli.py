@@ -16,7 +16,7 @@ from device.flash.install import Refused
 from tests.device.bundle_kit import EMBEDDED, KEYRING, signed_bundle, unsigned_bundle
 from tests.tools.test_classify import lead12
 from tools import model_cli
-from tools.keys_cli import PASSPHRASE
+from tools.passphrase import PASSPHRASE
 
 Capture = pytest.CaptureFixture[str]
 
