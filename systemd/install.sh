@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts Lead12 on a Raspberry Pi or any Debian with systemd, and takes it off again: docs/install.md.
 set -eu
+umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=systemd/steps.sh
 . "$here/steps.sh"
@@ -52,7 +53,7 @@ refuse_this_python() {
         fail "Lead12 needs Python 3.11 or newer; this is $(python3 --version)"
     python3 -c 'import ensurepip, venv' 2>/dev/null ||
         fail "Python's venv module is missing; type: sudo apt install python3-venv"
-    free_kb=$(df -Pk /opt | awk 'NR == 2 { print $4 }')
+    free_kb=$(df -Pk /opt 2>/dev/null | awk 'NR == 2 { print $4 }')
     [ "$free_kb" -ge $NEED_KB ] ||
         fail "/opt has $((free_kb / 1024)) MB free; $((NEED_KB / 1024)) MB are needed"
 }
@@ -113,7 +114,7 @@ elif [ -n "$uninstall" ]; then
     stop_services
     sh "$here/files.sh" --remove "$here" ''
     rm -rf "$LEAD12_HOME"
-    systemd_runs && systemctl daemon-reload
+    ! systemd_runs || systemctl daemon-reload
     say "removed"
     say_what_stays
 else

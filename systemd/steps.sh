@@ -24,7 +24,8 @@ make_accounts() {
     say "users lead12 and lead12-acquire, folders $LEAD12_CONFIG, $LEAD12_STATE, /run/lead12"
     systemd-sysusers lead12.conf
     install -d -m 0750 -o root -g lead12 "$LEAD12_CONFIG"
-    systemd-tmpfiles --create lead12.conf
+    install -d -m 0750 -o lead12 -g lead12 "$LEAD12_STATE"
+    ! systemd_runs || systemd-tmpfiles --create lead12.conf # else with the next boot
 }
 
 # Settings ($1: the example) and the key of the serial line, where there are none.
