@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tools import model_cli, records_cli, report_cli
+from tools import model_cli, records_cli, report_cli, soak_cli
 from tools.entry import STOPPED
 from tools.export import cli as export_cli
 from tools.hil import cli as hil_cli
+from tools.key_option import Key, given_key
 
 
 class Commands(TyperGroup):
@@ -55,6 +56,7 @@ app.add_typer(hil_cli.app, name="hil", no_args_is_help=True)
 app.add_typer(records_cli.app, name="records", no_args_is_help=True)
 app.command("export")(export_cli.export_files)
 app.command("report")(report_cli.report)
+app.command("soak")(soak_cli.soak)
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -107,7 +109,9 @@ def run(
         str | None, typer.Option(help="terminal, png:DIR, none, or a type such as ssd1322.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model bundle (.l12).")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings (TOML).")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings (TOML).", envvar="LEAD12_CONFIG")
+    ] = None,
 ) -> None:
     """Monitor: front end, filters, network, screen and serial line."""
     from tools.run import run as run_monitor
@@ -169,8 +173,23 @@ def listen(
 
 
 @app.command()
+def send(
+    port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
+    command: Annotated[str, typer.Argument(help='As in docs/serial-protocol.md: {"command":…}.')],
+    baud: Annotated[int, typer.Option(help="Line rate.")] = 115_200,
+    key: Key = None,
+) -> None:
+    """Give a monitor one command over its serial line, and print the answer."""
+    from tools.send import send as send_to
+
+    send_to(port, command, baud=baud, key=given_key(key))
+
+
+@app.command()
 def doctor(
-    config: Annotated[Path | None, typer.Option(help="Settings (TOML).")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings (TOML).", envvar="LEAD12_CONFIG")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check everything the monitor needs, with the evidence and what to do."""
@@ -261,17 +280,18 @@ def main() -> None:
     from device.config import ConfigError
     from device.flash.keyring import TrustError
     from device.flash.store import StoreError
+    from device.link.access import KeyFileError
     from firmware.archive import BundleError
     from firmware.network import NetworkError
     from hal.errors import HalError
     from tools.bench.figures import RecordingsAbsentError
-    from tools.flash_line import RemoteError
+    from tools.host_line import RemoteError
     from tools.key_files import KeysError
 
     ours = (HalError, ConfigError, BundleError, NetworkError, RecordingsAbsentError)
     try:
         app()
-    except (*ours, KeysError, TrustError, StoreError, RemoteError) as error:
+    except (*ours, KeysError, KeyFileError, TrustError, StoreError, RemoteError) as error:
         complain(error)
         sys.exit(FAILED)
     except BrokenPipeError:  # the reader of our output has gone: not an error

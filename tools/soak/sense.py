@@ -1,0 +1,95 @@
+"""Whether what the monitor says makes sense: in calm stretches, and of what it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hal.frontend import SAMPLE_RATE_HZ
+from tools.soak.account import Account
+from tools.soak.plan import HOUR_S, Act
+
+CALM_S = 30.0  # nothing planted for so long, and no other person on the electrodes
+START_S = 40.0  # after the start of a soak, or of an hour
+RATE_BPM = (65.0, 75.0)
+HEALTH_S = 12.0  # between two health messages
+
+
+def calm(now_s: float, acts: Sequence[Act]) -> bool:
+    """Whether nothing planted may be felt in what is said now."""
+    if now_s % HOUR_S < START_S:
+        return False
+    return not any(act.at_s - 0.5 <= now_s and now_s <= act.over_s + CALM_S for act in acts)
+
+
+class Sense:
+    """Hears every message of the line."""
+
+    def __init__(self) -> None:
+        self._results = self._sane = self._dropped = 0
+        self._dropped_said = 0
+        self._last_index: int | None = None
+        self._heard_s = self._health_s = 0.0
+        self._begun = False
+        self._ages: Counter[int] = Counter()  # of a result's last sample, ms
+
+    def take(self) -> tuple[int, int, int, dict[int, int]]:
+        """Results, those checked for sense, messages dropped, and ages in ms, since the last."""
+        taken = self._results, self._sane, self._dropped, dict(self._ages)
+        self._results = self._sane = self._dropped = 0
+        self._ages.clear()
+        return taken
+
+    def restarted(self) -> None:
+        """Another monitor: it counts anew."""
+        self._dropped_said, self._last_index = 0, None
+
+    def hear(
+        self, message: dict[str, Any], now_s: float, acts: Sequence[Act], account: Account
+    ) -> Iterator[str]:
+        """What is wrong with it."""
+        quiet = calm(now_s, acts)
+        match message["type"]:
+            case "result":
+                self._results += 1
+                self._ages[account.age_ms(message["index"], now_s)] += 1
+                yield from self._result(message, quiet)
+                self._last_index, self._heard_s, self._begun = message["index"], now_s, True
+            case "health":
+                self._health_s = now_s
+                dropped = message["serial"]["dropped"]
+                self._dropped += max(dropped - self._dropped_said, 0)
+                self._dropped_said = dropped
+                if message["ring"] is not None:
+                    yield from account.hear(message["ring"], message["index"])
+                if quiet and message["faults"]:
+                    yield f"a fault stands though nothing is planted: {message['faults']}"
+
+    def _result(self, message: dict[str, Any], quiet: bool) -> Iterator[str]:
+        if not quiet:
+            return
+        self._sane += 1
+        rate, said = message["rate_bpm"], message["text"]
+        if message["call"] != "SR":
+            yield f"sinus rhythm is called {message['call']}: {said} ({message['refusal']})"
+        if rate is None or not RATE_BPM[0] <= rate <= RATE_BPM[1]:
+            yield f"a rate of 70 is said to be {rate}"
+        if message["electrodes_off"]:
+            yield f"electrodes {message['electrodes_off']} are said to be off"
+        if self._last_index is not None:
+            step = message["index"] - self._last_index
+            if step != SAMPLE_RATE_HZ:
+                yield f"a result comes {step} samples after the one before"
+
+    def silence(self, now_s: float, acts: Sequence[Act]) -> Iterator[str]:
+        """Whether results or health are missing."""
+        if not self._begun or not calm(now_s, acts):
+            return
+        for what, heard_s, longest_s in (
+            ("result", self._heard_s, 3.0),
+            ("health", self._health_s, HEALTH_S),
+        ):
+            if now_s - heard_s > longest_s:
+                yield f"no {what} for {now_s - heard_s:.1f} s"
+                self._heard_s = self._health_s = now_s

@@ -1,0 +1,170 @@
+"""A soak in virtual time: benches side by side, a checkpoint after every hour, one table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any
+
+from device.processes import end_with_parent
+from tools.soak.bench import Bench, Hour
+from tools.soak.growth import Reading
+from tools.soak.plan import Course
+from tools.whole_file import write_whole
+
+SHARED = Path("/dev/shm")
+
+
+@dataclass
+class Soak:
+    """What is asked for, and what is done of it: the checkpoint file as it is."""
+
+    seed: int
+    hours: float
+    done: dict[int, Hour] = field(default_factory=dict)
+
+    @property
+    def hours_done(self) -> float:
+        return sum(hour.seconds for hour in self.done.values()) / 3600
+
+    def save(self, path: Path) -> None:
+        """All or nothing."""
+        tree = {
+            "seed": self.seed,
+            "hours": self.hours,
+            "done": [asdict(self.done[number]) for number in sorted(self.done)],
+        }
+        write_whole(path, json.dumps(tree).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> Soak:
+        """Raises OSError, or ValueError with a sentence for what is no checkpoint."""
+        try:
+            tree = json.loads(path.read_text())
+            hours = [hour_from(one) for one in tree["done"]]
+            return cls(tree["seed"], tree["hours"], {hour.number: hour for hour in hours})
+        except (KeyError, TypeError, ValueError) as error:
+            said = f"{path} is not the checkpoint of a soak ({error!r}); begin without --resume"
+            raise ValueError(said) from None
+
+
+def hour_from(tree: dict[str, Any]) -> Hour:
+    """As ``asdict`` made it."""
+    readings = [Reading(**reading) for reading in tree.pop("readings")]
+    return Hour(**tree, readings=readings)
+
+
+def ranges(soak: Soak, jobs: int) -> list[tuple[int, float]]:
+    """(first hour, how many) that are still to do, cut in ``jobs`` parts or more."""
+    whole = int(soak.hours)
+    left = [(n, 1.0) for n in range(whole) if n not in soak.done]
+    if soak.hours > whole and whole not in soak.done:
+        left.append((whole, soak.hours - whole))
+    share = -(-len(left) // jobs)
+    parts: list[tuple[int, float]] = []
+    for number, hours in left:
+        if parts and number == parts[-1][0] + parts[-1][1] and parts[-1][1] + hours <= share:
+            parts[-1] = (parts[-1][0], parts[-1][1] + hours)
+        else:
+            parts.append((number, hours))
+    return parts
+
+
+def run(
+    soak: Soak,
+    *,
+    jobs: int = 1,
+    make: Callable[[int], Course] = Course,
+    tell: Callable[[Hour], None] = lambda hour: None,
+) -> None:
+    """Do what is left, ``jobs`` benches at a time; ``tell`` hears of each hour as it ends."""
+    waiting = ranges(soak, jobs)
+    with DefaultSelector() as selector:
+        running = 0
+        while waiting or running:
+            while waiting and running < jobs:
+                first, hours = waiting.pop(0)
+                worker = _Worker(make(soak.seed), first, hours)
+                selector.register(worker.fd, EVENT_READ, worker)
+                running += 1
+            for key, _ in selector.select():
+                for hour in key.data.read():
+                    soak.done[hour.number] = hour
+                    tell(hour)
+                if key.data.ended:
+                    selector.unregister(key.fd)
+                    key.data.close()
+                    running -= 1
+
+
+class _Worker:
+    """A process with one bench: it has mounts of its own, and forks from nothing but itself."""
+
+    def __init__(self, course: Course, first: int, hours: float) -> None:
+        self.fd, theirs = os.pipe()
+        self._first, self._held, self.ended = first, b"", False
+        self._left = set(range(first, first + max(1, round(hours + 0.499))))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _work(course, first, hours, theirs)
+        os.close(theirs)
+
+    def read(self) -> Iterator[Hour]:
+        """The hours that have ended."""
+        data = os.read(self.fd, 1 << 20)
+        if not data:
+            self.ended = True
+            _, status = os.waitpid(self.pid, 0)
+            if code := os.waitstatus_to_exitcode(status):
+                number = min(self._left, default=self._first)
+                said = self._held.decode(errors="replace")
+                yield Hour(number, problems=[f"the bench ended with {code}: {said}"])
+            return
+        *lines, self._held = (self._held + data).split(b"\n")
+        for line in lines:
+            hour = hour_from(json.loads(line))
+            self._left.discard(hour.number)
+            yield hour
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def _work(course: Course, first: int, hours: float, out: int) -> None:
+    """Does not return."""
+    code = 1
+    try:
+        end_with_parent()
+        signal.signal(signal.SIGTERM, _give_up)
+        shared = SHARED if SHARED.is_dir() else None
+        with tempfile.TemporaryDirectory(
+            prefix="lead12-soak-", dir=shared, ignore_cleanup_errors=True
+        ) as folder:
+            for hour in Bench(course, Path(folder), first).run(hours):
+                _write(out, json.dumps(hour.to_dict()).encode() + b"\n")
+        code = 0
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _write(out, traceback.format_exc().encode().replace(b"\n", b" | "))
+    finally:
+        os._exit(code)
+
+
+def _give_up(*_: object) -> None:
+    raise SystemExit
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
