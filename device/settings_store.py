@@ -73,7 +73,7 @@ class SettingsStore:
                     continue
                 config = config.override({dotted: entry["value"]}, str(self._path))
             except (ConfigError, KeyError, TypeError) as error:
-                why = error if isinstance(error, ConfigError) else f"{self._path}: {name!r}"
+                why = error if isinstance(error, ConfigError) else f"{self._path}: {ascii(name):.40}"
                 self._log(f"{why}; this setting is as the settings file has it")
             else:
                 self._kept[name] = entry

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.errors import FrontendError
-from hal.spi import DataReady, SpiBus
+from hal.spi import DataReady, SpiBus, exchange
 
 
 class EdgePacedReader:
@@ -33,7 +33,7 @@ class EdgePacedReader:
                 edge = self._data_ready.wait(timeout_ns)
                 if edge is None:
                     break
-                frames.append(self._spi.transfer(zeros))
+                frames.append(exchange(self._spi, zeros))
                 edges.append((edge.sequence, edge.t_ns))
                 if self._data_ready.wait(0) is None:
                     late_since_ns = None

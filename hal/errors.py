@@ -24,6 +24,14 @@ class Reason(StrEnum):
     END_OF_SIGNAL = "end_of_signal"  # a finite source has no more samples
 
 
+MOST = 400  # characters of a message: it may quote a file
+
+
+def _one_line(text: str) -> str:
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= MOST else f"{line[: MOST - 1]}…"
+
+
 class HalError(Exception):
     """Base of all front-end errors.
 
@@ -44,6 +52,7 @@ class HalError(Exception):
         expected: int | None = None,
         got: int | None = None,
     ) -> None:
+        message = _one_line(message)
         super().__init__(f"{message}; {act}" if act else message)
         self.reason = reason
         self.act = act

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hal.errors import FrontendError, Reason
+
 
 class SpiBus(Protocol):
     """A full-duplex SPI link whose chip-select is low for exactly one ``transfer``.
@@ -23,6 +25,18 @@ class SpiBus(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def exchange(spi: SpiBus, mosi: bytes) -> bytes:
+    """One transfer, refused with FrontendError(BUS) unless as many bytes come back as were sent."""
+    miso = spi.transfer(mosi)
+    if len(miso) != len(mosi):
+        raise FrontendError(
+            Reason.BUS,
+            f"the SPI bus gave {len(miso)} bytes for {len(mosi)}",
+            act="check the SPI driver, then restart",
+        )
+    return miso
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ also names the CRC-32 of its samples and of its annotations, once there is nothi
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -74,4 +75,8 @@ def _about(path: Path, header: Header) -> dict[str, Any]:
 
 def _is_placed(about: dict[str, Any]) -> bool:
     counted = all(type(about.get(key)) is int for key in ("first_index", "t_ns"))
-    return counted and isinstance(about.get("utc"), str | None)
+    try:
+        datetime.fromisoformat(about.get("utc") or "2026-01-01")
+    except (TypeError, ValueError):
+        return False
+    return counted

@@ -24,7 +24,7 @@ from hal.frontend import (
     FrontendInfo,
     Housekeeping,
 )
-from hal.spi import ControlPins, DataReady, FrameReader, SpiBus
+from hal.spi import ControlPins, DataReady, FrameReader, SpiBus, exchange
 
 MEASURE_TIMEOUT_S = 0.1
 RESET_NS = 100_000  # RESET held low; the chip asks for 1 us
@@ -178,7 +178,7 @@ class Ads1298:
     def read_registers(self, first: reg.Register, count: int) -> list[int]:
         """``count`` registers from ``first`` on; needs SDATAC."""
         head = bytes([reg.Opcode.RREG | first.address, count - 1])
-        return list(self._spi.transfer(head + bytes(count))[len(head) :])
+        return list(exchange(self._spi, head + bytes(count))[len(head) :])
 
     def apply(self, settings: Mapping[str, int]) -> dict[str, int]:
         """Write all ``settings``, read every register back and return them by name.

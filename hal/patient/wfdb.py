@@ -33,6 +33,8 @@ _SIGNAL = re.compile(
     r"(?:\s+(?P<bits>-?\d+)(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)"
     r"(?:\s+(?P<block>-?\d+)(?:\s+(?P<text>.*))?)?)?)?)?)?)?$"
 )
+_MOST_DIGITS = 18
+_LONGEST_NAME = 255  # bytes
 _LABELS = re.compile(r"(?:Dx|labels)\s*:\s*(.+)", re.IGNORECASE)
 
 
@@ -122,7 +124,7 @@ def parse_header(path: Path) -> Header:
         raise RecordingError(f"{path}: no WFDB record line", act="give the .hea of a WFDB record")
     if match["segments"]:
         raise RecordingError(f"{path}: has several segments", act="give one segment by its name")
-    count = int(match["signals"])
+    count = _whole(path, match["signals"])
     if count == 0 or len(lines) - 1 < count:
         raise RecordingError(
             f"{path}: announces {count} signals and describes {len(lines) - 1}",
@@ -131,7 +133,7 @@ def parse_header(path: Path) -> Header:
     return Header(
         name=match["name"],
         rate_hz=_number(path, match["rate"] or "250"),
-        samples=int(match["samples"] or 0),
+        samples=_whole(path, match["samples"] or "0"),
         signals=tuple(_parse_signal(path, line) for line in lines[1 : count + 1]),
         comments=comments,
         began=_began(match["began"] or ""),
@@ -142,11 +144,11 @@ def _began(text: str) -> datetime | None:
     """Base time and date, "HH:MM:SS[.fraction] DD/MM/YYYY"; None for what is not written so."""
     if (match := _BEGAN.match(text.strip())) is None:
         return None
-    hour, minute, second, _, day, month, year = (int(part or 0) for part in match.groups())
-    us = int((match[4] or "").ljust(6, "0")[:6])
     try:
+        hour, minute, second, _, day, month, year = (int(part or 0) for part in match.groups())
+        us = int((match[4] or "").ljust(6, "0")[:6])
         return datetime(year, month, day, hour, minute, second, us)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -156,27 +158,41 @@ def _parse_signal(path: Path, line: str) -> Signal:
         raise RecordingError(
             f"{path}: cannot read the signal line '{line}'", act="restore the header"
         )
-    if int(match["format"]) not in _BITS:
+    file = match["file"]
+    if Path(file).name != file or not file.isprintable() or len(file.encode()) > _LONGEST_NAME:
+        raise RecordingError(
+            f"{path}: signal file {file} is not in the folder of its header",
+            act="put it there and correct the header",
+        )
+    form = _whole(path, match["format"])
+    if form not in _BITS:
         raise RecordingError(
             f"{path}: signal format {match['format']} is not one of {', '.join(map(str, _BITS))}",
             act="convert the record with xform",
         )
-    if int(match["per_frame"] or 1) != 1 or int(match["skew"] or 0):
+    if _whole(path, match["per_frame"] or "1") != 1 or _whole(path, match["skew"] or "0"):
         raise RecordingError(
             f"{path}: signals with several samples per frame or skew",
             act="convert the record with xform",
         )
-    zero = int(match["zero"] or 0)
+    zero, checksum = match["zero"] or "0", match["checksum"]
     return Signal(
-        file=match["file"],
-        format=int(match["format"]),
-        offset=int(match["offset"] or 0),
+        file=file,
+        format=form,
+        offset=_whole(path, match["offset"] or "0"),
         gain=_number(path, match["gain"] or "0"),
-        baseline=int(match["baseline"]) if match["baseline"] else zero,
+        baseline=_whole(path, match["baseline"] or zero),
         units=match["units"] or "mV",
-        checksum=int(match["checksum"]) if match["checksum"] else None,
+        checksum=_whole(path, checksum) if checksum else None,
         name=match["text"] or "",
     )
+
+
+def _whole(path: Path, text: str) -> int:
+    """A number that a field of 64 bits holds: no file has more samples, no converter more bits."""
+    if len(text) > _MOST_DIGITS:
+        raise RecordingError(f"{path}: {text[:10]}... is no number", act="correct the header")
+    return int(text)
 
 
 def _number(path: Path, text: str) -> float:

@@ -1,37 +1,155 @@
-"""``python -m tests.fuzz bundle --seconds 600``: exit status 1 when something was found."""
+"""``python -m tests.fuzz [TARGET ...] --seconds 600``: fuzz, keep what was reached, write the page.
+
+Each target runs under libFuzzer in a process of its own and leaves ``out/fuzz/TARGET``: its
+inputs, its log and ``result.json``. ``--update-docs`` makes the committed corpora and the part of
+docs/reliability.md out of the results that are there; without a target it does nothing else.
+Exit status 1 when something was found.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
+import shutil
+import subprocess
 import sys
-import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tests.fuzz.engine import Report, fuzz, save
-from tests.fuzz.targets import CORPUS, TARGETS
+from tests.fuzz.targets import CORPUS, FINDINGS, MODULES
+from tests.fuzz.watch import FOUND, HANG_S
+from tools.reliability import Part, Table, save
+
+OUT = Path(__file__).parents[2] / "out" / "fuzz"
+PATIENCE_S = 120.0  # after the time is over
+CORPUS_BYTES = 20_000  # kept of each target, beside its findings
+LARGEST = 8_000  # bytes of one input that is kept
+_STATUS = re.compile(r"cov: (\d+) ft: (\d+)")
+_RUNS = re.compile(r"stat::number_of_executed_units: (\d+)")
+
+
+def run(name: str, seconds: int, seed: int) -> bool:
+    """Fuzz one target and leave its result; whether nothing was found."""
+    folder = OUT / name
+    inputs, found = folder / "inputs", folder / "found"
+    shutil.rmtree(found, ignore_errors=True)
+    for path in (inputs, found, CORPUS / name):
+        path.mkdir(parents=True, exist_ok=True)
+    flags = [f"-max_total_time={seconds}", f"-seed={seed}", "-print_final_stats=1"]
+    log = folder / "log"
+    with log.open("wb") as out:
+        try:
+            code = subprocess.run(
+                [sys.executable, "-m", "tests.fuzz.drive", name, str(folder), *flags,
+                 str(inputs), str(CORPUS / name)],
+                stdout=out, stderr=out, timeout=seconds + PATIENCE_S, check=False,
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            code = None
+    text = log.read_text(errors="replace")
+    runs, status = _RUNS.search(text), _STATUS.findall(text)
+    findings = [line for line in text.splitlines() if line.startswith("FOUND ")]
+    if code or code is None or runs is None or not status:
+        findings.append(f"FOUND the run did not end as it should ({code}); see {log}")
+    for path in found.iterdir():
+        shutil.copy(path, CORPUS / name)
+    edges, features = map(int, status[-1]) if status else (0, 0)
+    result = {"seconds": seconds, "executions": int(runs[1]) if runs else 0, "edges": edges,
+              "features": features, "findings": findings}  # fmt: skip
+    (folder / "result.json").write_text(json.dumps(result, indent=1))
+    print(f"{name}: {result['executions']} executions in {seconds} s, {edges} edges", flush=True)
+    print(*findings, sep="\n", end="\n" * bool(findings), flush=True)
+    return not findings
+
+
+def keep(name: str) -> None:
+    """The committed corpus anew: what reaches the most in so many bytes, and every finding."""
+    folder, merged = CORPUS / name, OUT / name / "merged"
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.drive", name, str(OUT / name), "-merge=1",
+         "-use_counters=0", str(merged), str(OUT / name / "inputs"), str(folder)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for path in folder.iterdir():
+        if not path.name.startswith(FOUND):
+            path.unlink()
+    left = CORPUS_BYTES
+    for path in sorted(merged.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
+        size = path.stat().st_size
+        if size <= min(left, LARGEST):
+            left -= size
+            shutil.copy(path, folder / path.name[:12])
+
+
+def write_page() -> None:
+    """The part of the reliability page, of the results that are there."""
+    mended = tomllib.loads(FINDINGS.read_text())["finding"]
+    rows, total = [], 0
+    for name in MODULES:
+        path = OUT / name / "result.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text())
+        inputs = [one for one in (CORPUS / name).iterdir() if not one.name.startswith(FOUND)]
+        total += result["executions"]
+        rows.append([
+            name, f"{result['seconds']} s", f"{result['executions']}",
+            f"{result['executions'] / result['seconds']:.0f}", f"{result['edges']}",
+            f"{result['features']}", f"{len(inputs)}", f"{len(result['findings'])}",
+            f"{sum(one['target'] == name for one in mended)}",
+        ])  # fmt: skip
+    columns = ["Target", "Time", "Executions", "per second", "Edges", "Features", "Inputs kept",
+               "Findings now", "Mended before"]  # fmt: skip
+    save(
+        Part(
+            "fuzz",
+            "Every byte from outside",
+            "make fuzz",
+            [
+                "libFuzzer, by way of Atheris, searches with the coverage of the product's own "
+                "code, instrumented; each target changes its inputs by their structure, and "
+                "starts from what the product itself writes for a simulated patient. A finding "
+                f"is an exception that nobody expects, more than {HANG_S:g} s of computing, more "
+                "than 128 MiB more memory, a message that is not one plain line, a file read or "
+                "changed outside the input's own folder, or an invariant of the target that does "
+                "not hold. `tests/fuzz/targets.py` names the code behind each target; what was "
+                "kept runs again in the ordinary test suite.",
+            ],
+            [
+                Table(columns, rows),
+                Table(["Target", "What was found and mended"],
+                      [[one["target"], one["was"]] for one in mended]),
+            ],
+            {"executions": total, "findings": sum(int(row[7]) for row in rows)},
+        )
+    )  # fmt: skip
 
 
 def main() -> int:
-    """Run one target, print what was reached, save what was found."""
+    """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=sorted(TARGETS))
-    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join((*MODULES, "all")))
+    parser.add_argument("--seconds", type=int, default=600, help="for each target")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="targets at a time")
+    parser.add_argument("--update-docs", action="store_true")
     asked = parser.parse_args()
-    target = TARGETS[asked.target]
-    began = time.monotonic()
-
-    def tell(report: Report) -> None:
-        print(
-            f"{target.name}: {report.executions} executions in {time.monotonic() - began:.0f} s, "
-            f"{report.edges} edges, {report.kept} inputs kept, {len(report.findings)} findings",
-            flush=True,
-        )
-
-    report = fuzz(target, asked.seed, seconds=asked.seconds, tell=tell)
-    tell(report)
-    for what, data in report.findings.items():
-        print(f"{save(CORPUS / target.name, data)}: {what}")
-    return 1 if report.findings else 0
+    names = list(MODULES) if "all" in asked.targets else asked.targets
+    for name in names:
+        if name not in MODULES:
+            parser.error(f"no target {name}; there are {', '.join(MODULES)}")
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        well = [*pool.map(lambda name: run(name, asked.seconds, asked.seed), names)]
+    if asked.update_docs:
+        for name in MODULES:
+            if (OUT / name / "inputs").is_dir():
+                keep(name)
+        write_page()
+    return 0 if all(well) else 1
 
 
 if __name__ == "__main__":

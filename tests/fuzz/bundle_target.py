@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,8 @@ from tests.device.bundle_kit import (
     unsigned_bundle,
 )
 from tests.firmware.small_network import OUTPUTS, small_network, with_pool
-from tests.fuzz.engine import FindingError, one_line
 from tests.fuzz.mutate import change_bytes, change_json, change_words, dump
+from tests.fuzz.watch import FindingError, one_line
 
 SAMPLES, LEADS = 4, 12
 
@@ -79,8 +78,6 @@ class BundleTarget:
     """Everything an installer reads of a file before it runs anything of it."""
 
     name = "bundle"
-    modules = ("firmware.archive", "firmware.bundle", "firmware.flatbuffer",
-               "firmware.tflite_file", "device.flash.keyring", "device.flash.document")  # fmt: skip
 
     def seeds(self) -> list[bytes]:
         """Unsigned; signed with keyrings new, old, odd and strange; signed in vain; pooling."""
@@ -112,14 +109,10 @@ class BundleTarget:
                 verify_stored(bundle, trusted)
             except TrustError as error:
                 one_line(str(error))
-        tracing = sys.gettrace()
-        sys.settrace(None)  # jsonschema's lines are not ours
         try:
             check_schema(bundle.manifest)
         except BundleError as error:
             one_line(str(error))
-        finally:
-            sys.settrace(tracing)
 
     def change(self, rng: random.Random, data: bytes, other: bytes) -> bytes:
         """A member, with hashes and signatures right or not; seldom the zip itself."""
@@ -172,3 +165,6 @@ class BundleTarget:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             return data[:-1]
         return dump(rng, value)
+
+
+TARGET = BundleTarget()

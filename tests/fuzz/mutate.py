@@ -1,11 +1,13 @@
-"""Changes to bytes, to words of a flatbuffer, and to JSON."""
+"""Changes to bytes, to words of a flatbuffer, to JSON and to text; several files as one input."""
 
 from __future__ import annotations
 
 import copy
 import json
 import random
+import re
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 _WORDS = (0, 1, 2, 3, 4, 8, 127, 255, 256, 65535, 65536, 1 << 31, (1 << 31) - 1, (1 << 32) - 1)
@@ -14,6 +16,12 @@ _VALUES: tuple[Any, ...] = (
     10**400, float("nan"), float("inf"), "", "a", "x" * 300, "y" * 5000, "\0", "\n", "\x1b[2J",
     "\u202e", "é", "\ud800", "../x", "1e999", [], {}, [[]], [None], {"": None}, [1] * 300,
 )  # fmt: skip
+
+NUMBERS = (b"0", b"-1", b"1", b"2", b"9", b"255", b"65536", b"1e999", b"-1e308", b"1e-320", b"nan",
+           b"inf", b"0.5", b"500", b"2147483648", b"9223372036854775808", b"9" * 30, b"7" * 5000,
+           b"0x10", b"1_000", "\u0663".encode())  # fmt: skip
+_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_TOKEN = re.compile(rb"[^\s,;=()/]+")
 
 
 def change_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
@@ -107,3 +115,39 @@ def _places(value: Any) -> Any:
         for key in value if isinstance(value, dict) else range(len(value)):
             yield value, key
             yield from _places(value[key])
+
+
+# -- inputs of several files
+
+
+SEP = b"\n%%%%\n"  # between them
+
+
+def join(*parts: bytes) -> bytes:
+    """Several files as one input."""
+    return SEP.join(parts)
+
+
+def split(data: bytes, most: int) -> list[bytes]:
+    """At most so many files of an input; "" for those it has not."""
+    parts = data.split(SEP)[:most]
+    return parts + [b""] * (most - len(parts))
+
+
+def change_text(rng: random.Random, data: bytes, words: Sequence[bytes]) -> bytes:
+    """A number, a word or a line of a text: another one, less or more of it."""
+    match rng.randrange(6):
+        case 0 | 1 if numbers := list(_NUMBER.finditer(data)):
+            at = rng.choice(numbers)
+            return data[: at.start()] + rng.choice(NUMBERS) + data[at.end() :]
+        case 2 | 3 if tokens := list(_TOKEN.finditer(data)):
+            at = rng.choice(tokens)
+            return data[: at.start()] + rng.choice(words) + data[at.end() :]
+        case 4:
+            lines = data.splitlines(keepends=True) or [b""]
+            at = rng.randrange(len(lines))
+            line = lines.pop(at)
+            return b"".join([*lines[:at], *[line] * rng.choice((0, 0, 2, 3, 300)), *lines[at:]])
+        case _:
+            at = rng.randrange(len(data) + 1)
+            return data[:at] + rng.choice(words) + data[at:]

@@ -1,12 +1,34 @@
-"""What can be fuzzed, by name."""
+"""What can be fuzzed, by name, and the modules whose code guides the search.
+
+Only the target that is asked for is imported, so that the fuzzer sees these imports.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
-from tests.fuzz.bundle_target import BundleTarget
-from tests.fuzz.engine import Target
-from tests.fuzz.upload_target import UploadTarget
+from tests.fuzz.watch import Target
 
 CORPUS = Path(__file__).parent / "corpus"
-TARGETS: dict[str, Target] = {target.name: target for target in (BundleTarget(), UploadTarget())}
+FINDINGS = CORPUS / "findings.toml"  # what each was, in a line
+_FLASH = ("device.flash.document", "device.flash.keyring")
+_LINK = ("device.link",)
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "spi": ("hal.ads1298.driver", "hal.ads1298.decode", "hal.ads1298.frame",
+            "hal.ads1298.edge_count", "hal.edge_reader", "device.acquire", "device.ring"),
+    "config": ("device.config", "device.settings_store", "tomllib"),
+    "records": ("hal.patient.wfdb", "hal.patient.csv_format", "hal.patient.record",
+                "hal.patient.recording", "hal.patient.resample", "device.records",
+                "device.flash.files", "tools.own_record"),
+    "bundle": (*_FLASH, "firmware.archive", "firmware.bundle", "firmware.flatbuffer",
+               "firmware.tflite_file"),
+    "upload": (*_LINK, "device.flash.files"),
+}  # fmt: skip
+
+
+def load(name: str) -> Target:
+    """The target of that name."""
+    target: Target = import_module(f"tests.fuzz.{name}_target").TARGET
+    return target
