@@ -22,6 +22,7 @@ from device import choices, faults
 from device.bundles import read_bundle
 from device.display import words
 from device.display.language import DOMAIN, LOCALE, TEMPLATES
+from device.display.state import FAILED
 from firmware.events import LEADS, LeadFault
 
 _ROOT = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ _WIRES = ("WIRES", "LIMB WIRES", "CHEST WIRES", "ARMS/LEGS")  # of firmware/swap
 
 def messages() -> set[str]:
     """Every English word and sentence that the screen may ask for."""
-    found = {*TEMPLATES, *_PARTS, *_WIRES}
+    found = {*TEMPLATES, *_PARTS, *_WIRES, FAILED}
     for path in sorted((_ROOT / _SPOKEN).glob("**/*.py")):
         found |= set(_said(ast.parse(path.read_text(encoding="utf-8"))))
     for name in _TEXTS:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from device.controls import Page
+from device.degraded import screen_state
 from device.display import pages_gallery
 from device.display.example import make_call, patient
 from device.display.screens import Frame, render
@@ -190,6 +191,11 @@ def _start() -> Iterator[tuple[str, ScreenState]]:
     yield "start-fault", state
 
 
+def _failed() -> Iterator[tuple[str, ScreenState]]:
+    """In place of the monitor."""
+    yield "monitor-failed", screen_state("ValueError: a defect (firmware/pipeline.py:96)", 43)
+
+
 def _nights() -> Iterator[tuple[str, ScreenState]]:
     """In the dark."""
     calm, framed = _called(patient()), _called(patient(rate=158.0), findings=(_LBBB,))
@@ -200,7 +206,7 @@ def _nights() -> Iterator[tuple[str, ScreenState]]:
 
 def states() -> Iterator[tuple[str, ScreenState]]:
     """Name and state of every picture."""
-    for part in (_calls, _alarms, _leads, _start, _nights):
+    for part in (_calls, _alarms, _leads, _start, _failed, _nights):
         yield from part()
     yield from pages_gallery.states()
 

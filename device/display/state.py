@@ -44,6 +44,7 @@ SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still o
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
 BEATLESS = ("asystole", "vf_vt")  # alarms under which no beat is to be believed
 STARTING = "STARTING"  # title of the message while nothing is wrong
+FAILED = "MONITOR FAILED: USE ANOTHER ONE"  # title in place of a monitor that does not stay up
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
 
 
@@ -311,7 +312,7 @@ class ScreenState:
     @property
     def starting(self) -> bool:
         """Whether no sample has come yet: the self-test is shown."""
-        return self.message is not None and self.trace.head < 0
+        return self.message is not None and self.message[0] != FAILED and self.trace.head < 0
 
     @property
     def selftest(self) -> tuple[tuple[str, str], ...]:
