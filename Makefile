@@ -8,7 +8,7 @@ DEV    := $(VENV)/.lead12-dev
 TRAIN  := $(VENV)/.lead12-train
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test hil check dev train-setup pi-setup lock bench clean
+.PHONY: setup run test test-boot test-boot-smoke hil check dev train-setup pi-setup lock bench clean
 
 setup: $(STAMP)  ## the monitor and its runtime, in .venv
 
@@ -17,6 +17,12 @@ run: setup  ## the monitor, on a simulated front end, with the embedded network
 
 test: dev  ## the whole test suite
 	$(BIN)/python -m pytest
+
+test-boot: dev  ## the installed appliance under a real systemd, killed and starved (root; minutes)
+	$(BIN)/python -m tests.appliance
+
+test-boot-smoke: dev  ## the same, shorter; says why and goes on where no container can be booted
+	$(BIN)/python -m tests.appliance --smoke
 
 hil: dev  ## every scenario of tests/hil in virtual time, and that each requirement is shown
 	$(BIN)/lead12 hil check

@@ -19,16 +19,16 @@ NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 POLL_S = 0.02
 
 
-class Fell(AssertionError):
+class CheckError(AssertionError):
     """Something that must be true was not; the message says what."""
 
 
 def wait_for(what: str, true: Callable[[], bool], timeout_s: float) -> float:
-    """Seconds until ``true``; raises Fell after ``timeout_s``."""
+    """Seconds until ``true``; raises CheckError after ``timeout_s``."""
     began = time.monotonic()
     while not true():
         if time.monotonic() - began > timeout_s:
-            raise Fell(f"not within {timeout_s:g} s: {what}")
+            raise CheckError(f"not within {timeout_s:g} s: {what}")
         time.sleep(POLL_S)
     return time.monotonic() - began
 
@@ -61,14 +61,15 @@ class Container:
         assert self._nspawn is not None
         if self._nspawn.poll() is not None:
             said = self._log.read_text(errors="replace").splitlines()[-3:]
-            raise Fell(f"systemd-nspawn ended with {self._nspawn.returncode}: {' / '.join(said)}")
+            raise CheckError(
+                f"systemd-nspawn ended with {self._nspawn.returncode}: {' / '.join(said)}"
+            )
         task = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
         for child in task.read_text().split():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, IndexError):
                 status = Path(f"/proc/{child}/status").read_text()
-                if "\nName:\tsystemd\n" in f"\n{status}" and status.split("NSpid:")[1].split()[
-                    1:2
-                ] == ["1"]:
+                first = status.split("NSpid:")[1].split("\n")[0].split()[-1] == "1"
+                if first and status.startswith("Name:\tsystemd\n"):
                     self.pid = int(child)
                     return True
         return False
@@ -84,11 +85,13 @@ class Container:
     # -- commands
 
     def run(self, *command: str, user: str = "", check: bool = True) -> str:
-        """Run a command inside, as root or ``user``; its output. Raises Fell when it fails."""
+        """Run a command inside, as root or ``user``; its output. CheckError when it fails."""
         as_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         done = self._enter([*as_user, *command])
         if check and done.returncode:
-            raise Fell(f"{' '.join(command)} ended with {done.returncode}: {done.stdout.strip()}")
+            raise CheckError(
+                f"{' '.join(command)} ended with {done.returncode}: {done.stdout.strip()}"
+            )
         return done.stdout
 
     def code(self, *command: str) -> int:
@@ -131,7 +134,7 @@ class Container:
         """A signal to a unit's main process; its pid."""
         pid = self.main_pid(unit)
         if not pid:
-            raise Fell(f"{unit} has no process")
+            raise CheckError(f"{unit} has no process")
         self.run("kill", f"-{number.value}", str(pid))
         return pid
 
@@ -160,10 +163,10 @@ class Container:
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
             self._nspawn.wait()
-            raise Fell(f"the container did not end within {timeout_s:g} s") from None
+            raise CheckError(f"the container did not end within {timeout_s:g} s") from None
 
     def close(self) -> None:
         """Away with it, however it stands."""
         if self.running:
-            with contextlib.suppress(Fell):
+            with contextlib.suppress(CheckError):
                 self.cut_power()

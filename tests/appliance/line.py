@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import struct
-import termios
 import threading
 import time
 import tty
@@ -24,6 +23,7 @@ from tests.appliance.container import Container, wait_for
 NAME = "/dev/lead12-line"
 DIALOUT = 20  # Debian's group of serial ports
 KEPT = 5000
+_TIOCGPTN, _TIOCSPTLCK = 0x8004_5430, 0x4004_5431  # asm-generic/ioctls.h
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Line:
         self._seq = 0
         pts = container.path("/dev/pts")
         self._host = os.open(pts / "ptmx", os.O_RDWR | os.O_NOCTTY)
-        fcntl.ioctl(self._host, termios.TIOCSPTLCK, struct.pack("i", 0))
-        number = struct.unpack("i", fcntl.ioctl(self._host, termios.TIOCGPTN, bytes(4)))[0]
+        fcntl.ioctl(self._host, _TIOCSPTLCK, struct.pack("i", 0))
+        number = struct.unpack("i", fcntl.ioctl(self._host, _TIOCGPTN, bytes(4)))[0]
         self._device = os.open(pts / str(number), os.O_RDWR | os.O_NOCTTY)
         tty.setraw(self._device)
         os.fchown(self._device, 0, DIALOUT)

@@ -27,25 +27,27 @@ DATA_MB = 300  # the data partition, /var/lib/lead12
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git")
 
 
-class Unavailable(RuntimeError):
+class UnavailableError(RuntimeError):
     """Such a root cannot be made or booted here; the message is one line for the user."""
 
 
-class InstallFailed(RuntimeError):
+class InstallError(RuntimeError):
     """The product's own installer failed; the message ends with what it said."""
 
 
 def need_machine() -> None:
-    """Raises Unavailable when this machine cannot boot a root at all."""
+    """Raises UnavailableError when this machine cannot boot a root at all."""
     if sys.platform != "linux":
-        raise Unavailable("it needs Linux, for systemd-nspawn")
+        raise UnavailableError("it needs Linux, for systemd-nspawn")
     if os.geteuid() != 0:
-        raise Unavailable("systemd-nspawn needs root; run it with sudo")
+        raise UnavailableError("systemd-nspawn needs root; run it with sudo")
     if sys.version_info[:2] != (3, 11):
-        raise Unavailable("Debian 12 has Python 3.11, and the wheels are fetched with this one")
+        raise UnavailableError(
+            "Debian 12 has Python 3.11, and the wheels are fetched with this one"
+        )
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(
+        raise UnavailableError(
             f"{', '.join(missing)} not found; "
             "apt-get install debootstrap systemd-container e2fsprogs git"
         )
@@ -65,7 +67,7 @@ def bare(cache: Path, say: Callable[[str], None]) -> Path:
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, fresh, MIRROR]
     )
     if made.returncode:
-        raise Unavailable(f"debootstrap failed: {_last(made.stdout)}")
+        raise UnavailableError(f"debootstrap failed: {_last(made.stdout)}")
     (fresh / "etc/machine-id").write_text("")
     fresh.rename(root)
     return root
@@ -73,7 +75,10 @@ def bare(cache: Path, say: Callable[[str], None]) -> Path:
 
 def wheels(cache: Path, say: Callable[[str], None]) -> Path:
     """The wheels of all the product depends on, as this Python's pip finds them."""
-    pins = [REPOSITORY / "pyproject.toml", REPOSITORY / "constraints.txt"]
+    pins = [REPOSITORY / name for name in ("pyproject.toml", "constraints.txt")]
+    pins.append(REPOSITORY / "systemd/hardware.txt")
+    lines = pins[2].read_text().splitlines()
+    hardware = [line for line in lines if line.strip() and not line.startswith("#")]
     key = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()[:12]
     folder = cache / f"wheels-{key}"
     if folder.is_dir():
@@ -87,7 +92,9 @@ def wheels(cache: Path, say: Callable[[str], None]) -> Path:
         [*pip, "--wheel-dir", fresh, "--constraint", pins[1], "pip", "hatchling", REPOSITORY]
     )
     if made.returncode:
-        raise Unavailable(f"pip could not fetch the wheels: {_last(made.stdout)}")
+        raise UnavailableError(f"pip could not fetch the wheels: {_last(made.stdout)}")
+    for library in hardware:  # what there is of them: the installer does without the others
+        _quiet([*pip, "--wheel-dir", fresh, "--no-deps", "--only-binary=:all:", library])
     for own in fresh.glob("lead12-*.whl"):
         own.unlink()  # of the day the folder was made; the installer takes the checkout
     fresh.rename(folder)
@@ -104,7 +111,9 @@ def layer(base: Path, scratch: Path) -> Iterator[Path]:
     if _quiet(["mount", "-t", "overlay", "overlay", "-o", options, root]).returncode:
         copied = _quiet(["cp", "-a", "--reflink=auto", f"{base}/.", root])
         if copied.returncode:
-            raise Unavailable(f"no overlayfs here, and the root cannot be copied: {copied.stdout}")
+            raise UnavailableError(
+                f"no overlayfs here, and the root cannot be copied: {copied.stdout}"
+            )
         yield root
         return
     try:
@@ -123,7 +132,7 @@ def data_partition(scratch: Path) -> Iterator[Path]:
     for command in (["mkfs.ext4", "-q", image], ["mount", "-o", "loop", image, mounted]):
         done = _quiet(command)
         if done.returncode:
-            raise Unavailable(f"no data partition: {command[0]}: {_last(done.stdout)}")
+            raise UnavailableError(f"no data partition: {command[0]}: {_last(done.stdout)}")
     shutil.rmtree(mounted / "lost+found")
     try:
         yield mounted
@@ -134,7 +143,7 @@ def data_partition(scratch: Path) -> Iterator[Path]:
 def install(root: Path, wheelhouse: Path) -> str:
     """Run ``systemd/install.sh`` of this checkout in ``root``; what it said.
 
-    The checkout is copied as git has it, changed files as they are. Raises InstallFailed.
+    The checkout is copied as git has it, changed files as they are. Raises InstallError.
     """
     source = root / SOURCE.lstrip("/")
     source.mkdir(parents=True)
@@ -153,7 +162,7 @@ def install(root: Path, wheelhouse: Path) -> str:
         environment={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS},
     )
     if done.returncode:
-        raise InstallFailed(f"systemd/install.sh ended with {done.returncode}:\n{done.stdout}")
+        raise InstallError(f"systemd/install.sh ended with {done.returncode}:\n{done.stdout}")
     shutil.rmtree(source)  # the device keeps nothing of it
     return done.stdout
 

@@ -1,0 +1,218 @@
+"""Faults of the running appliance: killed, stopped, and a disk, settings or ring that fail it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+
+from tests.appliance.bench import (
+    ACQUIRE,
+    CONFIG,
+    DEGRADED,
+    MONITOR,
+    SETTINGS,
+    STATE,
+    Bench,
+)
+from tests.appliance.container import CheckError, wait_for
+from tests.appliance.witness import RING
+
+KILL_WITHIN_S = 1.5  # after monitoring is restored, the next victim falls within so long
+WATCHDOG_S = 10.0
+DEGRADED_S = 60.0
+
+
+def kills(bench: Bench, times: int) -> None:
+    """SIGKILL to one of the two at a random moment, again and again."""
+    for unit in (ACQUIRE, MONITOR):
+        what = "killed at random times"
+        with bench.step(f"{_name(unit)}: SIGKILL", what) as outcome:
+            share = times // 2 if unit == ACQUIRE else times - times // 2
+            for _ in range(share):
+                bench.restart_counts_anew()  # five in a minute are allowed; see ``burst``
+                time.sleep(bench.random.uniform(0, KILL_WITHIN_S))
+                at_s = bench.hit(unit)
+                outcome.recovery_s.append(bench.monitoring(at_s))
+                if unit == ACQUIRE:
+                    bench.away(at_s)
+                if (restarts := int(bench.container.show(unit)["NRestarts"])) != 1:
+                    raise CheckError(f"{unit} was started again {restarts} times")
+
+
+def burst(bench: Bench) -> None:
+    """The monitor killed as often as it comes: the screen says so, and it comes back by itself."""
+    with bench.step("monitor: killed 6 times at once", "gives up, and tries again") as outcome:
+        bench.restart_counts_anew()
+        began_s = time.monotonic()
+
+        def given_up() -> bool:
+            if bench.container.main_pid(MONITOR):
+                bench.hit(MONITOR)
+            return bench.container.show(DEGRADED)["ActiveState"] == "active"
+
+        wait_for("the degraded screen", given_up, 60)
+        shown_s = time.monotonic()
+        wait_for("its picture", lambda: bench.newest_picture(shown_s) is not None, 15)
+        bench.keep_picture("monitor-gave-up", shown_s)
+        outcome.screen = "degraded screen"
+        outcome.recovery_s.append(bench.monitoring(shown_s, timeout_s=DEGRADED_S + 30))
+        wait_for(
+            "the end of the degraded screen",
+            lambda: bench.container.show(DEGRADED)["ActiveState"] == "inactive",
+            10,
+        )
+        del began_s
+
+
+def hang(bench: Bench, unit: str) -> None:
+    """SIGSTOP: systemd's watchdog must act."""
+    with bench.step(f"{_name(unit)}: hangs (SIGSTOP)", "killed by the watchdog") as outcome:
+        bench.restart_counts_anew()
+        at_s = bench.hit(unit, signal.SIGSTOP)
+        if unit == ACQUIRE:
+            outcome.screen = bench.fault_told("frontend", at_s)
+            bench.keep_picture("acquire-hangs", at_s)
+        before = bench.container.main_pid(unit)
+        wait_for(
+            "the watchdog",
+            lambda: bench.container.main_pid(unit) not in (0, before),
+            WATCHDOG_S + 5,
+        )
+        started_s = time.monotonic()
+        if unit == ACQUIRE:
+            bench.away(at_s)
+        outcome.recovery_s.append(bench.monitoring(started_s) + started_s - at_s)
+        if unit == ACQUIRE:
+            bench.away(at_s)
+
+
+def _other(bench: Bench, unit: str, before: int) -> bool:
+    return bench.container.main_pid(unit) not in (0, before)
+
+
+def disk_full(bench: Bench) -> None:
+    """The data partition is filled to the last byte, and freed again."""
+    with bench.step("disk full", "told, records go on later") as outcome:
+        ballast = bench.data / "ballast"
+        at_s = time.monotonic()
+        _fill(ballast)
+        try:
+            outcome.screen = bench.fault_told("storage", at_s)
+            time.sleep(3)  # it must stay so, and the monitor must not mind
+            bench.keep_picture("disk-full", at_s + 1)
+            bench.monitoring(time.monotonic())
+            at_s = bench.hit(MONITOR)  # and it must start on such a disk
+            bench.monitoring(at_s)
+        finally:
+            ballast.unlink()
+        freed_s = time.monotonic()
+        bench.fault_over("storage", freed_s)
+        outcome.recovery_s.append(time.monotonic() - freed_s)
+        bench.monitoring(freed_s)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+
+def settings(bench: Bench, *, smoke: bool) -> None:
+    """Settings that are gone, damaged or closed, with and without the last good copy."""
+    copy = bench.container.path(f"{STATE}/lead12.toml.good")
+    if not smoke:
+        wait_for("the copy of the settings", copy.exists, 90)
+        with bench.step("settings file gone, copy there", "runs with the copy") as outcome:
+            _spoil_settings(bench, None)
+            outcome.recovery_s.append(_restart(bench))
+            outcome.screen = bench.line.since(0, "hello")[-1]["faults"].get("settings", "")
+            if not outcome.screen:
+                raise CheckError("the monitor does not say that its settings are gone")
+            bench.keep_picture("settings-gone", time.monotonic() - 2)
+    cases = {"gone": None} if smoke else {
+        "gone": None,
+        "zeroed": bytes(len(SETTINGS)),
+        "empty": b"",
+        "nonsense": b"\xff\xfe<<<not settings>>>\n",
+        "closed (0600)": SETTINGS.encode(),
+    }  # fmt: skip
+    for name, text in cases.items():
+        with bench.step(f"settings file {name}, no copy", "refuses, says so, and waits") as outcome:
+            copy.unlink(missing_ok=True)
+            at_s = time.monotonic()
+            _spoil_settings(bench, text)
+            bench.restart_counts_anew()
+            bench.container.code("systemctl", "restart", "--no-block", ACQUIRE, MONITOR)
+            wait_for(
+                "the degraded screen",
+                lambda: bench.container.show(DEGRADED)["ActiveState"] == "active",
+                60,
+            )
+            bench.keep_picture(f"settings-{name.split()[0]}-no-copy", at_s)
+            outcome.screen = "degraded screen"
+            if bench.witness.samples_since(time.monotonic() - 0.5):
+                raise CheckError("samples come although there are no settings")
+            bench.write_settings()
+            mended_s = time.monotonic()
+            if smoke:  # as the settings' own text says; else they try again by themselves
+                bench.container.run("systemctl", "restart", ACQUIRE, MONITOR)
+            outcome.recovery_s.append(bench.monitoring(mended_s, timeout_s=DEGRADED_S + 30))
+            bench.away(at_s)
+
+
+def _spoil_settings(bench: Bench, text: bytes | None) -> None:
+    path = bench.container.path(CONFIG)
+    path.unlink(missing_ok=True)
+    if text is not None:
+        path.write_bytes(text)
+        path.chmod(0o600 if text == SETTINGS.encode() else 0o640)
+        if text != SETTINGS.encode():
+            bench.container.run("chown", "root:lead12", CONFIG)
+
+
+def _restart(bench: Bench) -> float:
+    """Both services anew; seconds to monitoring."""
+    bench.restart_counts_anew()
+    at_s = time.monotonic()
+    bench.container.run("systemctl", "restart", ACQUIRE, MONITOR)
+    recovered_s = bench.monitoring(at_s)
+    bench.away(at_s)
+    return recovered_s
+
+
+def ring(bench: Bench) -> None:
+    """The ring damaged, while nobody runs and while everybody does."""
+    ring_file = bench.container.path(RING)
+    spoils = {
+        "header zeroed": lambda size: (0, bytes(4096)),
+        "counters nonsense": lambda size: (64, bytes([255]) * 16),
+        "samples overwritten": lambda size: (4096, bench.random.randbytes(size - 4096)),
+        "cut to half": lambda size: (size // 2, None),
+    }
+    for running in (False, True):
+        for name, spoil in spoils.items():
+            when = "while it runs" if running else "while it is off"
+            with bench.step(f"ring {when}: {name}", "made anew or read on") as outcome:
+                bench.restart_counts_anew()
+                at_s = time.monotonic()
+                if not running:
+                    bench.container.run("systemctl", "stop", MONITOR, ACQUIRE)
+                at, raw = spoil(ring_file.stat().st_size)
+                with ring_file.open("r+b") as file:
+                    if raw is None:
+                        file.truncate(at)
+                    else:
+                        file.seek(at)
+                        file.write(raw)
+                if not running:
+                    bench.container.run("systemctl", "start", ACQUIRE, MONITOR)
+                outcome.recovery_s.append(bench.monitoring(at_s, timeout_s=90))
+                bench.away(at_s)
+
+
+def _name(unit: str) -> str:
+    return unit.removeprefix("lead12-").removesuffix(".service")
