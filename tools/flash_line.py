@@ -1,137 +1,40 @@
 """The laptop's end of ``model`` commands: upload, verify and install over a serial line.
 
-A cable may be pulled at any byte and the monitor killed at any line; the upload goes on where it
-stopped as soon as both are back. Results go on in between, and are passed over.
+The upload goes on where it stopped as soon as cable and monitor are back.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import time
 import zlib
 from base64 import b85encode
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
-
-import serial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from device.flash.install import Outcome
 from device.link.commands import MAX_CHUNK_LINE
-from device.link.outbox import MAX_BYTES as MAX_BACKLOG
-from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from device.link.protocol import Wrong
 from device.link.upload import CHUNK_BYTES
-from tools.serial_port import open_serial
+from tools.host_line import SILENCE_S, TRIES, HostLine, RemoteError, SilentError
 
 WINDOW = 3  # chunks under way: the line stays full while the monitor answers the first of them
-READ_S = 0.05
-SILENCE_S = 5.0  # a monitor says something every second
-RETRY_S = 0.25
-TRIES = 3
 INSTALL_S = 60.0  # from one step of the installer to the next: its self-test may take 20 s
 
+_READING = ("list", "info", "log")
 # These may be asked again when the answer gets lost; a model installed twice is installed
-_REPEATABLE = ("list", "info", "begin", "log", "verify", "install")
+_REPEATABLE = (*_READING, "begin", "verify", "install")
 
 Progress = Callable[[int, int], None]
-
-
-class RemoteError(RuntimeError):
-    """It did not work; the message is one line: what is wrong and what to do."""
-
-
-class _SilentError(Exception):
-    """No answer in the time it may take."""
 
 
 class _RestartedError(Exception):
     """The monitor knows of no upload."""
 
 
-class Wire(Protocol):
-    """What ``Remote`` needs of a port; OSError when it is gone."""
+class Remote(HostLine):
+    """The models of a monitor at the other end of a line."""
 
-    def read(self) -> bytes:
-        """What has come in; waits for a moment, then b""."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """All of it."""
-        ...
-
-    def close(self) -> None:
-        """Release it."""
-        ...
-
-
-class SerialWire:
-    """A port of this computer, for this program alone."""
-
-    def __init__(self, port: str, baud: int) -> None:
-        write_s = SILENCE_S + MAX_CHUNK_LINE * 10 / baud
-        self._serial = open_serial(port, baud, READ_S, write_s)
-
-    def read(self) -> bytes:
-        """What has come in."""
-        return bytes(self._serial.read(max(1, self._serial.in_waiting)))
-
-    def write(self, data: bytes) -> None:
-        """All of it."""
-        self._serial.write(data)
-
-    def close(self) -> None:
-        """Release it."""
-        self._serial.close()
-
-
-class Remote:
-    """A monitor at the other end of ``port``. Every failure is a RemoteError.
-
-    patience_s : how long a port that vanished is waited for
-    notice : hears of what is waited for, one line
-    open_wire, clock, sleep, seq : the port, the time in seconds and the first number, for tests
-    """
-
-    def __init__(
-        self,
-        port: str,
-        baud: int = 115_200,
-        *,
-        patience_s: float = 60.0,
-        notice: Callable[[str], None] = lambda line: None,
-        open_wire: Callable[[str, int], Wire] = SerialWire,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        seq: int | None = None,
-    ) -> None:
-        self._port, self._baud = port, baud
-        self._patience_s, self._notice = patience_s, notice
-        self._open_wire, self._clock, self._sleep = open_wire, clock, sleep
-        # Answers to a program before this one may still be waiting: not to be taken for ours
-        self._seq = int.from_bytes(os.urandom(3)) if seq is None else seq
-        self._lines = LineSplitter(MAX_LINE)
-        self._heard: deque[dict[str, Any]] = deque()
-        self._acked = 0  # bytes of the upload known to have arrived
-        self._window_s = 1.5 + 2 * WINDOW * MAX_CHUNK_LINE * 10 / baud
-        self._backlog_s = SILENCE_S + MAX_BACKLOG * 10 / baud
-        try:
-            self._wire: Wire | None = self._opened()
-        except OSError as error:
-            raise RemoteError(str(error.strerror or error)) from None
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the port."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+    _acked = 0  # bytes of the upload known to have arrived
 
     # -- commands
 
@@ -158,8 +61,8 @@ class Remote:
             asked = parts[0]["re"]
             try:
                 while len(parts) < parts[0]["parts"]:
-                    parts.append(self._answer(asked, "log"))
-            except _SilentError:
+                    parts.append(self.answer(asked, "log"))
+            except SilentError:
                 continue
             if [part["part"] for part in parts] == [*range(len(parts))]:
                 return [part["entry"] for part in parts if part["entry"] is not None]
@@ -182,7 +85,7 @@ class Remote:
             try:
                 self._upload(data, progress)
                 return
-            except (_RestartedError, _SilentError):
+            except (_RestartedError, SilentError):
                 idle = 0 if self._acked > best else idle + 1
                 best = max(best, self._acked)
                 if idle > TRIES:
@@ -191,7 +94,7 @@ class Remote:
                         "monitor's own messages"
                     ) from None
             except OSError:
-                self._reconnect()
+                self.reconnect()
 
     def _upload(self, data: bytes, progress: Progress) -> None:
         about: dict[str, Any] = {"bytes": len(data), "sha256": _sha256(data)}
@@ -202,25 +105,26 @@ class Remote:
         ):  # a power cut damaged what was there
             begun = self._ask("begin", **about, keep=False)
         self._acked = sent = begun["offset"]
+        window_s = 1.5 + 2 * WINDOW * MAX_CHUNK_LINE * 10 / self._baud
         progress(self._acked, len(data))
         under_way: dict[int, int] = {}  # seq -> offset behind its chunk
-        until = self._clock() + self._window_s
+        until = self._clock() + window_s
         while self._acked < len(data):
             while sent < len(data) and len(under_way) < WINDOW:
                 raw = data[sent : sent + CHUNK_BYTES]
-                seq = self._say("chunk", offset=sent, bytes=len(raw), data=packed(raw))
+                seq = self.say(chunk(sent, raw))
                 sent += len(raw)
                 under_way[seq] = sent
             if self._clock() > until:
-                raise _SilentError
-            message = self._hear()
+                raise SilentError
+            message = self.hear()
             if message is None:
                 continue
             wanted = self._wanted(message)
             if wanted is None:
                 continue
             if wanted > self._acked:
-                self._acked, until = wanted, self._clock() + self._window_s
+                self._acked, until = wanted, self._clock() + window_s
                 progress(wanted, len(data))
             behind = under_way.get(message["re"], 0)
             under_way = {seq: end for seq, end in under_way.items() if seq > message["re"]}
@@ -232,6 +136,8 @@ class Remote:
         if message.get("re") is None:
             return None
         if message["type"] == "error":
+            if message["reason"] == Wrong.NO_SESSION and self.forget_session():
+                raise _RestartedError
             if message["reason"] == Wrong.NO_UPLOAD:
                 raise _RestartedError
             raise RemoteError(f"the monitor refused the upload: {message['message']}")
@@ -255,9 +161,9 @@ class Remote:
         until = self._clock() + INSTALL_S
         while self._clock() < until:
             try:
-                message = self._hear()
+                message = self.hear()
             except OSError:
-                self._reconnect()
+                self.reconnect()
                 until = self._clock() + SILENCE_S  # what waited for the port comes first
                 continue
             if message is None:
@@ -273,108 +179,19 @@ class Remote:
             tell(message["stage"], message["text"])
         return None
 
-    # -- question and answer
-
     def _ask(self, action: str, *, again: bool = False, **arguments: Any) -> dict[str, Any]:
-        """The first reply; what may be repeated is asked again when that gets lost."""
-        gone, began_s = False, self._clock()
-        for _ in range(TRIES if action in _REPEATABLE else 1):
-            try:
-                return self._answer(self._say(action, **arguments), action, again=again)
-            except _SilentError:
-                gone = False
-            except OSError:
-                gone = True
-                self._reconnect()
-            again = True
-        if gone:
-            raise RemoteError(
-                f"{self._port} was gone before the monitor answered; see lead12 model list"
-            )
-        raise self._no_answer(began_s)
-
-    def _answer(self, asked: int, action: str, *, again: bool = False) -> dict[str, Any]:
-        """The next reply to what was asked; OSError when the port is gone."""
-        latest = self._clock() + self._backlog_s
-        silent = self._clock() + SILENCE_S
-        while self._clock() < min(latest, silent):
-            message = self._hear()
-            if message is None:
-                continue
-            silent = self._clock() + SILENCE_S
-            if message.get("re") != asked:
-                continue
-            if message["type"] == "error":
-                if again and message["reason"] == Wrong.BUSY:  # with what was asked before
-                    return message
-                raise RemoteError(f"the monitor refused: {message['message']}")
-            if message["type"] == "reply" and message.get("action") == action:
-                return message
-        raise _SilentError
-
-    def _say(self, action: str, **arguments: Any) -> int:
-        """Send a command; its number."""
-        if self._wire is None:
-            raise OSError(errno.ENODEV, "closed")
-        self._seq += 1
-        body = pack({"command": "model", "action": action, **arguments})
-        began_s = self._clock()
-        try:
-            self._wire.write(encode(self._seq, "command", body))
-        except serial.SerialTimeoutException:
-            raise self._no_answer(began_s) from None
-        return self._seq
-
-    def _hear(self) -> dict[str, Any] | None:
-        """The next message, None for a moment of silence. OSError when the port is gone."""
-        if not self._heard:
-            if self._wire is None:
-                raise OSError(errno.ENODEV, "closed")
-            self._heard.extend(self._messages(self._wire.read()))
-        return self._heard.popleft() if self._heard else None
-
-    def _messages(self, data: bytes) -> Iterator[dict[str, Any]]:
-        for line in self._lines.push(data):
-            try:
-                if line is not None:
-                    message = decode(line, crc_required=True)
-                    if "type" in message:
-                        yield message
-            except ProtocolError:  # noise, or half a line at the beginning
-                continue
-
-    def _no_answer(self, began_s: float) -> RemoteError:
-        return RemoteError(
-            f"no answer from the monitor on {self._port} within {self._clock() - began_s:.0f} s: "
-            f"is it running, and is its line rate {self._baud}?"
+        return self.ask(
+            {"command": "model", "action": action, **arguments},
+            changes=action not in _READING,
+            repeat=action in _REPEATABLE,
+            again=again,
         )
 
-    # -- the port
 
-    def _opened(self) -> Wire:
-        wire = self._open_wire(self._port, self._baud)
-        wire.write(b"\n")  # ends whatever half line another program left
-        return wire
-
-    def _reconnect(self) -> None:
-        """Wait until the port is there again."""
-        self.close()
-        self._lines.forget()
-        self._heard.clear()
-        self._notice(f"{self._port} is gone; waiting for it")
-        until = self._clock() + self._patience_s
-        while self._clock() < until:
-            try:
-                self._wire = self._opened()
-            except OSError:
-                self._sleep(RETRY_S)
-            else:
-                self._notice(f"{self._port} is back")
-                return
-        raise RemoteError(
-            f"{self._port} did not come back within {self._patience_s:.0f} s; connect it and give "
-            "the same command again, it goes on where it stopped"
-        )
+def chunk(offset: int, raw: bytes) -> dict[str, Any]:
+    """The command that brings ``raw``."""
+    about = {"command": "model", "action": "chunk", "offset": offset, "bytes": len(raw)}
+    return {**about, "data": packed(raw)}
 
 
 def packed(raw: bytes) -> str:

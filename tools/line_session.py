@@ -5,14 +5,10 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from device.link.access import read_key
 from device.link.protocol import encode, pack
 from device.link.session import NONCE_BYTES, Role, code, derive
-
-VARIABLE = "LEAD12_SERIAL_KEY"
 
 
 class WrongDeviceError(RuntimeError):
@@ -55,8 +51,3 @@ class LineSession:
         self._counter += 1
         members = pack({**body, "counter": self._counter})
         return encode(seq, "command", members, lambda text: code(self._session_key, text))
-
-
-def given_key(path: Path | None) -> bytes:
-    """What ``--key`` names; b"" for nothing. Raises KeyFileError."""
-    return read_key(path) if path is not None else b""

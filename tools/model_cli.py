@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.key_option import Key, given_key
 from tools.keys_cli import keys_app, sign
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ Port = Annotated[
     typer.Option(callback=_named, help="Serial port of the device; default: this machine."),
 ]
 Baud = Annotated[int, typer.Option(help="Line rate.")]
-Settings = Annotated[Path | None, typer.Option("--config", help="Settings (TOML).")]
+Settings = Annotated[
+    Path | None, typer.Option("--config", help="Settings (TOML).", envvar="LEAD12_CONFIG")
+]
 Who = Annotated[str, typer.Option("--as", help="Who does it, for the log; default: user@host.")]
 
 BAUD = 115_200
@@ -94,6 +97,7 @@ def verify(
     bundle: Annotated[Path | None, typer.Argument(help="Bundle; default: what is there.")] = None,
     port: Port = None,
     baud: Baud = BAUD,
+    key: Key = None,
     config: Settings = None,
     who: Who = "",
     as_json: Json = False,
@@ -101,7 +105,7 @@ def verify(
     """Every check an install makes, self-test included; nothing is changed."""
     if bundle is None:
         raise typer.Exit(_examine(port, baud, config, as_json))
-    raise typer.Exit(_flash(bundle, port, baud, config, who, as_json, switch=False))
+    raise typer.Exit(_flash(bundle, port, baud, key, config, who, as_json, switch=False))
 
 
 @app.command()
@@ -109,18 +113,20 @@ def install(
     bundle: Annotated[Path, typer.Argument(help="Signed bundle (.l12).")],
     port: Port = None,
     baud: Baud = BAUD,
+    key: Key = None,
     config: Settings = None,
     who: Who = "",
     as_json: Json = False,
 ) -> None:
     """Check a model and put it on trial; what is refused changes nothing."""
-    raise typer.Exit(_flash(bundle, port, baud, config, who, as_json, switch=True))
+    raise typer.Exit(_flash(bundle, port, baud, key, config, who, as_json, switch=True))
 
 
 @app.command()
 def confirm(
     port: Port = None,
     baud: Baud = BAUD,
+    key: Key = None,
     config: Settings = None,
     who: Who = "",
     as_json: Json = False,
@@ -128,7 +134,7 @@ def confirm(
     """Keep the model on trial now, without waiting for the device to be content."""
     from tools.flash import somebody
 
-    with _device(port, baud, config) as device:
+    with _device(port, baud, config, key) as device:
         model = device.confirm(somebody(who))
     print(json.dumps({"confirmed": model}) if as_json else f"{model} is confirmed")
 
@@ -137,6 +143,7 @@ def confirm(
 def rollback(
     port: Port = None,
     baud: Baud = BAUD,
+    key: Key = None,
     config: Settings = None,
     who: Who = "",
     as_json: Json = False,
@@ -144,7 +151,7 @@ def rollback(
     """Go back to the model before; ends a trial."""
     from tools.flash import somebody
 
-    with _device(port, baud, config) as device:
+    with _device(port, baud, config, key) as device:
         model = device.rollback(somebody(who))
     print(json.dumps({"active": model}) if as_json else f"back to {model}")
 
@@ -193,6 +200,7 @@ def _flash(
     file: Path,
     port: str | None,
     baud: int,
+    key: Path | None,
     config: Path | None,
     who: str,
     as_json: bool,
@@ -216,7 +224,7 @@ def _flash(
         from tools.flash_line import Remote
         from tools.upload import upload
 
-        with Remote(port, baud, notice=_notice) as remote:
+        with Remote(port, baud, key=given_key(key), notice=_notice) as remote:
             upload(remote, data)
             work = remote.install if switch else remote.verify
             try:
@@ -268,14 +276,14 @@ def _examine(port: str | None, baud: int, config: Path | None, as_json: bool) ->
 
 
 def _device(
-    port: str | None, baud: int, config: Path | None
+    port: str | None, baud: int, config: Path | None, key: Path | None = None
 ) -> AbstractContextManager[Local | Remote]:
     """The models of this machine, or of the device at ``port``."""
     if port is None:
         return nullcontext(_local(config))
     from tools.flash_line import Remote
 
-    return Remote(port, baud, notice=_notice)
+    return Remote(port, baud, key=given_key(key), notice=_notice)
 
 
 def _local(config: Path | None) -> Local:

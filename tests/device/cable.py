@@ -12,6 +12,7 @@ from typing import Any
 from device.link import messages
 from device.link.link import Link
 from device.link.protocol import decode
+from device.link.session import Gate
 from tests.device.host import VALIDATOR
 from tests.device.test_link import RESULT, Stub
 
@@ -85,7 +86,9 @@ class Line:
         baud: int | None = None,
         cut: Cut | None = None,
         tty_bytes: int = TTY_BYTES,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         self._tty_bytes = tty_bytes
         self.store = Store(folder)
         self._cut = cut or (lambda way, line: None)
@@ -108,8 +111,9 @@ class Line:
     def start(self) -> None:
         """A new process of the monitor."""
         self.link = Link(
-            "line", 115_200, Stub(), port=_DeviceEnd(self, "monitor"), flasher=self.store
-        )
+            "line", 115_200, Stub(), port=_DeviceEnd(self, "monitor"), flasher=self.store,
+            gate=self._gate,
+        )  # fmt: skip
 
     # -- what Remote is given
 

@@ -26,7 +26,8 @@ from firmware.archive import MAX_BYTES
 from tests.device.cable import Line
 from tests.device.host import VALIDATOR
 from tools import flash_line
-from tools.flash_line import WINDOW, Remote, RemoteError
+from tools.flash_line import WINDOW, Remote
+from tools.host_line import RemoteError
 
 BUNDLE = Path(__file__).parents[2] / "firmware" / "embedded.l12"
 DATA = BUNDLE.read_bytes()

@@ -23,7 +23,8 @@ from device.link.upload import PART
 from tests.device.cable import Line, Store, finish_installs
 from tests.device.test_link import RESULT, Stub
 from tests.device.waiting import wait_for
-from tools.flash_line import SILENCE_S, TRIES, Remote, RemoteError
+from tools.flash_line import Remote
+from tools.host_line import SILENCE_S, TRIES, RemoteError
 from tools.listen import FAILED, listen
 
 DATA = (Path(__file__).parents[2] / "firmware" / "embedded.l12").read_bytes()

@@ -57,7 +57,7 @@ def test_a_dead_process_is_one_failed_scenario(
 DEADLY = "kill"
 
 
-def run_or_die(scenario: Scenario, target: str, baud: int, moments: bool) -> Outcome:
+def run_or_die(scenario: Scenario, target: str, baud: int, key: bytes, moments: bool) -> Outcome:
     """In place of ``runner.run_one``, in a process of its own."""
     if scenario.about == DEADLY:
         os._exit(3)

@@ -29,7 +29,8 @@ from tools import keys
 from tools.bench.figures import Figure
 from tools.bench.throttle import throttled
 from tools.flash import Local, read_keyring
-from tools.flash_line import Remote, SerialWire
+from tools.flash_line import Remote
+from tools.host_line import SerialWire
 from tools.models_cli import EMBEDDED
 
 FAST, SLOW = 921_600, 115_200

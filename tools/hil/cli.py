@@ -11,6 +11,7 @@ import typer
 
 from tools import hil_capture_cli
 from tools.conformance.cli import conformance
+from tools.key_option import Key, given_key
 
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
 
@@ -31,6 +32,7 @@ def run(
         str, typer.Option(help="serial:PORT of a monitor with --frontend injected, in real time.")
     ] = "",
     baud: Annotated[int, typer.Option(help="Line rate of --target.")] = 921_600,
+    key: Key = None,
     jobs: Annotated[int, typer.Option(min=1, help="Scenarios at a time.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -60,6 +62,7 @@ def run(
         loaded,
         target=target or runner.VIRTUAL,
         baud=baud,
+        key=given_key(key) if target else b"",
         jobs=jobs,
         moments=html is not None,
     ):

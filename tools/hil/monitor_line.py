@@ -9,6 +9,7 @@ from typing import Any
 from device.link.port import FdPort, Port
 from device.link.protocol import MAX_LINE, LineSplitter, encode, pack
 from tools.hil.outcome import Message
+from tools.line_session import LineSession
 from tools.listen import Checker
 from tools.serial_port import open_serial
 
@@ -34,13 +35,15 @@ class MonitorLine:
         self._lines = LineSplitter(MAX_LINE)
         self._whole = False  # the first line may be half of one
         self._seq = 0
+        self.session: LineSession | None = None  # all commands are lines of it
         self.checker = Checker()
         self.sent = self.backlog = 0
 
     def send(self, body: Mapping[str, Any]) -> int:
         """Queue a command; the number that its answer repeats."""
         seq, self._seq = self._seq, self._seq + 1
-        line = encode(seq, "command", pack(body))
+        session = self.session
+        line = session.encode(seq, body) if session else encode(seq, "command", pack(body))
         self._out.append(line)
         self.backlog += len(line)
         return seq

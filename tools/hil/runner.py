@@ -28,15 +28,17 @@ def run_all(
     *,
     target: str = VIRTUAL,
     baud: int = 115_200,
+    key: bytes = b"",
     jobs: int = 1,
     moments: bool = False,
 ) -> Iterator[Outcome]:
     """An outcome for each, in order.
 
     target : "virtual", or "serial:PORT" for a monitor there, one scenario at a time
+    key : of the monitor at the target, where its line is keyed
     moments : keep what there was to see, for the page
     """
-    how = target, baud, moments
+    how = target, baud, key, moments
     if jobs == 1 or len(scenarios) == 1 or target != VIRTUAL:
         for scenario in scenarios:
             yield run_one(scenario, *how)
@@ -47,10 +49,10 @@ def run_all(
             yield _result(scenario, future, lambda scenario=scenario: _alone(scenario, how))
 
 
-def run_one(scenario: Scenario, target: str, baud: int, moments: bool) -> Outcome:
+def run_one(scenario: Scenario, target: str, baud: int, key: bytes, moments: bool) -> Outcome:
     """One scenario; an exception is its outcome."""
     try:
-        outcome = _way(target, baud)(scenario)
+        outcome = _way(target, baud, key)(scenario)
     except Exception as error:
         return failed(scenario, target, f"{type(error).__name__}: {error}".splitlines()[0])
     return outcome if moments else replace(outcome, moments=())
@@ -68,7 +70,7 @@ def failed(scenario: Scenario, target: str, why: str) -> Outcome:
     )
 
 
-def _way(target: str, baud: int) -> Callable[[Scenario], Outcome]:
+def _way(target: str, baud: int, key: bytes) -> Callable[[Scenario], Outcome]:
     if target == VIRTUAL:
         from tools.hil.virtual import run
 
@@ -76,7 +78,7 @@ def _way(target: str, baud: int) -> Callable[[Scenario], Outcome]:
     from tools.hil.target import run_target
 
     port = target.removeprefix(SERIAL)
-    return lambda scenario: run_target(scenario, port, baud)
+    return lambda scenario: run_target(scenario, port, baud, key=key)
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
@@ -91,7 +93,7 @@ def _result(scenario: Scenario, future: Future[Outcome], again: Callable[[], Out
         return again()
 
 
-def _alone(scenario: Scenario, how: tuple[str, int, bool]) -> Outcome:
+def _alone(scenario: Scenario, how: tuple[str, int, bytes, bool]) -> Outcome:
     with _pool(1) as pool:
         try:
             return pool.submit(run_one, scenario, *how).result()

@@ -18,6 +18,7 @@ from device.config import Config
 from device.link.commands import SETTINGS
 from device.link.inject import pack_frames
 from device.link.port import Port
+from device.link.session import Access
 from firmware.events import LEADS
 from hal.ads1298.frame import FRAME_BYTES
 from hal.clock import Clock, RealClock
@@ -27,6 +28,8 @@ from tools.hil.judge import Judge
 from tools.hil.monitor_line import BITS_PER_BYTE, MonitorLine, open_line
 from tools.hil.outcome import Message, Moment, Outcome
 from tools.hil.scenario import CommandAction, FaultAction, InstallAction, PlugAction, Scenario
+from tools.key_option import VARIABLE
+from tools.line_session import LineSession, WrongDeviceError
 
 BLOCK = 50  # frames in a line: 100 ms
 POLL_NS = 5_000_000
@@ -49,6 +52,7 @@ def run_target(
     port: str,
     baud: int,
     *,
+    key: bytes = b"",
     clock: Clock | None = None,
     opener: Callable[[str, int], Port] = open_line,
 ) -> Outcome:
@@ -56,10 +60,11 @@ def run_target(
 
     What cannot be done to a monitor from outside is ``skipped``; other faults are its ``error``.
 
+    key : of the device, where its line is keyed
     clock, opener : the time and the line, for tests
     """
     clock = clock or RealClock()
-    run = _Run(scenario, port, baud, clock)
+    run = _Run(scenario, port, baud, clock, key)
     try:
         _check(scenario)
         line = MonitorLine(opener(port, baud))
@@ -107,8 +112,9 @@ def _check(scenario: Scenario) -> None:
 class _Run:
     """One scenario on one line."""
 
-    def __init__(self, scenario: Scenario, port: str, baud: int, clock: Clock) -> None:
+    def __init__(self, scenario: Scenario, port: str, baud: int, clock: Clock, key: bytes) -> None:
         self._scenario, self._port, self._baud, self._clock = scenario, port, baud, clock
+        self._key = key
         self._began_ns = clock.now_ns()
         self._t0_ns: int | None = None  # when frame 0 is due
         self._over = False  # the last frame was sent: from then on there is no front end
@@ -125,6 +131,7 @@ class _Run:
     def run(self, line: MonitorLine) -> None:
         self._line = line
         hello = self._meet()
+        self._begin_session(hello)
         self._frames = ScenarioFrames(self._scenario, self._scenario.config.frontend.settings())
         self._settle(hello)
         self._ask({"command": "inject", "action": "begin", **self._scale()})
@@ -162,6 +169,21 @@ class _Run:
                 f"the monitor {where} reads {found['name']}; start it with --frontend injected"
             )
         return hello
+
+    def _begin_session(self, hello: Message) -> None:
+        """Where the line is keyed, or a key was given."""
+        if not self._key and hello["access"] == Access.OPEN:
+            return
+        if not self._key:
+            raise TargetError(
+                f"the monitor at {self._port} wants a key: --key FILE, or {VARIABLE}=FILE"
+            )
+        session = LineSession(self._key)
+        try:
+            self._ask(session.prove(self._ask(session.begin)))
+        except WrongDeviceError as error:
+            raise TargetError(str(error)) from None
+        self._line.session = session
 
     def _scale(self) -> dict[str, int]:
         return {"gain": self._scenario.config.frontend.gain, "rate_hz": SAMPLE_RATE_HZ}
