@@ -1,0 +1,529 @@
+"""A keyed line: who has no key changes nothing, and nothing that was recorded can be used again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.controls import Button
+from device.link.commands import MAX_COUNTER, Name, parse
+from device.link.protocol import ProtocolError, Wrong, decode, encode, pack
+from device.link.session import (
+    IDLE_S,
+    LOCK_FIRST_S,
+    LOCK_LONGEST_S,
+    MOST_WRONG,
+    PENDING_S,
+    Gate,
+    Role,
+    code,
+    derive,
+)
+from tests.device.cable import Line
+from tests.device.host import VALIDATOR
+from tests.device.keyed import KEY, OTHER_KEY, PRESS, KeyedRig, plain
+from tests.device.test_link import SECOND_NS, SHA
+from tests.tools.test_flash_line import DATA, remote_of
+from tools.line_session import LineSession, WrongDeviceError
+
+PRESSED = [(Button.OK, False)]
+DOCS = Path(__file__).parents[2] / "docs" / "serial-protocol.md"
+
+
+def reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("reason", answer["type"]))
+
+
+@pytest.fixture
+def rig() -> KeyedRig:
+    return KeyedRig()
+
+
+# -- what needs a session
+
+CHANGING = [
+    {"command": "stop"},
+    {"command": "set", "setting": "lead", "value": "V1"},
+    {"command": "set", "setting": "lead", "value": "V1", "keep": False},
+    PRESS,
+    {"command": "alarm", "action": "silence"},
+    {"command": "alarm", "action": "pause"},
+    {"command": "record"},
+    {"command": "patient"},
+    {"command": "model", "action": "begin", "bytes": 9, "sha256": SHA, "keep": True},
+    {"command": "model", "action": "chunk", "offset": 0, "bytes": 1, "data": "00"},
+    {"command": "model", "action": "verify", "sha256": SHA, "who": "x"},
+    {"command": "model", "action": "install", "sha256": SHA, "who": "x"},
+    {"command": "model", "action": "confirm", "who": "x"},
+    {"command": "model", "action": "rollback", "who": "x"},
+    {"command": "inject", "action": "begin", "gain": 6, "rate_hz": 500},
+    {"command": "inject", "action": "frames", "index": 0, "n": 1, "data": "00"},
+    {"command": "inject", "action": "end", "index": 0},
+    {"command": "auth", "action": "end"},
+]
+READING = [
+    {"command": "info"},
+    {"command": "start"},
+    {"command": "snapshot"},
+    {"command": "model", "action": "list"},
+    {"command": "model", "action": "info"},
+    {"command": "model", "action": "log", "last": 1},
+]
+
+
+def named(body: dict[str, Any]) -> str:
+    return " ".join(str(body[key]) for key in ("command", "action") if key in body)
+
+
+@pytest.mark.parametrize("body", CHANGING, ids=named)
+def test_whoever_has_no_session_changes_nothing(rig: KeyedRig, body: dict[str, Any]) -> None:
+    assert reason(rig.command(body)) == "no_session"
+    assert rig.stub.applied == []
+    assert rig.link._streaming
+    assert rig.gate.wrong == 0  # who does not know of keys is not guessing at them
+
+
+@pytest.mark.parametrize("body", READING, ids=named)
+def test_reading_needs_no_key(rig: KeyedRig, body: dict[str, Any]) -> None:
+    rig.link._models._flasher = None
+    rig.host.write(encode(1, "command", pack(body)))
+    answer = rig.poll(3)[0]
+    assert reason(answer) in ("reply", "failed")  # no store: as on a line that is open
+
+
+def test_every_command_is_either_for_reading_or_needs_a_session() -> None:
+    """A command that is added later is on one of the two lists, or this fails."""
+    listed = {body["command"] for body in (*CHANGING, *READING)}
+    assert listed == set(Name)
+    for body in CHANGING[:-1]:
+        assert parse(encode(1, "command", pack(body))[:-1]).changes
+    for body in READING:
+        assert not parse(encode(1, "command", pack(body))[:-1]).changes
+
+
+def test_a_person_without_a_key_is_refused_in_words(rig: KeyedRig) -> None:
+    answer = rig.tell(plain(PRESS))
+    assert answer["message"] == "this line takes changes only from a session with the key"
+
+
+@pytest.mark.parametrize("body", CHANGING[:8], ids=named)
+def test_in_a_session_it_is_done(rig: KeyedRig, body: dict[str, Any]) -> None:
+    session = rig.begin()
+    line = session.encode(9, body)
+    VALIDATOR.validate(decode(line[:-1], crc_required=True))
+    assert rig.tell(line)["type"] == "reply"
+    assert rig.stub.applied or not rig.link._streaming
+    assert (rig.gate.sessions, rig.gate.wrong) == (1, 0)
+
+
+def test_reading_may_be_a_line_of_the_session_too(rig: KeyedRig) -> None:
+    session = rig.begin()
+    assert rig.say(session, {"command": "start"})["type"] == "reply"
+
+
+def test_a_read_only_line_says_why_and_changes_nothing() -> None:
+    rig = KeyedRig(fault="serial line is read-only: no key")
+    session = LineSession(KEY)
+    assert reason(rig.command(session.begin)) == "read_only"
+    for line in (plain(PRESS), session.encode(1, PRESS)):
+        answer = rig.tell(line)
+        assert (reason(answer), answer["message"]) == ("read_only", rig.gate.fault(0))
+    assert rig.command({"command": "start"})["type"] == "reply"
+    assert rig.stub.applied == []
+
+
+def test_an_open_line_knows_no_sessions() -> None:
+    rig = KeyedRig(b"")
+    session = LineSession(KEY)
+    answer = rig.command(session.begin)
+    assert "open and knows no sessions; leave the key away" in answer["message"]
+    assert reason(rig.tell(session.encode(1, PRESS))) == "no_session"
+    assert rig.tell(plain(PRESS))["type"] == "reply"
+
+
+# -- who proves what
+
+
+def test_a_host_that_does_not_have_the_key_gets_no_session(rig: KeyedRig) -> None:
+    honest = LineSession(KEY, lambda: bytes(16))
+    reply = rig.command(honest.begin)
+    with pytest.raises(WrongDeviceError):  # and an honest one with another key says nothing
+        LineSession(OTHER_KEY, lambda: bytes(16)).prove(reply)
+    nonces = bytes(16), bytes.fromhex(reply["nonce"])
+    proof = derive(OTHER_KEY, Role.HOST, *nonces).hex()
+    assert reason(rig.command({"command": "auth", "action": "prove", "proof": proof})) == "bad_key"
+    right = honest.prove(reply)  # one try for each begin
+    assert reason(rig.command(right)) == "no_session"
+    assert (rig.gate.sessions, rig.gate.wrong) == (0, 1)
+
+
+@pytest.mark.parametrize("what", ["reflected", "nonces swapped", "role of the session"])
+def test_what_the_device_said_is_no_proof_of_the_host(rig: KeyedRig, what: str) -> None:
+    """Also when host and device choose the same nonce, so that swapping changes nothing."""
+    for nonce in (bytes(16), ((1 << 100) + 1).to_bytes(16, "big")):
+        reply = rig.command({"command": "auth", "action": "begin", "nonce": nonce.hex()})
+        device = bytes.fromhex(reply["nonce"])
+        proof = {
+            "reflected": bytes.fromhex(reply["proof"]),
+            "nonces swapped": derive(KEY, Role.DEVICE, device, nonce),
+            "role of the session": derive(KEY, Role.SESSION, nonce, device),
+        }[what]
+        said = rig.command({"command": "auth", "action": "prove", "proof": proof.hex()})
+        assert reason(said) == "bad_key"
+    assert rig.gate.sessions == 0
+
+
+def test_swapped_nonces_are_another_proof() -> None:
+    one, two = bytes(16), bytes([1] * 16)
+    made = {derive(KEY, role, a, b) for role in Role for a, b in ((one, two), (two, one))}
+    assert len(made) == 6
+
+
+def test_a_device_that_does_not_have_the_key_is_told_nothing(rig: KeyedRig) -> None:
+    session = LineSession(KEY, lambda: bytes(16))
+    reply = rig.command(session.begin)
+    forged = {
+        "of another key": derive(OTHER_KEY, Role.DEVICE, bytes(16), bytes(16)).hex(),
+        "of an earlier session": reply["proof"],
+    }
+    for proof in forged.values():
+        with pytest.raises(WrongDeviceError, match="has another key"):
+            LineSession(KEY, lambda: bytes([1] * 16)).prove({**reply, "proof": proof})
+
+
+def test_proving_takes_its_time_at_most(rig: KeyedRig) -> None:
+    session = LineSession(KEY)
+    proof = session.prove(rig.command(session.begin))
+    rig.now_ns += PENDING_S * SECOND_NS
+    assert reason(rig.command(proof)) == "no_session"
+    assert rig.gate.wrong == 0
+
+
+# -- what was recorded
+
+
+def recorded() -> KeyedRig:
+    """A rig at which a whole session was overheard."""
+    rig = KeyedRig()
+    session = rig.begin()
+    for lead in ("V1", "V2", "V3"):
+        rig.say(session, {"command": "set", "setting": "lead", "value": lead})
+    rig.say(session, {"command": "auth", "action": "end"})
+    assert [value for _, value in rig.stub.applied] == ["V1", "V2", "V3"]
+    return rig
+
+
+@pytest.mark.parametrize("monitor", ["the same", "restarted"])
+def test_a_recorded_session_sent_again_does_nothing(monitor: str) -> None:
+    old = recorded()
+    lines = list(old.sent)
+    rig = old if monitor == "the same" else KeyedRig(nonce=7 << 90)
+    rig.stub.applied.clear()
+    answers = [reason(rig.tell(line)) for line in lines]
+    assert answers == ["reply", "bad_key", *["no_session"] * 4]
+    assert rig.stub.applied == []
+
+
+def test_recorded_lines_do_nothing_in_another_session() -> None:
+    rig = KeyedRig(nonce=7 << 90)
+    lines = [line for line in recorded().sent if b'"set"' in line]
+    session = rig.begin()
+    assert {reason(rig.tell(line)) for line in lines} == {"bad_key"}
+    assert rig.stub.applied == []
+    assert rig.say(session, PRESS)["type"] == "reply"  # it goes on, although somebody talks into it
+
+
+def test_a_line_is_taken_once_and_in_order(rig: KeyedRig) -> None:
+    session = rig.begin()
+    first, second, third = (session.encode(n, PRESS) for n in (1, 2, 3))
+    assert [reason(rig.tell(line)) for line in (second, second, first, third)] == [
+        "reply", "bad_key", "bad_key", "reply"
+    ]  # fmt: skip
+    assert rig.stub.applied == PRESSED * 2
+    assert rig.gate.wrong == 2
+
+
+@pytest.mark.parametrize(
+    "counter", [0, -1, MAX_COUNTER + 1, 1 << 80, 1.0, True, None, "1"], ids=str
+)
+def test_a_counter_that_is_none_is_refused(rig: KeyedRig, counter: object) -> None:
+    session = rig.begin()
+    members = pack({**PRESS, "counter": counter})
+    line = encode(1, "command", members, lambda text: code(session._session_key, text))
+    assert not VALIDATOR.is_valid(decode(line[:-1], crc_required=True)) or counter == 1
+    assert reason(rig.tell(line)) == "bad_command"
+    assert rig.stub.applied == []
+
+
+def test_the_counter_ends_and_another_session_begins_anew(rig: KeyedRig) -> None:
+    session = rig.begin()
+    session._counter = MAX_COUNTER - 1
+    assert rig.say(session, PRESS)["type"] == "reply"
+    assert reason(rig.say(session, PRESS)) == "bad_command"
+    assert rig.say(rig.begin(), PRESS)["type"] == "reply"
+
+
+LINE = encode(
+    1, "command", pack({**PRESS, "counter": 1}),
+    lambda text: code(derive(KEY, Role.SESSION, bytes(16), (1 << 100).to_bytes(16, "big")), text),
+)  # fmt: skip
+
+
+def with_crc(line: bytes) -> bytes:
+    """Whoever changes a line can make its CRC right again."""
+    return line[:-18] + b',"crc":"%08x"}' % zlib.crc32(line[:-18])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(LINE) - 20), st.integers(0, 7))
+def test_no_changed_bit_of_a_line_is_taken(at: int, bit: int) -> None:
+    rig = KeyedRig()
+    rig.begin()
+    line = bytearray(LINE[:-1])
+    line[at] ^= 1 << bit
+    rig.host.write(with_crc(bytes(line)) + b"\n")
+    rig.poll(3)
+    assert rig.stub.applied == []
+
+
+def test_the_line_itself_is_taken() -> None:
+    """So that the test before tests something."""
+    rig = KeyedRig()
+    rig.begin()
+    assert rig.tell(with_crc(LINE[:-1]))["type"] == "reply"
+
+
+@pytest.mark.parametrize("cut", range(1, 70, 7))
+def test_a_cut_line_is_not_taken(rig: KeyedRig, cut: int) -> None:
+    rig.begin()
+    for line in (LINE[:-1][:-cut], with_crc(LINE[:-1][: -18 - cut] + LINE[-19:-1])):
+        rig.host.write(line + b"\n")
+        rig.poll(3, SECOND_NS)
+    assert rig.stub.applied == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE[:-1].replace(b',"counter":1', b""),
+        re.sub(rb',"mac":"[0-9a-f]{32}"', b"", LINE[:-1]),
+        LINE[:-19] + b"}",  # no CRC
+        LINE[:-19].replace(b',"mac":"', b',"mac":"00","mac":"') + LINE[-19:-1],
+        LINE[:-19] + b',"button":"page"' + LINE[-19:-1],  # something behind the mac
+        re.sub(rb'("mac":")([0-9a-f]{32})', lambda m: m[1] + m[2].upper(), LINE[:-1]),
+        re.sub(rb'("mac":")[0-9a-f]{32}', rb'\1' + b"0" * 31, LINE[:-1]),
+        re.sub(rb'("mac":")[0-9a-f]{32}', rb'\1' + b"\xc3\xa9" * 16, LINE[:-1]),
+        re.sub(rb'"mac":"[0-9a-f]{32}"', b'"mac":null', LINE[:-1]),
+    ],
+)  # fmt: skip
+def test_a_line_without_all_that_ends_it_is_not_taken(rig: KeyedRig, line: bytes) -> None:
+    rig.begin()
+    for again in (line, with_crc(line)):
+        rig.host.write(again + b"\n")
+        rig.poll(3, SECOND_NS)
+    assert rig.stub.applied == []
+    assert rig.host.of("error")
+
+
+@pytest.mark.parametrize("session_of", ["another host", "another device"])
+def test_a_counter_of_another_session_does_not_help(rig: KeyedRig, session_of: str) -> None:
+    mine = rig.begin()
+    other = KeyedRig(nonce=3 << 90) if session_of == "another device" else rig
+    theirs = other.begin(nonce=bytes([9] * 16))
+    stale = mine if other is rig else theirs
+    stale._counter = 1000
+    assert reason(rig.say(stale, PRESS)) == "bad_key"
+    assert rig.stub.applied == []
+
+
+# -- how it ends
+
+
+def test_it_ends_by_its_host_only(rig: KeyedRig) -> None:
+    session = rig.begin()
+    assert reason(rig.command({"command": "auth", "action": "end"})) == "no_session"
+    assert rig.say(session, PRESS)["type"] == "reply"
+    assert rig.say(session, {"command": "auth", "action": "end"})["type"] == "reply"
+    assert reason(rig.say(session, PRESS)) == "no_session"
+
+
+def test_it_ends_when_nobody_uses_it(rig: KeyedRig) -> None:
+    session = rig.begin()
+    for pause_s, answer in ((IDLE_S - 2, "reply"), (IDLE_S - 2, "reply"), (IDLE_S, "no_session")):
+        rig.now_ns += pause_s * SECOND_NS
+        assert reason(rig.say(session, PRESS)) == answer
+
+
+def test_wrong_lines_do_not_keep_it_alive(rig: KeyedRig) -> None:
+    rig.begin()
+    foreign = LineSession(OTHER_KEY)
+    for _ in range(3):
+        rig.now_ns += (IDLE_S // 2) * SECOND_NS
+        answer = rig.say(foreign, PRESS)
+    assert reason(answer) == "no_session"
+
+
+def test_it_ends_with_the_connection(rig: KeyedRig) -> None:
+    session = rig.begin()
+    proof = LineSession(KEY)
+    late = proof.prove(rig.command(proof.begin))
+    line = session.encode(50, PRESS)
+    rig.wire.hang_up()
+    rig.poll(2)
+    assert not rig.link.connected
+    again = KeyedRig()
+    rig.link._given, rig.wire, rig.host = again.wire.port, again.wire, again.wire.host
+    rig.poll(2, 10 * SECOND_NS)
+    assert rig.link.connected
+    assert reason(rig.tell(line)) == "no_session"
+    assert reason(rig.command(late)) == "no_session"
+
+
+def test_somebody_who_only_begins_ends_no_session(rig: KeyedRig) -> None:
+    session = rig.begin()
+    begin = {"command": "auth", "action": "begin", "nonce": "00" * 16}
+    for _ in range(10):
+        assert rig.command(begin)["type"] == "reply"
+    assert reason(rig.command({"command": "auth", "action": "prove", "proof": SHA})) == "bad_key"
+    assert rig.say(session, PRESS)["type"] == "reply"
+    rig.begin(nonce=bytes([1] * 16))  # who has the key, too, takes over
+    assert reason(rig.say(session, PRESS)) == "bad_key"
+
+
+# -- who guesses
+
+
+def guess(rig: KeyedRig) -> str:
+    begun = rig.command({"command": "auth", "action": "begin", "nonce": "00" * 16})
+    if begun["type"] == "error":
+        return reason(begun)
+    return reason(rig.command({"command": "auth", "action": "prove", "proof": SHA}))
+
+
+def test_who_guesses_waits_longer_each_time_and_never_for_ever(rig: KeyedRig) -> None:
+    lock_s = LOCK_FIRST_S
+    for _ in range(7):
+        assert [guess(rig) for _ in range(MOST_WRONG)] == ["bad_key"] * MOST_WRONG
+        fault = rig.gate.fault(rig.now_ns)
+        assert fault == (
+            f"serial line: 5 wrong keys, so no session for {lock_s} s; see who is on the cable"
+        )
+        answer = rig.command(LineSession(KEY).begin)
+        left_s = int(
+            re.fullmatch(r"locked for (\d+) s after 5 wrong keys; wait", answer["message"])[1]
+        )  # type: ignore[index]
+        assert lock_s - 3 <= left_s <= lock_s
+        rig.now_ns += (lock_s - 4) * SECOND_NS
+        assert guess(rig) == "locked"
+        rig.now_ns += 4 * SECOND_NS
+        assert rig.gate.fault(rig.now_ns) == ""
+        lock_s = min(2 * lock_s, LOCK_LONGEST_S)
+    assert lock_s == LOCK_LONGEST_S == 480
+    session = rig.begin()
+    assert rig.say(session, PRESS)["type"] == "reply"
+    assert rig.gate.wrong == 7 * MOST_WRONG
+    for _ in range(MOST_WRONG):
+        guess(rig)
+    assert f"for {LOCK_FIRST_S} s" in rig.gate.fault(rig.now_ns)  # the right key clears the slate
+
+
+def test_a_session_and_all_reading_go_on_while_the_line_is_locked(rig: KeyedRig) -> None:
+    session = rig.begin()
+    for _ in range(MOST_WRONG):
+        guess(rig)
+    assert guess(rig) == "locked"
+    assert rig.say(session, PRESS)["type"] == "reply"
+    assert rig.command({"command": "start"})["type"] == "reply"
+
+
+def test_wrong_codes_count_as_wrong_keys(rig: KeyedRig) -> None:
+    session = rig.begin()
+    foreign = LineSession(OTHER_KEY)
+    answers = [reason(rig.say(foreign, PRESS)) for _ in range(MOST_WRONG)]
+    assert answers == ["bad_key"] * MOST_WRONG
+    assert guess(rig) == "locked"
+    assert rig.say(session, PRESS)["type"] == "reply"
+
+
+def test_a_cut_cable_does_not_end_a_lock(rig: KeyedRig) -> None:
+    for _ in range(MOST_WRONG):
+        guess(rig)
+    rig.gate.disconnect()
+    assert guess(rig) == "locked"
+
+
+@pytest.mark.parametrize("kind", ["press", "chunk"])
+def test_a_flood_of_signed_lines_is_held_down_before_any_code_is_computed(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = KeyedRig()
+    rig.begin()
+    computed = []
+    real = hmac.digest
+    monkeypatch.setattr(hmac, "digest", lambda *of: computed.append(len(of[1])) or real(*of))
+    chunk = {"command": "model", "action": "chunk", "offset": 0, "bytes": 1, "data": "0" * 9000}
+    line = LineSession(OTHER_KEY).encode(1, chunk if kind == "chunk" else PRESS)
+    computed.clear()
+    for _ in range(200):  # two seconds
+        rig.host.write(line)
+        rig.poll(4, 2_500_000)
+    most = 200 + 2 * 50 if kind == "chunk" else 20 + 2 * 10
+    assert 0 < len(computed) <= most + 1
+    assert rig.stub.applied == []
+
+
+def test_an_upload_has_a_code_on_every_line(tmp_path: Path) -> None:
+    line = Line(tmp_path, gate=Gate(KEY))
+    with remote_of(line, key=KEY) as remote:
+        remote.upload(DATA)
+    said = [decode(text[:-1], crc_required=True) for text in line.sent if text != b"\n"]
+    signed = [message["counter"] for message in said if message["command"] == "model"]
+    assert signed == list(range(1, len(signed) + 1))
+    assert tmp_path.joinpath("upload.part").read_bytes() == DATA
+
+
+# -- the vectors of the documentation, computed here with nothing of ours
+
+
+def test_the_vectors_in_the_docs_are_right() -> None:
+    text = DOCS.read_text()
+    found = dict(
+        re.findall(
+            r"^(key|host nonce|device nonce|device proof|host proof|session key) +([0-9a-f]+)$",
+            text,
+            re.M,
+        )
+    )
+    key, host, device = (bytes.fromhex(found[n]) for n in ("key", "host nonce", "device nonce"))
+
+    def of(role: str) -> str:
+        return hmac.new(key, role.encode() + host + device, hashlib.sha256).hexdigest()
+
+    assert found["device proof"] == of("lead12 serial 1 device")
+    assert found["host proof"] == of("lead12 serial 1 host")
+    assert found["session key"] == of("lead12 serial 1 session")
+    (line,) = re.findall(r'^> (.*"mac":.*)$', text, re.M)
+    signed, _, rest = line.partition(',"mac":"')
+    mac = hmac.new(bytes.fromhex(found["session key"]), signed.encode(), hashlib.sha256)
+    assert rest[:32] == mac.hexdigest()[:32]
+    # and a device takes exactly these lines
+    rig = KeyedRig(key, nonce=int.from_bytes(device, "big"))
+    for sent, answered in re.findall(r'^> (.*"auth".*)\n< (.*)$', text, re.M):
+        answer = rig.tell(sent.encode())
+        expected = decode(answered.encode(), crc_required=True)
+        assert {**expected, "seq": 0, "crc": ""} == {**answer, "seq": 0, "crc": ""}
+    assert rig.tell(line.encode())["type"] == "reply"
+
+
+def test_reasons_are_the_schemas() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        Gate(KEY).check(parse(plain(PRESS)), 0)
+    assert caught.value.wrong is Wrong.NO_SESSION

@@ -1,0 +1,22 @@
+"""``--key``: the file with the key of a device whose line is keyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+VARIABLE = "LEAD12_SERIAL_KEY"  # names the key's file where --key does not
+
+Key = Annotated[
+    Path | None,
+    typer.Option(envvar=VARIABLE, help="Key file of the device, where its line is keyed."),
+]
+
+
+def given_key(path: Path | None) -> bytes:
+    """What ``--key`` names; b"" for nothing. Raises KeyFileError."""
+    from device.link.access import read_key
+
+    return read_key(path) if path is not None else b""
