@@ -7,8 +7,13 @@ STAMP  := $(VENV)/.lead12-runtime
 DEV    := $(VENV)/.lead12-dev
 TRAIN  := $(VENV)/.lead12-train
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Nothing is fetched that a lock does not name with its hash, nor what it is built with.
+LOCKED := $(PIP) install --require-hashes --no-build-isolation
+RELEASE := build/release
+UV     := $(RELEASE)/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 \
+	--no-header --no-annotate
 
-.PHONY: setup run test test-boot test-boot-smoke hil check dev train-setup pi-setup lock bench clean
+.PHONY: setup run test test-arm64 test-arm64-smoke test-boot test-boot-smoke hil check dev train-setup pi-setup lock bench clean
 
 setup: $(STAMP)  ## the monitor and its runtime, in .venv
 
@@ -23,6 +28,12 @@ test-boot: dev  ## the installed appliance under a real systemd, killed and star
 
 test-boot-smoke: dev  ## the same, shorter; says why and goes on where no container can be booted
 	$(BIN)/python -m tests.appliance --smoke
+
+test-arm64: dev  ## all of it on emulated aarch64, and compared with this machine: an hour, as root
+	$(BIN)/python -m tests.arm64 --update-docs
+
+test-arm64-smoke: dev  ## a few of these tests and comparisons: two minutes; says why where it cannot
+	$(BIN)/python -m tests.arm64 --smoke
 
 hil: dev  ## every scenario of tests/hil in virtual time, and that each requirement is shown
 	$(BIN)/lead12 hil check
@@ -40,29 +51,45 @@ train-setup: $(TRAIN)  ## what lead12 train and lead12 quantize need besides
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Lead12 needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -c 'import sys; sys.exit("no locks for a 32-bit Python; docs/install.md says what to do") if sys.maxsize < 2**32 else 0'
 	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 
-$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+$(STAMP): pyproject.toml locks/build.txt locks/runtime.txt | $(VENV)/bin/python
 	@echo "setting up .venv (once)"
-	@$(PIP) install --constraint constraints.txt --editable .
+	@$(LOCKED) --only-binary :all: --requirement locks/build.txt
+	@$(LOCKED) --requirement locks/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt $(STAMP)
+$(DEV): locks/dev.txt $(STAMP)
 	@echo "adding the development tools (once)"
-	@$(PIP) install --constraint constraints.txt --editable '.[dev,tools]'
+	@$(LOCKED) --requirement locks/dev.txt
 	@touch $@
 
-$(TRAIN): pyproject.toml constraints.txt $(STAMP)
-	@$(PIP) install --constraint constraints.txt --editable '.[train]'
+$(TRAIN): locks/train.txt $(STAMP)
+	@$(LOCKED) --requirement locks/train.txt
 	@touch $@
 
 pi-setup: setup  ## the hardware libraries of a Raspberry Pi (spidev, libgpiod, GPIO for panels)
-	$(PIP) install --constraint constraints.txt --editable '.[pi]'
+	$(LOCKED) --requirement locks/pi.txt
 
-lock: dev  ## resolve the pins anew, for every supported Python
-	$(PIP) install uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
-		--no-annotate --constraint constraints.in --output-file constraints.txt pyproject.toml
+$(RELEASE)/.done: locks/release.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+		--only-binary :all: --requirement locks/release.txt
+	@touch $@
+
+# One version of everything in constraints.txt, then the hashes of each set's files for all platforms.
+lock: $(RELEASE)/.done  ## resolve anew what pyproject.toml changed; UPGRADE=--upgrade: everything
+	$(UV) $(UPGRADE) --all-extras --group build --constraint constraints.in \
+		--output-file constraints.txt pyproject.toml
+	$(UV) --generate-hashes --constraint constraints.txt --output-file locks/runtime.txt pyproject.toml
+	$(UV) --generate-hashes --constraint constraints.txt --extra dev --extra tools \
+		--output-file locks/dev.txt pyproject.toml
+	for set in train pi; do $(UV) --generate-hashes --constraint constraints.txt --extra $$set \
+		--output-file locks/$$set.txt pyproject.toml || exit 1; done
+	$(UV) --generate-hashes --constraint constraints.txt --group build --output-file locks/build.txt
+	$(UV) $(UPGRADE) --generate-hashes --group release --output-file locks/release.txt
 
 bench: dev  ## every figure of docs/performance.md
 	$(BIN)/lead12 bench all --update-docs

@@ -1,0 +1,75 @@
+"""The tests of this tree in the root: run, and what came of them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.arm64.root import Root
+
+# Of one test: emulated, the slowest takes minutes. A worker that goes over it prints where it was
+# and ends, the test is told as failed, and another worker takes over.
+TEST_LIMIT_S = 1800
+SMOKE = (
+    "tests/hal/test_ads1298_frame.py",
+    "tests/hal/test_ads1298_registers.py",
+    "tests/hal/test_chip_spi.py",
+    "tests/firmware/test_filters_fixedpoint.py",
+    "tests/firmware/test_leads.py",
+    "tests/firmware/test_network.py",
+    "tests/firmware/test_window.py",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a run. seconds : of it by the clock; reasons : of skipped tests, how often each"""
+
+    passed: int
+    failed: tuple[str, ...]
+    reasons: tuple[tuple[str, int], ...]
+    seconds: float
+
+    @property
+    def skipped(self) -> int:
+        """How many tests were not run, each with a reason."""
+        return sum(count for _, count in self.reasons)
+
+
+def run_tests(root: Root, what: Sequence[str], junit: Path, *, jobs: int, log: Path | None) -> int:
+    """Run pytest in the root with arguments ``what``, its report at ``junit``: its status."""
+    inside = root.path / "tmp" / "junit.xml"
+    inside.unlink(missing_ok=True)
+    workers = ("-n", str(jobs), "--dist", "loadfile") if jobs else ()
+    limit = ("-o", f"faulthandler_timeout={TEST_LIMIT_S}", "-o", "faulthandler_exit_on_timeout=1")
+    status = root.run(
+        [
+            *("nice", "-n", "19", "python", "-m", "pytest", "-p", "no:cacheprovider"),
+            *("-p", "tests.arm64.patience", "--junitxml", "/tmp/junit.xml"),
+            *(*workers, *limit, *what),
+        ],
+        log=log,
+    )
+    if inside.exists():
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_bytes(inside.read_bytes())
+    return status
+
+
+def read(junit: Path) -> Outcome:
+    """Of pytest's JUnit file."""
+    whole = ElementTree.parse(junit).getroot()
+    suite = whole if whole.tag == "testsuite" else whole[0]
+    passed, failed, reasons = 0, [], Counter[str]()
+    for case in suite.iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(name)
+        elif (skip := case.find("skipped")) is not None:
+            reasons[skip.get("message") or "no reason"] += 1
+        else:
+            passed += 1
+    return Outcome(passed, tuple(failed), tuple(reasons.most_common()), float(suite.get("time", 0)))
