@@ -28,6 +28,7 @@ from device.display.screens import Frame
 from device.flash.health import store_check
 from device.flash.store import Store, store_folder
 from device.front_panel import open_buttons, open_outputs, wired
+from device.link.access import KeyFileError, keyed, read_key
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT
 from device.source import SIMULATED, build_frontend
@@ -80,6 +81,7 @@ def checks(config: Config, clock: Clock | None = None, utc: datetime | None = No
         _realtime(config),
         _timer(config, real),
         _serial(config.serial.port),
+        _serial_key(config),
         _display(config.display.device),
         _buttons(config, real),
         _indicators(config, real),
@@ -318,6 +320,21 @@ def _serial(port: str) -> Check:
     if not Path(port).exists():
         return Check(name, False, f"{port} does not exist; ports here: {here}", "plug it in")
     return _node(name, Path(port), True, "", "")
+
+
+def _serial_key(config: Config) -> Check:
+    """Who may change something over the line."""
+    name, file = "serial key", config.serial.key_file
+    if not config.serial.port:
+        return Check(name, True, "no port is configured")
+    if not keyed(config):
+        return Check(name, True, "the line is open: everybody on it may change settings and models")
+    try:
+        read_key(Path(file))
+    except KeyFileError as error:
+        what, _, act = str(error).partition("; ")
+        return Check(name, False, f"the line is read-only: {what}", act)
+    return Check(name, True, f"changes need the key in {file}")
 
 
 def _display(spec: str) -> Check:

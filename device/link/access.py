@@ -11,6 +11,7 @@ from pathlib import Path
 from device.config import MADE_UP, Config
 from device.link.session import Access, Gate
 
+MAKE = "openssl rand -hex 32 | sudo install -m 640 -g lead12 /dev/stdin {path}"
 MODE = 0o640  # root writes it, the service's group reads it
 _MOST = 4096  # bytes
 _DIGITS = re.compile(r"[0-9a-fA-F]{64}\s*")
@@ -28,9 +29,10 @@ def read_key(path: Path) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        act = "make it: openssl rand -hex 32" if error.errno == errno.ENOENT else "see its rights"
+        missing = error.errno == errno.ENOENT
+        act = MAKE.format(path=path) if missing else "give this user's group the right to read it"
         raise KeyFileError(f"{path}: {error.strerror}; {act}") from None
-    with os.fdopen(fd, "rb") as file:
+    try:
         about = os.fstat(fd)
         if not stat.S_ISREG(about.st_mode):
             raise KeyFileError(f"{path} is not a file; name the key's file")
@@ -38,9 +40,12 @@ def read_key(path: Path) -> bytes:
             raise KeyFileError(f"{path} is open to others; make a new key, and: chmod 640 {path}")
         if about.st_uid not in (0, os.geteuid()):
             raise KeyFileError(f"{path} belongs to another user; chown root {path}")
-        text = file.read(_MOST).decode("ascii", "replace")
+        text = os.read(fd, _MOST).decode("ascii", "replace")
+    finally:
+        os.close(fd)
     if not _DIGITS.fullmatch(text):
-        raise KeyFileError(f"{path} must be 64 digits, 0 to 9 and a to f: openssl rand -hex 32")
+        said = f"{path} does not hold 64 digits, 0 to 9 and a to f"
+        raise KeyFileError(f"{said}; {MAKE.format(path=path)}")
     return bytes.fromhex(text)
 
 
@@ -58,4 +63,4 @@ def gate(config: Config) -> Gate:
     try:
         return Gate(read_key(Path(config.serial.key_file)))
     except KeyFileError as error:
-        return Gate(fault=f"serial line is read-only: {error}")
+        return Gate(fault=f"serial line is read-only: {error}; then start the monitor again")

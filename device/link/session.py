@@ -106,7 +106,8 @@ class Gate:
     def auth(self, command: Command, now_ns: int) -> dict[str, Any]:
         """Carry out ``auth``, checked before; members of the reply. Raises ProtocolError."""
         if self.access is Access.OPEN:
-            raise ProtocolError(Wrong.FAILED, "this line is open and knows no sessions; leave the key away")
+            said = "this line is open and knows no sessions; leave the key away"
+            raise ProtocolError(Wrong.FAILED, said)
         self._refuse_read_only()
         if command.action is AuthAction.END:
             self._session = None

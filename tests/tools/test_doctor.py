@@ -31,7 +31,7 @@ from tools.doctor import doctor
 
 ALWAYS = {"python", "packages", "fixed point", "network", "model store", "SPI", "front end"}
 ALWAYS |= {"shared memory", "real-time priority", "timer", "serial", "display", "disk"}
-ALWAYS |= {"buttons", "indicators"}
+ALWAYS |= {"buttons", "indicators", "serial key"}
 
 
 def found(
