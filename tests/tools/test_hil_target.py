@@ -165,9 +165,16 @@ class World:
     """Bench, line, monitor and acquire, all real but the time and the wire; one monitor for all.
 
     info : of a front end that the monitor has instead
+    changes : of its settings
     """
 
-    def __init__(self, folder: Path, cable: Cable, info: FrontendInfo | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cable: Cable,
+        info: FrontendInfo | None = None,
+        changes: dict[str, object] | None = None,
+    ) -> None:
         self.clock = (lockstep := Lockstep()).main()
         self._lockstep, self._cable, self._info = lockstep, cable, info
         self._config = Config().override(
@@ -177,6 +184,7 @@ class World:
                 "display.device": "none",
                 "model.path": "none",
                 "ring.path": str(folder / "w.ring"),
+                **(changes or {}),
             }
         )
         self._over = False
@@ -197,8 +205,10 @@ class World:
         self._ring.close()
         self._receiver.close()
 
-    def run(self, scenario: Scenario, baud: int = 115_200) -> Outcome:
-        return run_target(scenario, "cable", baud, clock=self.clock, opener=lambda *_: self._cable)
+    def run(self, scenario: Scenario, baud: int = 115_200, key: bytes = b"") -> Outcome:
+        return run_target(
+            scenario, "cable", baud, key=key, clock=self.clock, opener=lambda *_: self._cable
+        )
 
     def _acquire(self, clock: Loop) -> None:
         if self._info:
