@@ -7,15 +7,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tools.soak.verdict import Verdict
+    from tools.soak.virtual import Soak
 
 OK, FAILED, USAGE = 0, 1, 2
 
 
 def soak(
-    hours: Annotated[float, typer.Option(min=0.01, max=100_000, help="Of signal.")] = 1.0,
+    hours: Annotated[
+        float,
+        typer.Option(min=0, max=100_000, help="Of signal; 0: only the table of what is done."),
+    ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the faults.")] = 1,
     real: Annotated[bool, typer.Option("--real", help="The real processes, in real time.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Benches side by side.")] = 1,
@@ -29,25 +36,35 @@ def soak(
     ] = False,
 ) -> None:
     """The instrument for hours on end, with random faults; exit code 1 when anything broke."""
-    if real:
-        raise typer.BadParameter("not yet", param_hint="--real")
-    from tools.soak import virtual
+    from tools.soak import part
+
+    verdict = _real(hours, seed) if real else _virtual(hours, seed, jobs, resume)
+    if as_json:
+        tree = {"ok": verdict.ok, "seed": seed, **verdict.figures, "what": verdict.problems}
+        print(json.dumps(tree))
+    else:
+        print(verdict)
+    if update_docs:
+        save = part.save_real if real else part.save_virtual
+        save(verdict, seed=seed, hours=float(verdict.figures["hours_asked"] or hours))
+    raise typer.Exit(OK if verdict.ok else FAILED)
+
+
+def _real(hours: float, seed: int) -> Verdict:
+    from tools.soak import real, verdict
+
+    with _bar(hours, 0.0) as advance:
+        done = real.run(hours, seed, advance)
+    return verdict.real(done.hour, hours, done.latency_ms, done.load)
+
+
+def _virtual(hours: float, seed: int, jobs: int, resume: Path | None) -> Verdict:
+    from tools.soak import verdict, virtual
     from tools.soak.bench import Hour
-    from tools.soak.part import save_virtual
-    from tools.soak.verdict import virtual as judge
 
     asked = virtual.Soak(seed, hours)
     if resume is not None and resume.exists():
-        try:
-            asked = virtual.Soak.load(resume)
-        except ValueError as error:
-            print(f"lead12: {error}", file=sys.stderr)
-            raise typer.Exit(USAGE) from None
-        if asked.seed != seed:
-            print(f"lead12: {resume} is a soak of seed {asked.seed}, not {seed}", file=sys.stderr)
-            raise typer.Exit(USAGE)
-        asked.hours = hours
-
+        asked = _begun(resume, hours, seed)
     with _bar(hours, asked.hours_done) as advance:
 
         def tell(hour: Hour) -> None:
@@ -57,16 +74,25 @@ def soak(
             for problem in hour.problems:
                 print(f"hour {hour.number}: {problem}", file=sys.stderr, flush=True)
 
-        virtual.run(asked, jobs=jobs, tell=tell)
-    verdict = judge([asked.done[number] for number in sorted(asked.done)], hours)
-    if as_json:
-        tree = {"ok": verdict.ok, "seed": seed, **verdict.figures, "what": verdict.problems}
-        print(json.dumps(tree))
-    else:
-        print(verdict)
-    if update_docs:
-        save_virtual(verdict, seed=seed, hours=hours)
-    raise typer.Exit(OK if verdict.ok else FAILED)
+        if hours:
+            virtual.run(asked, jobs=jobs, tell=tell)
+    return verdict.virtual([asked.done[number] for number in sorted(asked.done)], asked.hours)
+
+
+def _begun(path: Path, hours: float, seed: int) -> Soak:
+    """The checkpoint, or an end with one line."""
+    from tools.soak import virtual
+
+    try:
+        soak = virtual.Soak.load(path)
+        if soak.seed != seed:
+            raise ValueError(f"{path} is a soak of seed {soak.seed}, not {seed}; say --seed")
+    except ValueError as error:
+        print(f"lead12: {error}", file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+    if hours:
+        soak.hours = hours
+    return soak
 
 
 @contextmanager

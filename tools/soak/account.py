@@ -23,19 +23,21 @@ LATE_NS = 1_000_000  # by so much edges may be late, or a restart's phase be ano
 class Account:
     """Reads every sample of the ring. By the clock each must be where its index says."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, origin_ns: int = ORIGIN_NS) -> None:
+        self._path, self._origin_ns = path, origin_ns
         self._ring: RingReader | None = None
-        self._samples = self._lost = self._gaps = 0
+        self._samples = self._lost = self._estimated = self._gaps = 0
         self._last: tuple[int, int] | None = None  # index and time of the newest sample
         self._overrun = 0
-        self.written = 0
         self.gaps: list[tuple[float, float]] = []  # seconds between which samples are missing
 
     def totals(self) -> tuple[int, int, int, int, int]:
         """Samples, lost, of these estimated, overrun by the monitor, and gaps, until now."""
-        estimated = self._ring.status().lost_estimated if self._ring else 0
-        return self._samples, self._lost, estimated, self._overrun, self._gaps
+        return self._samples, self._lost, self._estimated, self._overrun, self._gaps
+
+    def second(self, t_ns: int) -> float:
+        """Of the soak, by the monotonic clock."""
+        return (t_ns - self._origin_ns) * 1e-9
 
     def age_ms(self, index: int, now_s: float) -> int:
         """How long ago sample ``index`` - 1 was."""
@@ -43,7 +45,7 @@ class Account:
             return 0
         newest, t_ns = self._last
         at_ns = t_ns - (newest + 1 - index) * SAMPLE_NS
-        return round((now_s * 1e9 + ORIGIN_NS - at_ns) / 1e6)
+        return round((now_s * 1e9 + self._origin_ns - at_ns) / 1e6)
 
     def read(self, acts: Sequence[Act], now_s: float) -> Iterator[str]:
         """What is new in the ring; what is wrong with it."""
@@ -63,7 +65,7 @@ class Account:
             if self._last is not None:
                 yield from self._join(first, int(t_ns[0]), block.lost_before, acts)
             self._last = first + len(block) - 1, int(t_ns[-1])
-        self.written = self._samples
+        self._estimated = self._ring.status().lost_estimated
         if self._ring.account.overrun:
             yield "the bench itself was overrun"
 
@@ -78,7 +80,7 @@ class Account:
             yield f"from sample {index} to {first} {passed:.2f} samples have passed, {lost} lost"
         if lost:
             self._gaps += 1
-            from_s, to_s = (before_ns - ORIGIN_NS) * 1e-9, (t_ns - ORIGIN_NS) * 1e-9
+            from_s, to_s = (before_ns - self._origin_ns) * 1e-9, (t_ns - self._origin_ns) * 1e-9
             self.gaps.append((from_s, to_s))
             del self.gaps[:-10_000]
             if not any(act.explains_loss(from_s, to_s) for act in acts):
@@ -125,7 +127,7 @@ def records_problems(folder: Path, account: Account, acts: Sequence[Act]) -> Ite
             yield f"record {segment.path.name}: {wrong}"
         first = int(about["first_index"])
         if before is not None and first > before[1] and before[1] > 0:
-            t_s = (int(about["t_ns"]) - ORIGIN_NS) * 1e-9
+            t_s = account.second(int(about["t_ns"]))
             from_s = t_s - (first - before[1]) * SAMPLE_NS * 1e-9
             if not _explained(from_s, t_s, acts, account):
                 missing = first - before[1]

@@ -6,7 +6,6 @@ does not is a problem, with its second.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -25,7 +24,7 @@ from device.flash.store import Store, StoreError
 from hal.errors import HalError
 from tools.hil.installer import BenchFlasher
 from tools.hil.scenario import InstallAction
-from tools.soak import growth, instrument
+from tools.soak import growth, instrument, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.children import ORIGIN_NS, START, Child, HungError
 from tools.soak.disk import Disk
@@ -33,7 +32,7 @@ from tools.soak.line import HostLine
 from tools.soak.plan import HOUR_S, Act, Course, Where
 from tools.soak.sense import Sense
 
-STEP_NS = 500_000_000
+STEP_NS = 1_000_000_000
 LOOK_S = 60.0  # between two readings of memory and descriptors
 MOST_PROBLEMS = 25  # of an hour
 
@@ -111,6 +110,8 @@ class Bench:
             for child in self._children.values():
                 if child is not None:
                     child.kill()
+            self._line.unplug()
+            self._disk.close()
 
     def _run_hour(self, end_s: float) -> Hour:
         began, hour = time.monotonic(), self._hour
@@ -126,6 +127,7 @@ class Bench:
             self._folder / instrument.STATE / "records", self._account, self._acts()
         ):
             self._problem(problem)
+        self._look()
         hour.seconds = round(self.now_s - begin_s, 3)
         totals = self._account.totals()
         hour.samples, hour.lost, hour.estimated, hour.overrun, hour.gaps = (
@@ -256,7 +258,7 @@ class Bench:
                 self._begun.remove(act)
                 self._done.add(act)
             elif act.kind.where is Where.HOST:
-                self._talk(act)
+                talk.go_on(self._line, act.name, self._chance)
         self._done = {act for act in self._done if act.at_s > self.now_s - 2 * HOUR_S}
 
     def _begin(self, act: Act) -> bool:
@@ -280,15 +282,10 @@ class Bench:
                 self._hangs = True
             case "clock_jumps":
                 self._ahead_ns = act.value * 1_000_000_000
-            case "setting":
-                name, value = act.value
-                self._line.send({"command": "set", "setting": name, "value": value})
-            case "another_patient":
-                self._line.send({"command": "patient", "id": str(act.value)})
+            case "setting" | "another_patient" | "model_rolled_back":
+                talk.begin(self._line, act.name, act.value)
             case "model_installed":
                 return self._install()
-            case "model_rolled_back":
-                self._line.send({"command": "model", "action": "rollback", "who": "soak"})
         return True
 
     def _end(self, act: Act) -> None:
@@ -313,18 +310,6 @@ class Bench:
         """Linux refuses while a file is open for writing; the keeper's segment is, mostly."""
         return not self._disk.read_only(True)
 
-    def _talk(self, act: Act) -> None:
-        chance, line = self._chance, self._line
-        if act.name == "commands":
-            if chance.random() < 0.3:
-                line.send(chance.choice(_COMMANDS))
-        elif act.name == "nonsense":
-            line.type(chance.choice(_NONSENSE))
-            line.type(chance.randbytes(chance.randrange(200)) + b"\n")
-        elif act.name == "flood":
-            for _ in range(100):
-                line.send({"command": "info"})
-
     # -- models
 
     def _install(self) -> bool:
@@ -342,29 +327,3 @@ class Bench:
 
     def _utc(self) -> datetime:
         return START + timedelta(seconds=self.now_s)
-
-
-_COMMANDS: tuple[dict[str, Any], ...] = (
-    {"command": "info"},
-    {"command": "snapshot"},
-    {"command": "record"},
-    {"command": "press", "button": "page"},
-    {"command": "press", "button": "ok"},
-    {"command": "press", "button": "page", "held": True},
-    {"command": "alarm", "action": "silence"},
-    {"command": "alarm", "action": "pause"},
-    {"command": "model", "action": "list"},
-    {"command": "model", "action": "info"},
-    {"command": "model", "action": "log", "last": 20},
-    {"command": "model", "action": "confirm", "who": "soak"},
-    {"command": "model", "action": "begin", "bytes": 1000, "sha256": "0" * 64, "keep": True},
-)
-_NONSENSE: tuple[bytes, ...] = (
-    b"\n\n\n",
-    b"{" * 600 + b"\n",
-    b'{"type":"command","command":"set"}\n',
-    b'{"type":"command","command":"set","setting":"mains_hz","value":1e999}\n',
-    b'{"type":"command","command":"info","crc":"00000000"}\n',
-    b"x" * 20_000 + b"\n",
-    json.dumps({"type": "command", "command": "model", "action": "chunk"}).encode() + b"\n",
-)

@@ -158,6 +158,8 @@ def _run(
             os.close(fd)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(out, 2)
+        found = os.fstat(out)
+        os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"  # tracebacks go there
         os.close(out)
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), line_buffering=True)
         body(link)

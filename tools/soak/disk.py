@@ -10,6 +10,7 @@ SIZE_MB = 96
 BALLAST = "ballast"
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000  # sched.h
 _RDONLY, _REMOUNT, _REC, _PRIVATE = 1, 32, 1 << 14, 1 << 18  # sys/mount.h
+_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -24,6 +25,11 @@ class Disk:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.real = _own_mounts() and not _mount("tmpfs", folder, "tmpfs", 0, f"size={SIZE_MB}m")
+
+    def close(self) -> None:
+        """Gone, with all that is on it."""
+        if self.real:
+            _libc.umount2(os.fsencode(self.folder), _DETACH)
 
     def fill(self) -> None:
         """Not a byte is left."""

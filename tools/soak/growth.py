@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-WARM_UP_H = 0.25  # of each life
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -88,7 +87,7 @@ def slope(points: Iterable[tuple[str, float, float]]) -> Slope:
     return Slope(per_h, 1.96 * math.sqrt(rest / (n - groups - 1) / sxx), hours, n)
 
 
-def warm(readings: Iterable[Reading], warm_up_h: float = WARM_UP_H) -> list[Reading]:
+def warm(readings: Iterable[Reading], warm_up_h: float) -> list[Reading]:
     """Without the beginning of each life."""
     began: dict[str, float] = {}
     kept = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from hal.patient.changes import Scaled, Succession
 from hal.patient.chunks import random_of
 from hal.patient.electrodes import ElectrodeEvent, Fault, WithElectrodeFaults
 from hal.patient.presets import preset
+from tools.soak.talk import SETTINGS
 
 HOUR_S = 3600.0
 BASE = "sinus-70"  # who lies there when nothing is planted
@@ -93,20 +94,6 @@ _PRESETS = (
     "offset-300mv",
 )
 _SATURATING = 150.0  # times as tall: beyond the converter's range
-_SETTINGS: tuple[tuple[str, Any], ...] = (
-    ("mains_hz", 60),
-    ("mains_hz", 50),
-    ("profile", "diagnostic"),
-    ("profile", "monitor"),
-    ("naming", "IEC"),
-    ("naming", "AHA"),
-    ("lead", "V2"),
-    ("lead", "II"),
-    ("night", True),
-    ("night", False),
-    ("language", "de"),
-    ("language", "en"),
-)
 
 
 def _one_of(*values: Any) -> Draw:
@@ -160,7 +147,7 @@ KINDS: dict[str, Kind] = {
     "commands": Kind(Where.HOST, (5, 60), 30, 2.0),
     "nonsense": Kind(Where.HOST, (2, 20), 30, 1.0),
     "flood": Kind(Where.HOST, (2, 20), 40, 1.0),
-    "setting": Kind(Where.HOST, (0, 0), 30, 2.0, _one_of(*_SETTINGS)),
+    "setting": Kind(Where.HOST, (0, 0), 30, 2.0, _one_of(*SETTINGS)),
     "another_patient": Kind(Where.HOST, (0, 0), 30, 1.0, _number(1, 9999)),
     "model_installed": Kind(Where.MODEL, (0, 0), 60, 0.15),
     "model_rolled_back": Kind(Where.MODEL, (0, 0), 60, 0.1),
@@ -176,10 +163,7 @@ class Act:
     at_s: float
     seconds: float
     value: Any = None
-
-    @property
-    def kind(self) -> Kind:
-        return KINDS[self.name]
+    kind: Kind = field(kw_only=True, compare=False, repr=False)
 
     @property
     def end_s(self) -> float:
@@ -202,6 +186,38 @@ class Act:
         return f"{self.name}{value} at {self.at_s:.1f} s for {self.seconds:.1f} s"
 
 
+def draw(
+    rng: np.random.Generator,
+    kinds: Mapping[str, Kind],
+    first_s: float,
+    last_s: float,
+    calm_mean_s: float,
+) -> list[Act]:
+    """Faults of ``kinds`` in the order of their beginnings; rarely two at once."""
+    names = list(kinds)
+    weights = np.array([kind.weight for kind in kinds.values()])
+
+    def one(at_s: float) -> Act:
+        name = str(rng.choice(names, p=weights / weights.sum()))
+        kind = kinds[name]
+        low, high = kind.lasts_s
+        seconds = low * (high / low) ** rng.random() if low else high * rng.random()
+        return Act(name, round(at_s, 3), round(float(seconds), 3), kind.value(rng), kind=kind)
+
+    acts: list[Act] = []
+    at_s = first_s + rng.exponential(calm_mean_s / 2)
+    while (act := one(at_s)).over_s <= last_s:
+        acts.append(act)
+        at_s = act.over_s
+        if rng.random() < TOGETHER and act.seconds > 4:
+            second = one(act.at_s + rng.uniform(1, act.seconds - 2))
+            if second.kind.where is not act.kind.where and second.over_s <= last_s:
+                acts.append(second)
+                at_s = max(at_s, second.over_s)
+        at_s += rng.exponential(calm_mean_s)
+    return sorted(acts, key=lambda act: act.at_s)
+
+
 class Course:
     """The schedule of a soak, hour by hour."""
 
@@ -211,38 +227,9 @@ class Course:
         self._patient = lru_cache(maxsize=2)(self._make_patient)
 
     def _acts(self, hour: int) -> tuple[Act, ...]:
-        """In the order of their beginnings; rarely two at once."""
         rng = random_of(self.seed, hour, 1)
-        names = list(KINDS)
-        weights = np.array([kind.weight for kind in KINDS.values()])
-        acts: list[Act] = []
-        at_s = FIRST_S + rng.exponential(CALM_MEAN_S / 2)
-        while True:
-            act = self._draw(rng, str(rng.choice(names, p=weights / weights.sum())), at_s)
-            if act.over_s > LAST_S:
-                break
-            acts.append(act)
-            at_s = act.over_s + rng.exponential(CALM_MEAN_S)
-            if rng.random() < TOGETHER and act.seconds > 4:
-                name = str(rng.choice(names, p=weights / weights.sum()))
-                second = self._draw(rng, name, act.at_s + rng.uniform(1, act.seconds - 2))
-                if second.kind.where is not act.kind.where and second.over_s <= LAST_S:
-                    acts.append(second)
-                    at_s = max(at_s, second.over_s + rng.exponential(CALM_MEAN_S))
-        base_s = hour * HOUR_S
-        moved = [Act(a.name, base_s + a.at_s, a.seconds, a.value) for a in acts]
-        return tuple(sorted(moved, key=lambda act: act.at_s))
-
-    @staticmethod
-    def _draw(rng: np.random.Generator, name: str, at_s: float) -> Act:
-        kind = KINDS[name]
-        low, high = kind.lasts_s
-        seconds = low * (high / low) ** rng.random() if low else high * rng.random()
-        return Act(name, round(at_s, 3), round(float(seconds), 3), kind.value(rng))
-
-    def near(self, t_s: float) -> tuple[Act, ...]:
-        """Acts of the hour that ``t_s`` is in."""
-        return self.acts(int(t_s // HOUR_S))
+        acts = draw(rng, KINDS, FIRST_S, LAST_S, CALM_MEAN_S)
+        return tuple(replace(act, at_s=hour * HOUR_S + act.at_s) for act in acts)
 
     def patient(self, hour: int) -> Patient:
         """Who is on the electrodes in that hour; its second 0 is the hour's beginning."""

@@ -13,6 +13,7 @@ from tools.soak.plan import HOUR_S, Act
 CALM_S = 30.0  # nothing planted for so long, and no other person on the electrodes
 START_S = 40.0  # after the start of a soak, or of an hour
 RATE_BPM = (65.0, 75.0)
+NEVER = ("analysis", "model")  # parts in which nothing is planted
 HEALTH_S = 12.0  # between two health messages
 
 
@@ -56,6 +57,9 @@ class Sense:
                 self._ages[account.age_ms(message["index"], now_s)] += 1
                 yield from self._result(message, quiet)
                 self._last_index, self._heard_s, self._begun = message["index"], now_s, True
+            case "event" if message["event"] == "fault" and message["part"] in NEVER:
+                if message["text"]:
+                    yield f"{message['part']}: {message['text']}"
             case "health":
                 self._health_s = now_s
                 dropped = message["serial"]["dropped"]

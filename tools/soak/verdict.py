@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from tools.soak.growth import Reading, Slope, slopes, warm
 LIMITS = {"rss_kb": 50.0, "fds": 0.05, "threads": 0.05}
 UNITS = {"rss_kb": "kB/h", "fds": "descriptors/h", "threads": "threads/h"}
 PROCESSES = ("acquire", "monitor")
+Figures = dict[str, float | int | str | bool | None]
+# Of each life: an hour's simulated patients, and those of the hour before, are kept in memory.
+WARM_UP_H, WARM_UP_REAL_H = 2.0, 0.25
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 
 
@@ -31,7 +35,7 @@ class Verdict:
 
     rows: Sequence[Row]
     problems: Sequence[str]
-    figures: Mapping[str, float | int | str | bool | None]
+    figures: Figures
 
     @property
     def ok(self) -> bool:
@@ -68,11 +72,11 @@ def percentile(counts: Mapping[int, int], percent: float) -> int | None:
     return None
 
 
-def growth_rows(readings: Sequence[Reading]) -> tuple[list[Row], dict[str, float | None]]:
-    """Slopes of both processes."""
+def growth_rows(readings: Sequence[Reading], warm_up_h: float) -> tuple[list[Row], Figures]:
+    """Slopes of both processes, without the first ``warm_up_h`` of each life."""
     rows: list[Row] = []
-    figures: dict[str, float | None] = {}
-    kept = warm(readings)
+    figures: Figures = {}
+    kept = warm(readings, warm_up_h)
     for process in PROCESSES:
         for what, found in slopes(kept, process).items():
             rows.append(_slope_row(f"{process}: {what.removesuffix('_kb')}", what, found))
@@ -88,60 +92,76 @@ def _slope_row(name: str, what: str, found: Slope) -> Row:
 
 def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     """Of the hours that were done."""
-    seconds = sum(hour.seconds for hour in hours)
-    took_s = sum(hour.took_s for hour in hours)
-    samples, lost = sum(h.samples for h in hours), sum(h.lost for h in hours)
+    seconds, took_s = sum(h.seconds for h in hours), sum(h.took_s for h in hours)
+    rows, figures = _counted(hours, seconds, asked_h, WARM_UP_H)
+    rows.append(
+        Row("faster than real time, per bench", f"{seconds / took_s:.0f} times" if took_s else "-")
+    )
+    problems = [f"hour {h.number}: {problem}" for h in hours for problem in h.problems]
+    return _verdict(rows, problems, figures)
+
+
+def real(run: Hour, asked_h: float, latency_ms: Sequence[tuple[int, int]], load: float) -> Verdict:
+    """Of one run; ``latency_ms``: p50 and p99 of each ten seconds, as the monitor says them."""
+    rows, figures = _counted([run], run.seconds, asked_h, WARM_UP_REAL_H)
+    if latency_ms:
+        worst = max(p99 for _, p99 in latency_ms)
+        middle = sorted(p50 for p50, _ in latency_ms)[len(latency_ms) // 2]
+        said = f"median {middle} ms, p99 of the worst ten seconds {worst} ms"
+        rows.append(Row("data-ready edge to filtered leads, by health messages", said))
+        figures |= {"latency_p50_ms": middle, "latency_worst_p99_ms": worst}
+    rows.append(
+        Row("load of the machine, last 15 minutes", f"{load:.1f} on {os.cpu_count()} cores")
+    )
+    return _verdict(rows, run.problems, figures)
+
+
+def _verdict(rows: list[Row], problems: Sequence[str], figures: Figures) -> Verdict:
+    rows.append(Row("problems", str(len(problems)), not problems))
+    return Verdict(rows, problems, {**figures, "problems": len(problems)})
+
+
+def _counted(
+    hours: Sequence[Hour], seconds: float, asked_h: float, warm_up_h: float
+) -> tuple[list[Row], Figures]:
+    """What both kinds of soak count."""
+
+    def total(name: str) -> int:
+        return sum(getattr(hour, name) for hour in hours)
+
     readings = [reading for hour in hours for reading in hour.readings]
     acts, skipped, ages = Counter[str](), Counter[str](), Counter[int]()
     for hour in hours:
         acts.update(hour.acts)
         skipped.update(hour.skipped)
         ages.update({int(age): n for age, n in hour.ages.items()})
-    problems = [f"hour {h.number}: {problem}" for h in hours for problem in h.problems]
-    growth, figures = growth_rows(readings)
+    growth, slope_figures = growth_rows(readings, warm_up_h)
+    lost = f"{total('lost')} in {total('gaps')} gaps; {total('estimated')} of them by the clock"
+    schema = f"{total('lines')}, {total('checked')} of them held against the schema"
+    calm = f"{total('results')}, {total('sane')} of them in calm: SR, 65 to 75/min, one a second"
     rows = [
-        Row("virtual hours", f"{seconds / 3600:.2f} of {asked_h:g}"),
-        Row("faults planted", f"{sum(acts.values())} of {len(acts)} kinds"),
-        Row("faults that could not be planted here", _listed(skipped)),
-        Row("samples in the ring", f"{samples}"),
-        Row(
-            "samples lost",
-            f"{lost} in {sum(h.gaps for h in hours)} gaps, each within a planted fault; "
-            f"{sum(h.estimated for h in hours)} of them measured by the clock",
-        ),
-        Row(
-            "samples overwritten before a stopped monitor came", f"{sum(h.overrun for h in hours)}"
-        ),
-        Row(
-            "messages",
-            f"{sum(h.lines for h in hours)}, {sum(h.checked for h in hours)} of them "
-            "held against the schema",
-        ),
-        Row("messages dropped, and counted", f"{sum(h.dropped for h in hours)}"),
-        Row(
-            "results",
-            f"{sum(h.results for h in hours)}, {sum(h.sane for h in hours)} of them in "
-            "calm: SR, 65 to 75/min, one a second",
-        ),
-        Row("age of a result's last sample", _ages(ages)),
+        Row("hours", f"{seconds / 3600:.2f} of {asked_h:g}"),
+        Row("faults planted", f"{sum(acts.values())}: {_listed(acts)}"),
+        Row("faults that could not be planted", _listed(skipped)),
+        Row("samples in the ring", str(total("samples"))),
+        Row("samples lost", lost),
+        Row("samples overwritten while the monitor stood still", str(total("overrun"))),
+        Row("messages", schema),
+        Row("messages dropped, and counted", str(total("dropped"))),
+        Row("results", calm),
+        Row("age of a result's last sample at the host", _ages(ages)),
         *growth,
         *(Row(f"{p}: processor", _cpu(cpu_ms_per_s(readings, p))) for p in PROCESSES),
-        Row("faster than real time, per bench", f"{seconds / took_s:.0f} times" if took_s else "-"),
-        Row("problems", str(len(problems)), not problems),
     ]
-    return Verdict(
-        rows,
-        problems,
-        {
-            "hours": round(seconds / 3600, 2),
-            "hours_asked": asked_h,
-            "faults": sum(acts.values()),
-            "samples": samples,
-            "lost": lost,
-            "problems": len(problems),
-            **figures,
-        },
-    )
+    figures: Figures = {
+        "hours": round(seconds / 3600, 2),
+        "hours_asked": asked_h,
+        "faults": sum(acts.values()),
+        "samples": total("samples"),
+        "lost": total("lost"),
+        **slope_figures,
+    }
+    return rows, figures
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -152,7 +172,7 @@ def _ages(ages: Mapping[int, int]) -> str:
     if not ages:
         return "-"
     parts = [f"p{percent:g} {percentile(ages, percent)}" for percent in PERCENTILES]
-    return ", ".join(parts).replace("p100", "max") + " ms, in steps of 500 ms"
+    return ", ".join(parts).replace("p100", "max") + " ms"
 
 
 def _cpu(ms: float | None) -> str:

@@ -21,6 +21,7 @@ from tools.soak.growth import Reading
 from tools.soak.plan import Course
 from tools.whole_file import write_whole
 
+LONGEST_H = 100  # of one bench
 SHARED = Path("/dev/shm")
 
 
@@ -64,12 +65,12 @@ def hour_from(tree: dict[str, Any]) -> Hour:
 
 
 def ranges(soak: Soak, jobs: int) -> list[tuple[int, float]]:
-    """(first hour, how many) that are still to do, cut in ``jobs`` parts or more."""
+    """(first hour, how many) that are still to do, cut so that ``jobs`` have about the same."""
     whole = int(soak.hours)
     left = [(n, 1.0) for n in range(whole) if n not in soak.done]
     if soak.hours > whole and whole not in soak.done:
         left.append((whole, soak.hours - whole))
-    share = -(-len(left) // jobs)
+    share = min(-(-len(left) // jobs), LONGEST_H)
     parts: list[tuple[int, float]] = []
     for number, hours in left:
         if parts and number == parts[-1][0] + parts[-1][1] and parts[-1][1] + hours <= share:

@@ -1,0 +1,214 @@
+"""The soak on minutes of virtual time: green on the instrument, red on what is planted in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.instrument import Instrument
+from device.ring import RingWriter
+from firmware.pipeline import Pipeline
+from hal.ads1298.driver import Ads1298
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
+from tools.soak import bench, verdict
+from tools.soak.bench import Hour
+from tools.soak.growth import Reading, slope
+from tools.soak.plan import KINDS, Act, Course, Kind, Where
+from tools.soak.virtual import Soak, ranges, run
+
+AT = 50 * SAMPLE_RATE_HZ  # sample at which something is planted
+
+
+class Planned(Course):
+    """A soak with these faults and no others."""
+
+    def __init__(self, *acts: Act) -> None:
+        super().__init__(1)
+        self.acts = lambda hour: acts if hour == 0 else ()
+
+
+def act(name: str, at_s: float, seconds: float, value: Any = None, **kind: Any) -> Act:
+    """With little time to settle, so that a test need not wait for it."""
+    known = KINDS[name]
+    given = {"settle_s": 12.0, "loses": known.loses} | kind
+    return Act(name, at_s, seconds, value, kind=Kind(known.where, known.lasts_s, **given))
+
+
+def soaked(seconds: float, *acts: Act) -> Hour:
+    """What came of one run."""
+    soak = Soak(1, seconds / 3600)
+    run(soak, make=lambda seed: Planned(*acts))
+    return soak.done[0]
+
+
+def fds(hour: Hour, process: str = "monitor") -> tuple[str, bool | None]:
+    rows, _ = verdict.growth_rows(hour.readings, 0.01)
+    return next((row.value, row.ok) for row in rows if row.what == f"{process}: fds")
+
+
+def kb_per_h(hour: Hour, process: str = "monitor") -> float:
+    return slope(
+        (r.life, r.hour, r.rss_kb) for r in hour.readings if r.process == process and r.hour > 0.01
+    ).per_h
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and descriptors are read every five seconds."""
+    monkeypatch.setattr(bench, "LOOK_S", 5.0)
+
+
+def test_minutes_with_faults_of_every_place_are_accounted_for(often: None) -> None:
+    hour = soaked(
+        200,
+        act("electrode_off", 45, 5, Electrode.V3),
+        act("acquire_killed", 60, 1),
+        act("missed_edge", 75, 0, 7),
+        act("monitor_killed", 80, 2),
+        act("serial_gone", 95, 6),
+        act("flood", 110, 3),
+        act("clock_jumps", 115, 0, -3600),
+        act("disk_hangs", 120, 4),
+    )
+    assert hour.problems == []
+    assert sum(hour.acts.values()) == 8
+    assert hour.lost > 7
+    assert hour.estimated == hour.lost - 7
+    assert hour.samples + hour.lost == pytest.approx(200 * SAMPLE_RATE_HZ, abs=600)
+    assert hour.sane > 20
+    assert fds(hour)[1] is not False
+    assert kb_per_h(hour) < 1e6
+
+
+def test_a_monitor_that_stands_still_longer_than_the_ring_is_counted() -> None:
+    hour = soaked(185, act("monitor_laps", 20, 140))
+    assert hour.problems == []
+    assert hour.overrun > 8 * SAMPLE_RATE_HZ
+    assert hour.lost == 0
+
+
+def planted(
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: Callable[..., Any]
+) -> None:
+    """``instead`` gets the real method first."""
+    real = getattr(of, name)
+    monkeypatch.setattr(of, name, lambda *given, **more: instead(real, *given, **more))
+
+
+def test_a_descriptor_that_is_never_closed_is_seen(
+    often: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process(real: Any, self: Instrument, block: FrameBlock) -> None:
+        os.dup(0)
+        real(self, block)
+
+    planted(monkeypatch, Instrument, "process", process)
+    said, ok = fds(soaked(70))
+    assert ok is False, said
+
+
+def test_a_list_that_grows_is_seen(often: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+
+    def process(real: Any, self: Instrument, block: FrameBlock) -> None:
+        kept.append(os.urandom(2_000_000))
+        real(self, block)
+
+    planted(monkeypatch, Instrument, "process", process)
+    assert kb_per_h(soaked(70)) > 3e6
+
+
+def test_a_swallowed_sample_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(real: Any, self: Ads1298, *given: Any) -> FrameBlock:
+        block: FrameBlock = real(self, *given)
+        n = len(block) - (block.first_index <= AT < block.first_index + len(block))
+        return replace(
+            block,
+            first_index=block.first_index - (block.first_index > AT),  # as if it had never been
+            t_ns=block.t_ns[:n],
+            counts=block.counts[:n],
+            status=block.status[:n],
+            electrodes_off=block.electrodes_off[:n],
+        )
+
+    planted(monkeypatch, Ads1298, "read", read)
+    (problem,) = soaked(60).problems
+    assert "2.00 samples have passed, 0 lost" in problem
+
+
+def test_a_defect_in_the_analysis_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def push(real: Any, self: Pipeline, block: FrameBlock) -> Any:
+        if block.first_index <= AT < block.first_index + len(block):
+            raise ZeroDivisionError("planted")
+        return real(self, block)
+
+    planted(monkeypatch, Pipeline, "push", push)
+    problems = soaked(75).problems
+    assert "52.0 s: analysis: the analysis failed" in problems[0]
+    assert any("wrote a traceback" in said and "Error: planted" in said for said in problems)
+    assert any("a fault stands" in problem for problem in problems)
+
+
+def test_an_acquire_that_dies_is_seen_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(real: Any, self: RingWriter, block: FrameBlock, **more: Any) -> None:
+        if block.first_index <= AT < block.first_index + len(block):
+            raise ZeroDivisionError("planted")
+        real(self, block, **more)
+
+    planted(monkeypatch, RingWriter, "write", write)
+    problems = soaked(60).problems
+    assert "acquire ended by itself (exit code 70)" in problems[0]
+    assert "no fault explains it" in problems[1]
+
+
+def test_a_fault_that_stands_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(real: Any, self: Instrument, part: str, text: str) -> None:
+        if part != "serial" or text:
+            real(self, part, text)
+
+    planted(monkeypatch, Instrument, "fault", fault)
+    problems = soaked(110, act("serial_gone", 42, 4)).problems
+    assert any("a fault stands" in problem and "serial" in problem for problem in problems)
+
+
+def test_the_same_seed_gives_the_same_hours_and_each_hour_is_its_own() -> None:
+    one, other = Course(7), Course(7)
+    assert one.acts(3) == other.acts(3)
+    assert [a.name for a in one.acts(3)] != [a.name for a in one.acts(4)]
+    for hour in range(40):
+        for planned in one.acts(hour):
+            assert hour * 3600 + 60 < planned.at_s <= planned.over_s < (hour + 1) * 3600
+    names = {planned.name for hour in range(400) for planned in one.acts(hour)}
+    assert names == set(KINDS)
+    assert {kind.where for kind in KINDS.values()} == set(Where)
+
+
+def test_what_is_left_of_a_soak_is_shared_and_resumed(tmp_path: Path) -> None:
+    soak = Soak(3, 6.5, {0: Hour(0, seconds=3600.0), 3: Hour(3, seconds=3600.0)})
+    soak.done[0].readings.append(Reading("monitor", "a", 0.5, 80_000, 17, 5, 3.0))
+    soak.save(tmp_path / "soak.json")
+    found = Soak.load(tmp_path / "soak.json")
+    assert found == soak
+    assert found.hours_done == 2
+    assert ranges(found, 2) == [(1, 2.0), (4, 2.5)]
+    (tmp_path / "soak.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"is not the checkpoint of a soak .*without --resume"):
+        Soak.load(tmp_path / "soak.json")
+
+
+def test_a_slope_is_that_within_lives_not_between_them() -> None:
+    flat = [(life, h, 100.0 * k + (i % 2)) for k, life in enumerate("abc") for i, h in _hours()]
+    assert not slope(flat).grows(1.0)
+    rising = [(life, hour, value + 30 * hour) for life, hour, value in flat]
+    assert slope(rising).per_h == pytest.approx(30, abs=1)
+    assert slope(rising).grows(25.0)
+    assert slope(flat[:2]).plus_minus is None
+
+
+def _hours() -> list[tuple[int, float]]:
+    return [(i, i / 60) for i in range(60)]
