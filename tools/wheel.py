@@ -53,7 +53,7 @@ def commit_time(root: Path = ROOT) -> int:
 
 
 def sources(root: Path = ROOT) -> list[Path]:
-    """The files that are built, relative to ``root``; of an unpacked archive, all that are there."""
+    """The files to build, relative to ``root``; of an unpacked archive all that are there."""
     asked = ["git", "ls-files", "-z", "--", *TAKEN]
     try:
         listed = subprocess.run(asked, cwd=root, check=True, capture_output=True, text=True).stdout
