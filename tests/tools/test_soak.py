@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from device.instrument import Instrument
+from device.link.protocol import encode, pack
 from device.ring import RingWriter
 from firmware.pipeline import Pipeline
 from hal.ads1298.driver import Ads1298
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
+from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.bench import Hour
 from tools.soak.growth import Reading, slope
+from tools.soak.line import HostLine
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
 from tools.soak.virtual import Soak, ranges, run
 
@@ -137,7 +142,7 @@ def test_a_swallowed_sample_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     planted(monkeypatch, Ads1298, "read", read)
-    (problem,) = soaked(60).problems
+    (problem,) = soaked(55).problems
     assert "2.00 samples have passed, 0 lost" in problem
 
 
@@ -148,7 +153,7 @@ def test_a_defect_in_the_analysis_is_seen(monkeypatch: pytest.MonkeyPatch) -> No
         return real(self, block)
 
     planted(monkeypatch, Pipeline, "push", push)
-    problems = soaked(75).problems
+    problems = soaked(64).problems
     assert "52.0 s: analysis: the analysis failed" in problems[0]
     assert any("wrote a traceback" in said and "Error: planted" in said for said in problems)
     assert any("a fault stands" in problem for problem in problems)
@@ -161,7 +166,7 @@ def test_an_acquire_that_dies_is_seen_and_started_again(monkeypatch: pytest.Monk
         real(self, block, **more)
 
     planted(monkeypatch, RingWriter, "write", write)
-    problems = soaked(60).problems
+    problems = soaked(55).problems
     assert "acquire ended by itself (exit code 70)" in problems[0]
     assert "no fault explains it" in problems[1]
 
@@ -212,3 +217,36 @@ def test_a_slope_is_that_within_lives_not_between_them() -> None:
 
 def _hours() -> list[tuple[int, float]]:
     return [(i, i / 60) for i in range(60)]
+
+
+def test_a_line_that_skips_or_garbles_is_seen(tmp_path: Path) -> None:
+    line = HostLine(tmp_path / "line")
+    line.plug()
+    device = os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY)
+    body = pack({"event": "gap", "index": 5, "lost": 1})
+    for seq in (4, 5, 7):
+        os.write(device, encode(seq, "event", body))
+    os.write(device, encode(8, "event", body).replace(b"gap", b"gas"))
+    os.write(device, encode(9, "event", pack({"event": "gap"})))
+    heard = [message["seq"] for message in line.poll()]
+    os.close(device)
+    line.unplug()
+    assert heard == [4, 5, 7]
+    assert [flaw[:40] for flaw in line.wrong] == [
+        "sequence number 7 where 6 comes next",
+        "a damaged line: the CRC does not match t",
+        "a damaged line: against the schema at $:",
+    ]
+    assert not (tmp_path / "line").is_symlink()
+
+
+def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "soak.json"
+    Soak(3, 2.0, {0: Hour(0, seconds=3600.0), 1: Hour(1, seconds=3600.0)}).save(checkpoint)
+    given = ["soak", "--resume", str(checkpoint), "--hours"]
+    wrong = CliRunner().invoke(app, [*given, "2"])
+    assert wrong.exit_code == 2
+    assert "is a soak of seed 3, not 1; say --seed" in wrong.stderr
+    table = CliRunner().invoke(app, [*given, "0", "--seed", "3", "--json"])
+    assert table.exit_code == 0
+    assert json.loads(table.stdout)["hours"] == 2.0

@@ -113,7 +113,7 @@ class _Watch:
             "soak",
         )
         self._line = HostLine(folder / "line")
-        self._sense = Sense()
+        self._sense = Sense(START_S)
         self._said: list[str] = []
         self._supervisor = Supervisor(config, self._said.append)
         self._origin_ns = time.monotonic_ns()

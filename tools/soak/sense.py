@@ -11,23 +11,24 @@ from tools.soak.account import Account
 from tools.soak.plan import HOUR_S, Act
 
 CALM_S = 30.0  # nothing planted for so long, and no other person on the electrodes
-START_S = 40.0  # after the start of a soak, or of an hour
+START_S = 40.0  # after the start of an hour, when another person lies there
 RATE_BPM = (65.0, 75.0)
 NEVER = ("analysis", "model")  # parts in which nothing is planted
 HEALTH_S = 12.0  # between two health messages
 
 
-def calm(now_s: float, acts: Sequence[Act]) -> bool:
+def calm(now_s: float, acts: Sequence[Act], start_s: float = START_S) -> bool:
     """Whether nothing planted may be felt in what is said now."""
-    if now_s % HOUR_S < START_S:
+    if now_s % HOUR_S < start_s:
         return False
     return not any(act.at_s - 0.5 <= now_s and now_s <= act.over_s + CALM_S for act in acts)
 
 
 class Sense:
-    """Hears every message of the line."""
+    """Hears every message of the line; ``start_s`` of each hour are not held to make sense."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_s: float = START_S) -> None:
+        self._start_s = start_s
         self._results = self._sane = self._dropped = 0
         self._dropped_said = 0
         self._last_index: int | None = None
@@ -50,7 +51,7 @@ class Sense:
         self, message: dict[str, Any], now_s: float, acts: Sequence[Act], account: Account
     ) -> Iterator[str]:
         """What is wrong with it."""
-        quiet = calm(now_s, acts)
+        quiet = calm(now_s, acts, self._start_s)
         match message["type"]:
             case "result":
                 self._results += 1
@@ -88,7 +89,7 @@ class Sense:
 
     def silence(self, now_s: float, acts: Sequence[Act]) -> Iterator[str]:
         """Whether results or health are missing."""
-        if not self._begun or not calm(now_s, acts):
+        if not self._begun or not calm(now_s, acts, self._start_s):
             return
         for what, heard_s, longest_s in (
             ("result", self._heard_s, 3.0),
