@@ -13,7 +13,7 @@ RELEASE := build/release
 UV     := $(RELEASE)/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 \
 	--no-header --no-annotate
 
-.PHONY: setup run test test-arm64 test-arm64-smoke test-boot test-boot-smoke hil check dev train-setup pi-setup lock bench clean wheel sbom
+.PHONY: fuzz setup run test test-arm64 test-arm64-smoke test-boot test-boot-smoke hil check dev train-setup pi-setup lock bench clean wheel deb sbom
 
 setup: $(STAMP)  ## the monitor and its runtime, in .venv
 
@@ -90,15 +90,24 @@ lock: $(RELEASE)/.done  ## resolve anew what pyproject.toml changed; UPGRADE=--u
 		--output-file locks/$$set.txt pyproject.toml || exit 1; done
 	$(UV) --generate-hashes --constraint constraints.txt --group build --output-file locks/build.txt
 	$(UV) $(UPGRADE) --generate-hashes --group release --output-file locks/release.txt
+	$(UV) --generate-hashes --no-deps --output-file locks/hardware.txt systemd/hardware.txt
 
 wheel: setup  ## dist/*.whl, built in two places: the same bytes
 	$(BIN)/python -m tools.wheel
+
+deb: wheel  ## dist/*.deb for this machine, or for ARCH=arm64: docs/install.md
+	PYTHON=$(PYTHON) sh systemd/deb.sh $$(ls -t dist/lead12-*.whl | head -1) $(ARCH)
 
 sbom: setup $(RELEASE)/.done  ## dist/*.cdx.json, docs/licences.md, dist/pip-audit.json
 	$(BIN)/python -m tools.sbom
 
 bench: dev  ## every figure of docs/performance.md
 	$(BIN)/lead12 bench all --update-docs
+
+SECONDS ?= 600
+fuzz: dev  ## every target of tests/fuzz for so many SECONDS, and its part of docs/reliability.md
+	$(PIP) install 'atheris>=3,<4'
+	$(BIN)/python -m tests.fuzz all --seconds $(SECONDS) --update-docs
 
 clean:
 	rm -rf $(VENV) build dist out

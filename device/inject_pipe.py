@@ -1,7 +1,8 @@
 """Injected frames from the monitor, which owns the serial line, to acquire, which owns samples.
 
-A Unix datagram socket beside the ring, for its owner only. The sender never waits: what the
-socket does not take is lost, and the sender knows. One datagram is one block of frames.
+A Unix datagram socket beside the ring, for its owner only; under a umask that leaves the group all
+(the device's, where these two are different users) for the group, too. The sender never waits: what
+the socket does not take is lost, and the sender knows. One datagram is one block of frames.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hal.ads1298.frame import FRAME_BYTES
 from hal.injected import MAX_FRAMES, Frames
 
 _HEAD = struct.Struct("<qq")  # origin_ns, first_index
+_MOST_INDEX, _MOST_NS = 1 << 41, 1 << 61  # no time of a frame needs more than 63 bits then
 _MAX_BYTES = _HEAD.size + MAX_FRAMES * FRAME_BYTES
 
 
@@ -34,6 +36,8 @@ class FrameReceiver:
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         mask = os.umask(0o177)
+        if not mask & 0o070:  # the group's, too, where all that is made is
+            os.umask(0o117)
         try:
             path.unlink(missing_ok=True)
             self._socket.bind(str(path))
@@ -59,6 +63,8 @@ class FrameReceiver:
         if not frames or len(frames) % FRAME_BYTES or len(data) > _MAX_BYTES:
             return None
         origin_ns, first_index = _HEAD.unpack_from(data)
+        if not (0 <= first_index < _MOST_INDEX and abs(origin_ns) < _MOST_NS):
+            return None
         return Frames(origin_ns, first_index, frames)
 
     @property

@@ -21,6 +21,7 @@ from hal.frontend import SAMPLE_RATE_HZ
 
 PAUSE_S = 120
 LOGGED = 100  # alarms remembered
+MOST_TEXT = 500  # characters of one that is read back
 SEEN_AGAIN_S = 15  # what was there before a restart and is not seen for so long is over
 CODES = (
     *("asystole", "vf_vt", "extreme_brady", "extreme_tachy", "st_elevation", "injury", "avb3"),
@@ -347,8 +348,8 @@ def _logged(entry: Mapping[str, Any]) -> Logged:
     of, earlier = entry["alarm"], entry["earlier"]
     alarm = Alarm(
         code=str(of["code"]),
-        text=str(of["text"]),
-        act=str(of["act"]),
+        text=_one_line(of["text"]),
+        act=_one_line(of["act"]),
         priority=Priority(of["priority"]),
         since=int(of["since"]),
         technical=bool(of["technical"]),
@@ -361,4 +362,9 @@ def _logged(entry: Mapping[str, Any]) -> Logged:
     end, acknowledged = (
         None if entry[name] is None else int(entry[name]) for name in ("end", "acknowledged")
     )
-    return Logged(alarm, begin, end, acknowledged, None if earlier is None else str(earlier))
+    return Logged(alarm, begin, end, acknowledged, None if earlier is None else _one_line(earlier))
+
+
+def _one_line(text: object) -> str:
+    """For screen and line, whatever became of the memory that it comes from."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:MOST_TEXT])

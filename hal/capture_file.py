@@ -42,6 +42,7 @@ HEADER = struct.Struct("<8sHH")
 BLOCK = struct.Struct("<IIQ")
 CRC_FROM = 8  # of a block: base and payload
 PAYLOAD_MAX, RAW_MAX = 1 << 24, 1 << 26  # bytes; no writer makes a block a hundredth as large
+TIME_MAX = 1 << 61  # ns: sums of two are within 63 bits
 READER_MEMORY = 1 << 26  # bytes the decompressor may take
 
 HEAD = struct.Struct("<BI")
@@ -238,7 +239,7 @@ class CaptureReader:
         if len(head) < BLOCK.size:
             raise EOFError
         n, expected, base_ns = BLOCK.unpack(head)
-        if n > PAYLOAD_MAX:
+        if n > PAYLOAD_MAX or base_ns > TIME_MAX:
             raise ValueError("too large")
         payload = file.read(n)
         if len(payload) < n:
@@ -266,6 +267,8 @@ def _decode(raw: bytes, base_ns: int) -> Iterator[Event]:
         elif kind == Kind.EDGE:
             _, _, since_ns, step = EDGE.unpack_from(raw, at)
             at += EDGE.size
+            if abs(since_ns) > TIME_MAX:
+                raise ValueError("no time")
             sequence += step
             yield Fell(t_ns, sequence, base_ns + since_ns)
         elif kind in (Kind.POLL, Kind.SILENCE):

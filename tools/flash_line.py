@@ -15,7 +15,7 @@ from device.flash.install import Outcome
 from device.link.commands import MAX_CHUNK_LINE
 from device.link.protocol import Wrong
 from device.link.upload import CHUNK_BYTES
-from tools.host_line import SILENCE_S, TRIES, HostLine, RemoteError, SilentError
+from tools.host_line import SILENCE_S, TRIES, HostLine, RemoteError, SilentError, understood
 
 WINDOW = 3  # chunks under way: the line stays full while the monitor answers the first of them
 INSTALL_S = 60.0  # from one step of the installer to the next: its self-test may take 20 s
@@ -38,22 +38,27 @@ class Remote(HostLine):
 
     # -- commands
 
+    @understood
     def list(self) -> dict[str, Any]:
         """What is installed, as ``Flasher.list`` says."""
         return dict(self._ask("list")["installed"])
 
+    @understood
     def info(self) -> dict[str, Any]:
         """The model in use and how good it is, as ``Flasher.info`` says."""
         return dict(self._ask("info")["info"])
 
+    @understood
     def confirm(self, who: str) -> str:
         """Keep the model on trial; its id."""
         return str(self._ask("confirm", who=who)["model"])
 
+    @understood
     def rollback(self, who: str) -> str:
         """Back to the model before; its id."""
         return str(self._ask("rollback", who=who)["model"])
 
+    @understood
     def log(self, last: int) -> Sequence[dict[str, Any]]:
         """The last entries of the audit log, oldest first."""
         for _ in range(TRIES):
@@ -68,16 +73,19 @@ class Remote(HostLine):
                 return [part["entry"] for part in parts if part["entry"] is not None]
         raise RemoteError(f"the log did not come whole over {self._port}; check the cable")
 
+    @understood
     def verify(self, data: bytes, who: str, tell: Callable[[str, str], None]) -> Outcome:
         """Let the monitor check what was uploaded, without installing it."""
         return self._run_installer("verify", data, who, tell)
 
+    @understood
     def install(self, data: bytes, who: str, tell: Callable[[str, str], None]) -> Outcome:
         """Let the monitor install what was uploaded; ``tell`` hears of each step passed."""
         return self._run_installer("install", data, who, tell)
 
     # -- upload
 
+    @understood
     def upload(self, data: bytes, progress: Progress = lambda done, total: None) -> None:
         """Bring a bundle to the monitor; what an earlier upload left there is not sent again."""
         best, idle = -1, 0

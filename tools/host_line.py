@@ -11,13 +11,15 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, Self
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import serial
 
 from device.link.commands import MAX_CHUNK_LINE
 from device.link.outbox import MAX_BYTES as MAX_BACKLOG
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
+from tools.heard import plain
 from tools.key_option import VARIABLE
 from tools.line_session import LineSession, WrongDeviceError
 from tools.serial_port import open_serial
@@ -26,6 +28,7 @@ READ_S = 0.05
 SILENCE_S = 5.0  # a monitor says something every second
 RETRY_S = 0.25
 TRIES = 3
+_Asked, _Found = ParamSpec("_Asked"), TypeVar("_Found")
 
 
 class RemoteError(RuntimeError):
@@ -38,6 +41,22 @@ class SilentError(Exception):
 
 class NoSessionError(Exception):
     """The monitor takes this from a session only, and knows of none."""
+
+
+def understood(act: Callable[_Asked, _Found]) -> Callable[_Asked, _Found]:
+    """``act``, which takes answers apart as they should be; one that is not is a RemoteError."""
+
+    @wraps(act)
+    def asked(*args: _Asked.args, **how: _Asked.kwargs) -> _Found:
+        try:
+            return act(*args, **how)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteError(
+                "the monitor gave an answer that is not understood here; use the lead12 of its "
+                "version, and see what else speaks on its line"
+            ) from error
+
+    return asked
 
 
 class Wire(Protocol):
@@ -126,6 +145,7 @@ class HostLine:
 
     # -- question and answer
 
+    @understood
     def ask(
         self,
         body: Mapping[str, Any],
@@ -219,7 +239,7 @@ class HostLine:
         for line in self._lines.push(data):
             try:
                 if line is not None:
-                    message = decode(line, crc_required=True)
+                    message = plain(decode(line, crc_required=True))
                     if "type" in message:
                         yield message
             except ProtocolError:  # noise, or half a line at the beginning

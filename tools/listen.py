@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from device.display.words import MARKS, percent
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode
+from tools.heard import printable
 from tools.serial_port import open_serial
 
 OK, FAILED = 0, 1
@@ -59,6 +60,10 @@ class Checker:
 
 def readable(message: dict[str, Any]) -> str:
     """One message as one line for people."""
+    return printable(_words(message))
+
+
+def _words(message: dict[str, Any]) -> str:
     match message.get("type"):
         case "hello":
             frontend = message["frontend"]

@@ -221,7 +221,12 @@ def _entry(line: bytes) -> Entry | None:
     try:
         found = Entry(**{"torn": "", **json.loads(line)})
         entry, written = found.hashed()
-        return entry if type(entry.n) is int and written == line + b"\n" else None
+        texts = [value for name, value in entry.to_dict().items() if name != "n"]
+        plain = all(
+            isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT for text in texts
+        )
+        whole = type(entry.n) is int and plain and written == line + b"\n"
+        return entry if whole else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

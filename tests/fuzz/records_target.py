@@ -15,6 +15,7 @@ from device.records.folder import CONTINUOUS, SNAPSHOTS
 from device.records.interface import Why
 from device.records.reading import about_record
 from firmware.events import Beat, ElectrodeChange
+from hal.ads1298.frame import pack
 from hal.clock import VirtualClock
 from hal.errors import RecordingError
 from hal.frontend import SAMPLE_NS, FrameBlock, FrontendConfig
@@ -37,6 +38,9 @@ WORDS = (b"../r.dat", b"/etc/passwd", b"../../../etc/hostname", b".", b"~", b"-"
 GROWTH = 64  # times the bytes of its files a recording may hold
 
 
+INFO = records_kit.INFO
+
+
 @cache
 def counts() -> Any:
     """The simulated patient as the chip gives it: int32 [SAMPLES, 8]."""
@@ -49,6 +53,11 @@ def counts() -> Any:
         blocks.append(frontend.read(SAMPLES - held, 1.0).counts)
         held += len(blocks[-1])
     return np.concatenate(blocks)
+
+
+def frames(samples: int) -> bytes:
+    """The same as it comes over SPI, 27 bytes each."""
+    return pack(np.full(samples, 0xC00000, np.uint32), counts()[:samples]).tobytes()
 
 
 def blocks(samples: int = SAMPLES) -> Iterator[FrameBlock]:

@@ -63,10 +63,10 @@ class Troubles:
 
 
 class Calls:
-    """Counts what the driver asks of its wires; time passes with each."""
+    """Counts what the driver asks of its wires."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self._clock, self._left = clock, MOST_CALLS
+    def __init__(self) -> None:
+        self._left = MOST_CALLS
 
     def one(self) -> None:
         """One more. Raises FindingError when it does not end."""
@@ -143,6 +143,22 @@ class HostileLine(ChipDataReady):
         return edge
 
 
+def account(ring: RingWriter, reader: RingReader) -> None:
+    """Every sample is in the ring, in order, or counted as lost; a fault is one line."""
+    status = reader.status()
+    if status.fault:
+        one_line(status.fault)
+    if status.samples + status.lost != ring.next_index:
+        raise FindingError(f"{status.samples} and {status.lost} lost of {ring.next_index}")
+    samples = lost = 0
+    for block in iter(lambda: reader.read(1 << 16), None):
+        if block.first_index != samples + lost + block.lost_before:
+            raise FindingError(f"index {block.first_index} after {samples} and {lost} lost")
+        samples, lost = samples + len(block), lost + block.lost_before
+    if reader.account.overrun == 0 and (samples, lost) != (status.samples, status.lost):
+        raise FindingError(f"the reader has {samples}, {lost} of {status}")
+
+
 @cache
 def _patient() -> BenchPatient:
     return BenchPatient()
@@ -161,7 +177,7 @@ class SpiTarget:
         troubles = [Trouble(*one) for one in _FORM.iter_unpack(data[: len(data) // 4 * 4])]
         troubles = troubles[:MOST_TROUBLES]
         clock = VirtualClock()
-        calls = Calls(clock)
+        calls = Calls()
         on_bus = Troubles([t for t in troubles if t.what % 26 < 14])
         on_line = Troubles(
             [t._replace(what=t.what % 26 - 14) for t in troubles if t.what % 26 > 13]
@@ -183,25 +199,11 @@ class SpiTarget:
 
         config = FrontendConfig(rl_check_every=16)
         code = Acquisition(build, config, ring, clock, one_line, max_frames=4).run(over)
-        self._check(code, ring, reader, clock)
+        account(ring, reader)
+        if code is Exit.USAGE or reader.status().state is WriterState.ENDED:
+            raise FindingError(f"acquire gave up: {reader.status().fault}")
         ring.close()
         reader.close()
-
-    def _check(self, code: Exit, ring: RingWriter, reader: RingReader, clock: VirtualClock) -> None:
-        status = reader.status()
-        if status.fault:
-            one_line(status.fault)
-        if status.samples + status.lost != ring.next_index:
-            raise FindingError(f"{status.samples} and {status.lost} lost of {ring.next_index}")
-        if code is Exit.USAGE or status.state is WriterState.ENDED:
-            raise FindingError(f"acquire gave up: {status.fault}")
-        samples = lost = 0
-        for block in iter(lambda: reader.read(SLOTS), None):
-            if block.first_index != samples + lost + block.lost_before:
-                raise FindingError(f"index {block.first_index} after {samples} and {lost} lost")
-            samples, lost = samples + len(block), lost + block.lost_before
-        if (samples, lost) != (status.samples, status.lost):
-            raise FindingError(f"the reader has {samples}, {lost} of {status}")
 
     def change(self, rng: random.Random, data: bytes, other: bytes) -> bytes:
         """A trouble more, less, another or from elsewhere."""

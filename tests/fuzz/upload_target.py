@@ -78,13 +78,29 @@ def chunk(offset: int, raw: bytes) -> bytes:
     return model("chunk", offset=offset, bytes=len(raw), data=data)
 
 
+_VALID: set[bytes] = set()  # lines that fit the schema, numbers aside
+
+
+def sound(sent: bytes) -> list[dict[str, Any]]:
+    """What a device said: whole lines that fit the schema; the last may be cut."""
+    messages = []
+    for line in LineSplitter(MAX_LINE).push(sent):
+        if line is None:
+            raise FindingError("a line longer than allowed was sent")
+        message = decode(line, crc_required=True)
+        if (alike := re.sub(rb"\d+", b"0", line[:-18])) not in _VALID:
+            VALIDATOR.validate(message)
+            _VALID.add(alike)
+        if message["type"] == "error":
+            one_line(message["message"])
+        messages.append(message)
+    return messages
+
+
 class UploadTarget:
     """A whole session of bytes."""
 
     name = "upload"
-
-    def __init__(self) -> None:
-        self._valid: set[bytes] = set()  # lines that fit the schema, numbers aside
 
     def seeds(self) -> list[bytes]:
         """Uploads: whole, with chunks twice, wrong, too many, cut off; every other command."""
@@ -123,7 +139,7 @@ class UploadTarget:
             for port in self._live(life.split(CUT)[:MAX_LIVES], store)
         ]
         for port in ports:
-            self._check_sent(port.sent)
+            sound(port.sent)
         self._check_files(folder)
 
     def _live(self, connections: list[bytes], store: Store) -> list[MemoryPort]:
@@ -145,18 +161,6 @@ class UploadTarget:
             if link.connected:
                 raise FindingError("the link holds on to a cable that is out")
         return ports
-
-    def _check_sent(self, sent: bytes) -> None:
-        """Every whole line is one; the last may be cut."""
-        for line in LineSplitter(MAX_LINE).push(sent):
-            if line is None:
-                raise FindingError("a line longer than allowed was sent")
-            message = decode(line, crc_required=True)
-            if (alike := re.sub(rb"\d+", b"0", line[:-18])) not in self._valid:
-                VALIDATOR.validate(message)
-                self._valid.add(alike)
-            if message["type"] == "error":
-                one_line(message["message"])
 
     def _check_files(self, folder: Path) -> None:
         left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
