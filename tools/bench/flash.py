@@ -1,7 +1,7 @@
 """Installing a model: how long it takes here and over a line, and what the monitor says meanwhile.
 
 The monitor is a real one, in its processes, on a simulated front end; between it and the command is
-a line of the stated rate, both ways.
+a line of the stated rate, both ways, and keyed, as in front of a patient.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,10 @@ from pathlib import Path
 
 from device.config import Config
 from device.flash.install import Outcome
+from device.link.access import read_key
 from device.link.port import PTY
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, decode
+from device.link.session import KEY_BYTES
 from device.supervisor import Supervisor
 from firmware.archive import CARD, SIGNATURES, pack, unpack
 from tools import keys
@@ -106,6 +109,8 @@ def measure() -> list[Figure]:
         folder = Path(name)
         first, second, third, fourth = bundles(folder, 4)
         changes = {"model.store": str(folder / "models"), "serial.port": PTY}
+        key = new_key(folder / "serial.key")
+        changes |= {"serial.access": "keyed", "serial.key_file": str(key)}
         config = Config().override({**changes, "display.device": "none"})
         local = Local(config)
         local.trust(read_keyring(folder / keys.KEYRING), "bench")
@@ -119,18 +124,18 @@ def measure() -> list[Figure]:
         with monitor(config) as device:
             with throttled(device, FAST) as line:
                 wait_for_calls(line.port)
-                fast_s = command_s(second, "--port", line.port, "--baud", FAST)
+                fast_s = command_s(second, *over(line.port, FAST, key))
                 local.confirm("bench")
-                watch_install(third, line.port, results)
+                watch_install(third, line.port, results, read_key(key))
                 local.confirm("bench")
             with throttled(device, SLOW) as line:
-                slow_s = command_s(fourth, "--port", line.port, "--baud", SLOW)
+                slow_s = command_s(fourth, *over(line.port, SLOW, key))
         size = f"{first.stat().st_size} bytes"
         part = f"lead12 model install, {size}"
         return [
             Figure(part, "here", here_s, "s", high=2),
-            Figure(part, f"over a line of {FAST} baud", fast_s, "s", high=10),
-            Figure(part, f"over a line of {SLOW} baud", slow_s, "s", high=60),
+            Figure(part, f"over a keyed line of {FAST} baud", fast_s, "s", high=10),
+            Figure(part, f"over a keyed line of {SLOW} baud", slow_s, "s", high=60),
             Figure("result lines", "between the old model's last and the new one's first",
                    results.switch_s, "s", high=2),
             Figure("result lines", "longest pause, upload and install included",
@@ -169,6 +174,18 @@ def refusals(local: Local, whole: Path) -> Iterator[Outcome]:
         yield local.install(bad, "bench", lambda stage, text: None)
 
 
+def new_key(path: Path) -> Path:
+    """A file with a key of a serial line."""
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(KEY_BYTES))
+    return path
+
+
+def over(port: str, baud: int, key: Path) -> tuple[object, ...]:
+    """Options of a command that goes over a line."""
+    return "--port", port, "--baud", baud, "--key", key
+
+
 def command_s(bundle: Path, *options: object) -> float:
     """Seconds of the command, its start included."""
     command = [*LEAD12, "model", "install", bundle, *options, "--as", "bench"]
@@ -202,10 +219,14 @@ def wait_for_calls(port: str) -> None:
     tap.close()
 
 
-def watch_install(bundle: Path, port: str, results: Results) -> None:
+def watch_install(bundle: Path, port: str, results: Results, key: bytes) -> None:
     """Install, and listen on for a while. Raises RemoteError."""
     data = bundle.read_bytes()
-    with Remote(port, FAST, open_wire=lambda name, baud: Tap(name, baud, results)) as remote:
+
+    def tapped(name: str, baud: int) -> Tap:
+        return Tap(name, baud, results)
+
+    with Remote(port, FAST, key=key, open_wire=tapped) as remote:
         remote.upload(data)
         remote.install(data, "bench", lambda stage, text: None)
         until = time.monotonic() + WATCHED_S
