@@ -102,6 +102,8 @@ class Root:
         """The second stage of debootstrap, emulated: some minutes."""
         stage = self.path / "debootstrap" / "debootstrap"
         if stage.exists():
+            for ours in ("passwd", "group"):  # or base-passwd would not bring Debian's
+                (self.path / "etc" / ours).unlink(missing_ok=True)
             _must("chroot", str(self.path), "/debootstrap/debootstrap", "--second-stage")
 
     def install(self, everything: bool) -> None:
