@@ -11,7 +11,8 @@ usage() {
 sudo ./systemd/install.sh [--wheel FILE] [--root DIR]   installs, or brings up to date
 sudo ./systemd/install.sh --uninstall [--root DIR]      removes all but settings and records
 
---wheel FILE  this wheel of Lead12 instead of the checkout; other wheels beside it are used, too
+--wheel FILE  this wheel of Lead12 instead of the checkout; with PIP_NO_INDEX=1 in the environment
+              nothing is fetched, and the wheels of what it needs are taken from beside it
 --root DIR    into the system whose root is DIR (a mounted card, an image)
 TEXT
 }
@@ -81,7 +82,7 @@ install_into_root() {
 }
 
 copy_sources() {
-    (cd "$here/.." && cp -R systemd constraints.txt pyproject.toml README.md LICENSE "$1/")
+    (cd "$here/.." && cp -R systemd locks constraints.txt pyproject.toml README.md LICENSE "$1/")
     for package in hal firmware device models tools; do
         cp -R "$here/../$package" "$1/"
     done

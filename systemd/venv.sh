@@ -1,39 +1,53 @@
 #!/bin/sh
 # venv.sh PYTHON FOLDER SOURCES WHAT [PIP OPTION...]: an environment in FOLDER, to run as
 # /opt/lead12/.venv, with WHAT (a wheel, or a checkout), its pinned needs and a board's libraries.
-# Pip options choose another machine's wheels. MULTIARCH: that machine's name, as Debian has it.
+# What is fetched must have the locks' hashes; with PIP_NO_INDEX=1 nothing is, and the wheels beside
+# WHAT are taken. Pip options choose another machine's wheels; then MULTIARCH is its name, as Debian has it, and
+# BASE the interpreter it has.
 set -eu
 python=$1 folder=$2 sources=$3 what=$4
 shift 4
 final=/opt/lead12/.venv
 
-base=$("$python" -c 'import os, sys; print(os.path.realpath(sys._base_executable))')
+: "${BASE:=$("$python" -c 'import os, sys; print(os.path.realpath(sys._base_executable))')}"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 : "${MULTIARCH:=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH"))')}"
 
 "$python" -m venv "$folder.pip" # pip works from here; no tool that fetches is left on the device
 trap 'rm -rf "$folder.pip"' EXIT
 trap 'exit 130' INT TERM
+missing() {
+    echo "lead12: not every library of hardware.txt is there; what needs it will say so" >&2
+}
 packages=lib/python$version/site-packages
 mkdir -p "$folder/bin" "$folder/$packages"
-ln -s "$base" "$folder/bin/python"
-printf 'home = %s\ninclude-system-site-packages = false\n' "${base%/*}" >"$folder/pyvenv.cfg"
+ln -s "$BASE" "$folder/bin/python"
+printf 'home = %s\ninclude-system-site-packages = false\n' "${BASE%/*}" >"$folder/pyvenv.cfg"
 
-beside=$sources
-[ ! -f "$what" ] || beside=$(dirname "$what")
-pip_install() {
-    "$folder.pip/bin/python" -m pip --disable-pip-version-check --quiet install --no-compile \
-        --find-links "$beside" --target "$folder/$packages" "$@"
-}
-pip_install --constraint "$sources/constraints.txt" "$@" "$what"
-while read -r library; do
-    case $library in '#'* | '') continue ;; esac
-    pip_install --no-deps --only-binary=:all: "$@" "$library" ||
-        echo "lead12: there is no $library for this machine; what needs it will say so" >&2
-done <"$sources/systemd/hardware.txt"
+pip="$folder.pip/bin/python -m pip --disable-pip-version-check --quiet install"
+into="--no-compile --target $folder/$packages"
+# shellcheck disable=SC2086  # lists of options; these paths have no blanks
+if [ -n "${PIP_NO_INDEX:-}" ] || [ "$("$python" -c 'import sys; print(sys.maxsize >> 32)')" = 0 ]; then
+    # From a folder of wheels that somebody chose; or 32 bits, for which there are no locks.
+    beside=$sources
+    [ ! -f "$what" ] || beside=$(dirname "$what")
+    $pip $into --find-links "$beside" --constraint "$sources/constraints.txt" "$@" "$what"
+    sed '/^#/d' "$sources/systemd/hardware.txt" | while read -r library; do
+        $pip $into --find-links "$beside" --no-deps --only-binary=:all: "$@" "$library" || missing
+    done
+else # what is fetched must have the lock's hashes; sdnotify is published as source only
+    $pip --require-hashes --only-binary=:all: --requirement "$sources/locks/build.txt"
+    $pip $into --require-hashes --no-deps --no-build-isolation --only-binary=:all: \
+        --no-binary=sdnotify "$@" --requirement "$sources/locks/runtime.txt"
+    $pip $into --no-deps --no-build-isolation "$what"
+    $pip $into --require-hashes --no-deps --only-binary=:all: "$@" \
+        --requirement "$sources/locks/hardware.txt" || missing
+fi
 spidev=/usr/lib/python3/dist-packages/spidev.cpython-$(echo "$version" | tr -d .)-$MULTIARCH.so
 ln -s "$spidev" "$folder/$packages/${spidev##*/}" # dangles, and is not seen, without the package
 
+# Not run on a device: 49 MB of other people's tests.
+find "$folder/$packages" -type d -name tests -prune -exec rm -rf {} +
 rm -rf "${folder:?}/$packages/bin" "$folder/$packages"/*.dist-info/direct_url.json
 cat >"$folder/bin/lead12" <<TEXT
 #!$final/bin/python -I

@@ -53,8 +53,13 @@ def test_options_override_and_none_leaves_alone() -> None:
     assert (config.patient.preset, config.serial.port) == ("af-90", "")
 
 
-def test_ring_path_is_configured_or_in_shared_memory() -> None:
+def test_ring_path_is_configured_or_where_systemd_says_or_in_shared_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     assert ring_path(Config()).name == "lead12.ring"
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/lead12:/run/other")
+    assert ring_path(Config()) == Path("/run/lead12/lead12.ring")
     assert ring_path(Config().override({"ring.path": "/run/lead12/ring"})) == Path(
         "/run/lead12/ring"
     )

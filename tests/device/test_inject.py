@@ -317,9 +317,17 @@ def test_frames_pass_whole_and_in_order(path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_socket_is_for_its_owner_only(path: Path) -> None:
-    receiver = FrameReceiver(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o600), (0o077, 0o600), (0o007, 0o660)])
+def test_the_socket_is_for_its_owner_and_a_group_that_the_umask_trusts(
+    path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        receiver = FrameReceiver(path)
+    finally:
+        after = os.umask(before)
+    assert after == umask
+    assert stat.S_IMODE(path.stat().st_mode) == mode
     receiver.close()
 
 
