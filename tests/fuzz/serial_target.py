@@ -32,6 +32,7 @@ KEY = bytes(range(32))
 OWNER, AGAIN, TIME = b"!", b"?", b"~"  # begin a line: signed by the owner; one of those; s pass
 STEP_NS = 100_000_000  # between two lines, at which no command comes too fast
 MOST_LINES = 40
+CONFIG = Config().override({"serial.port": "line", "model.path": "none"})
 OTHER = {"no_session", "bad_key", "locked", "read_only"}  # why the owner must not be refused
 
 
@@ -78,9 +79,8 @@ class Bedside:
         self.store, self.keeper, self.taker = Store(self.folder), Keeper(), Taker()
         self.kept: list[tuple[str, Any]] = []
         self.port = MemoryPort(b"")
-        settings = {"serial.port": "line", "model.path": "none", "serial.access": "open"}
         self.instrument = Instrument(
-            Config().override(settings),
+            CONFIG,
             model=Model(None, "none"),
             port=self.port,
             flasher=self.store,

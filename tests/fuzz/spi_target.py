@@ -24,7 +24,7 @@ from tests.fuzz.watch import FindingError, one_line
 from tests.hal.ads1298_bench import BenchPatient
 
 SLOTS = 256
-SAMPLES = 40  # in the ring, and the run is over
+SAMPLES = 24  # in the ring, and the run is over
 LONGEST_NS = 60_000_000_000
 MOST_CALLS = 4000  # of the bus and the line, within that time
 MOST_TROUBLES = 24
