@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device.instrument import Instrument
+from device.link.link import Link
 from device.link.protocol import encode, pack
 from device.ring import RingWriter
 from firmware.pipeline import Pipeline
@@ -250,3 +251,13 @@ def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     table = CliRunner().invoke(app, [*given, "0", "--seed", "3", "--json"])
     assert table.exit_code == 0
     assert json.loads(table.stdout)["hours"] == 2.0
+
+
+def test_a_fault_of_which_nothing_is_said_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(real: Any, self: Link, kind: str, body: Any) -> None:
+        if body.get("event") != "electrodes":
+            real(self, kind, body)
+
+    planted(monkeypatch, Link, "send", send)
+    (problem,) = soaked(42, act("electrode_off", 15, 11, Electrode.V3)).problems
+    assert "nothing was said of electrode_off" in problem

@@ -84,6 +84,7 @@ class Bench:
         self._account = Account(Path(self._config.ring.path))
         self._sense = Sense()
         self._begun: list[Act] = []
+        self._over: list[Act] = []  # and not yet asked whether they were told
         self._done: set[Act] = set()
         self._hour = Hour(first)
         self._installs = 0
@@ -257,8 +258,13 @@ class Bench:
                 self._end(act)
                 self._begun.remove(act)
                 self._done.add(act)
+                self._over.append(act)
             elif act.kind.where is Where.HOST:
                 talk.go_on(self._line, act.name, self._chance)
+        for act in [act for act in self._over if act.over_s <= self.now_s]:
+            self._over.remove(act)
+            if problem := self._sense.untold(act, self._acts()):
+                self._problem(problem)
         self._done = {act for act in self._done if act.at_s > self.now_s - 2 * HOUR_S}
 
     def _begin(self, act: Act) -> bool:

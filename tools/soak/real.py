@@ -120,7 +120,7 @@ class _Watch:
         self._account = Account(ring, self._origin_ns)
         self._chance = random.Random(seed)
         self._acts = draw(random_of(seed, 2), KINDS, START_S, seconds - END_S, CALM_MEAN_S)
-        self._waiting, self._begun = list(self._acts), list[Act]()
+        self._waiting, self._begun, self._over = list(self._acts), list[Act](), list[Act]()
         self._stopped: dict[str, int] = {}  # process -> id, while it stands still
         self._died = set[int]()
         self._pids: dict[str, int] = {}
@@ -221,6 +221,11 @@ class _Watch:
         for act in [act for act in self._begun if act.end_s <= now_s]:
             self._end(act)
             self._begun.remove(act)
+            self._over.append(act)
+        for act in [act for act in self._over if act.over_s <= now_s]:
+            self._over.remove(act)
+            if problem := self._sense.untold(act, self._acts):
+                self._problem(problem)
 
     def _begin(self, act: Act) -> bool:
         """False when that is not possible here."""

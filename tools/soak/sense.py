@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +10,16 @@ from hal.frontend import SAMPLE_RATE_HZ
 from tools.soak.account import Account
 from tools.soak.plan import HOUR_S, Act
 
+# What must be told of a fault that lasts; "electrodes" of the one that is off.
+TOLD = {
+    "disk_full": "storage",
+    "disk_read_only": "storage",
+    "wrong_id": "frontend",
+    "miso_stuck": "frontend",
+    "drdy_stops": "frontend",
+    "electrode_off": "electrodes",
+}
+LASTS_S = 10.0
 CALM_S = 30.0  # nothing planted for so long, and no other person on the electrodes
 START_S = 40.0  # after the start of an hour, when another person lies there
 RATE_BPM = (65.0, 75.0)
@@ -34,6 +44,7 @@ class Sense:
         self._last_index: int | None = None
         self._heard_s = self._health_s = 0.0
         self._begun = False
+        self._told: deque[tuple[float, str]] = deque(maxlen=1000)  # when, and of what
         self._ages: Counter[int] = Counter()  # of a result's last sample, ms
 
     def take(self) -> tuple[int, int, int, dict[int, int]]:
@@ -58,8 +69,11 @@ class Sense:
                 self._ages[account.age_ms(message["index"], now_s)] += 1
                 yield from self._result(message, quiet)
                 self._last_index, self._heard_s, self._begun = message["index"], now_s, True
-            case "event" if message["event"] == "fault" and message["part"] in NEVER:
-                if message["text"]:
+            case "event" if message["event"] == "electrodes":
+                self._told.extend((now_s, name) for name in message["off"])
+            case "event" if message["event"] == "fault" and message["text"]:
+                self._told.append((now_s, message["part"]))
+                if message["part"] in NEVER:
                     yield f"{message['part']}: {message['text']}"
             case "health":
                 self._health_s = now_s
@@ -98,3 +112,17 @@ class Sense:
             if now_s - heard_s > longest_s:
                 yield f"no {what} for {now_s - heard_s:.1f} s"
                 self._heard_s = self._health_s = now_s
+
+    def untold(self, act: Act, acts: Sequence[Act]) -> str:
+        """Whether the monitor said nothing of ``act``, which is over; "" if nothing need be said.
+
+        Nor of one that met another: a monitor that stood still has not seen it.
+        """
+        part = TOLD.get(act.name, "")
+        met = any(a is not act and a.at_s < act.over_s and act.at_s < a.over_s for a in acts)
+        if not part or act.seconds < LASTS_S or met:
+            return ""
+        name = act.value.name if part == "electrodes" else part
+        if any(what == name and act.at_s <= at_s <= act.over_s for at_s, what in self._told):
+            return ""
+        return f"nothing was said of {act}"
