@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.arm64", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a subset in two minutes")
     parser.add_argument("--equality", action="store_true", help="compare only, without the suite")
-    parser.add_argument("-k", metavar="EXPR", help="of the suite, only tests that match")
+    parser.add_argument("-k", metavar="EXPR", help="only tests that match, nothing else")
     parser.add_argument("--kept", action="store_true", help="run nothing: tell what out/arm64 has")
     parser.add_argument("--update-docs", action="store_true", help="write the reliability page")
     asked = parser.parse_args()
@@ -42,32 +42,35 @@ def main() -> int:
         return 0 if asked.smoke else 2
     try:
         if asked.smoke:
-            return _smoke()
+            root = Root(BUILD / "smoke")
+            with root.alone():
+                return _smoke(root)
         root = Root()
-        root.unpack()
-        root.configure()
-        root.install(everything=True)
-        root.copy_tests()
-        _equality(root)
-        if not asked.equality:
-            some = ("-k", asked.k) if asked.k else ()
-            print(f"the suite: {LOG}", flush=True)
-            run_tests(root, some, JUNIT, jobs=JOBS, log=LOG)
+        with root.alone():
+            root.unpack()
+            root.configure()
+            root.install(everything=True)
+            root.copy_tests()
+            if asked.k:
+                return run_tests(root, ("-k", asked.k), OUT / "some.xml", jobs=0, log=None)
+            _equality(root)
+            if not asked.equality:
+                print(f"the suite: {LOG}", flush=True)
+                run_tests(root, (), JUNIT, jobs=JOBS, log=LOG)
     except CannotRunError as error:
         print(f"arm64: {error}", file=sys.stderr)
         return 2
     return _tell(asked.update_docs)
 
 
-def _smoke() -> int:
+def _smoke(root: Root) -> int:
     """Import all, compare a few patients, run a few tests: 0, or 1 for what fails."""
-    root = Root(BUILD / "smoke")
     try:
         root.unpack()
-        root.install(everything=False)
     except CannotRunError as error:  # no network: nothing that this tree could be blamed for
         print(f"arm64: not run: {error}", file=sys.stderr)
         return 0
+    root.install(everything=False)
     root.copy_tests()
     OUT.mkdir(parents=True, exist_ok=True)
     status: list[int] = []
@@ -91,7 +94,7 @@ def _smoke() -> int:
 def _compared(root: Root, board: Board, *, few: bool) -> list[Row]:
     """Compute on both machines at once, and compare."""
     name = f"{board.qemu}.npz"
-    here = BUILD / f"here-{name}"
+    here = root.beside(f"here-{name}")
     size = ["--few"] if few else []
     program = ["python", "-m", "tests.arm64.compute"]
     ours = subprocess.Popen([sys.executable, *program[1:], str(here), *size], cwd=TREE)
@@ -110,18 +113,22 @@ def _equality(root: Root) -> None:
             for row in _compared(root, board, few=True):
                 row.kind = f"{row.kind}, {board.name}"
                 rows.append(row)
-    with np.load(BUILD / f"here-{PI_4.qemu}.npz") as here:
+    with np.load(root.beside(f"here-{PI_4.qemu}.npz")) as here:
         tolerance = int(here["tolerance"])
-    version = subprocess.run(
-        ["qemu-aarch64-static", "--version"], capture_output=True, text=True, check=True
-    )
     keep(
         rows,
         EQUALITY,
+        revision=_said("git", "-C", str(TREE), "describe", "--always", "--dirty"),
         tolerance=tolerance,
-        qemu=version.stdout.splitlines()[0].split(" (")[0],
+        qemu=_said("qemu-aarch64-static", "--version").split(" (")[0],
         python=(root.path / "usr/bin/python3").resolve().name.removeprefix("python"),
     )
+
+
+def _said(*command: str) -> str:
+    """The first line a program prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[0]
 
 
 def _tell(update_docs: bool) -> int:

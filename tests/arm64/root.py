@@ -8,12 +8,14 @@ for aarch64 through the pip of this machine.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.arm64.boards import PI_4, Board
@@ -79,6 +81,21 @@ class Root:
         self.path = path
         self.site = path / SITE
 
+    def beside(self, name: str) -> Path:
+        """A file of this root, outside of it."""
+        return self.path.with_name(f"{self.path.name}-{name}")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the root. Raises CannotRunError while another run does."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.beside("lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotRunError(f"another run is using {self.path}; wait for it") from None
+            yield
+
     def unpack(self) -> None:
         """Debian's base and Python, unpacked. Raises CannotRunError when they cannot be fetched."""
         done = self.path / ".unpacked"
@@ -108,7 +125,7 @@ class Root:
 
     def install(self, everything: bool) -> None:
         """The wheel of this tree with its pinned requirements; ``everything``: [dev,tools] too."""
-        wheels = BUILD / "wheels"
+        wheels = self.beside("wheels")
         shutil.rmtree(wheels, ignore_errors=True)
         pins = str(TREE / "constraints.txt")
         _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(TREE))
@@ -175,7 +192,7 @@ class Root:
 
         log : where its output goes; None: to ours. All it started ends with it.
         """
-        cpuinfo = BUILD / f"cpuinfo-{board.qemu}"
+        cpuinfo = self.beside(f"cpuinfo-{board.qemu}")
         cpuinfo.write_text(board.cpuinfo)
         environment = {
             "HOME": "/root",

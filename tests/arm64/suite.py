@@ -43,6 +43,7 @@ def run_tests(root: Root, what: Sequence[str], junit: Path, *, jobs: int, log: P
     """Run pytest in the root with arguments ``what``, its report at ``junit``: its status."""
     inside = root.path / "tmp" / "junit.xml"
     inside.unlink(missing_ok=True)
+    junit.unlink(missing_ok=True)  # of an earlier run
     workers = ("-n", str(jobs), "--dist", "loadfile") if jobs else ()
     limit = ("-o", f"faulthandler_timeout={TEST_LIMIT_S}", "-o", "faulthandler_exit_on_timeout=1")
     status = root.run(

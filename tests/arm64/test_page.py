@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.arm64.boards import BOARDS
 from tests.arm64.compare import Row
@@ -18,9 +19,10 @@ JUNIT = """<?xml version="1.0" encoding="utf-8"?>
 <testcase classname="tests.hal.test_b" name="test_five"><skipped message="in /src/a b" /></testcase>
 </testsuite></testsuites>
 """
-EQUALITY = {
+EQUALITY: dict[str, Any] = {
     "qemu": "qemu-aarch64 version 7.2",
     "python": "3.11",
+    "revision": "abc1234",
     "tolerance": 4,
     "rows": [
         {"kind": "filters", "things": 9, "differing": 0, "most": 0, "allowed": 0, "where": []},
@@ -50,8 +52,17 @@ def test_the_page_tells_failures_and_the_reasons_of_skips(tmp_path: Path) -> Non
     assert made.figures["equal"] is True
     assert made.figures["worst_steps"] == 2
     assert made.figures["failed"] == 2
+    assert "abc1234" in made.text[0]
     assert "1 tests passed, 2 failed, 2 were skipped" in made.text[-1]
     assert [table.columns[0] for table in made.tables] == ["compared", "skipped because", "failed"]
+
+
+def test_the_page_does_not_hide_what_did_not_hold() -> None:
+    wrong = {**EQUALITY["rows"][0], "differing": 1, "most": 1}
+    made = part(EQUALITY | {"rows": [wrong]}, None)
+    assert made.figures["equal"] is False
+    assert "**Not all of this held**" in made.text[1]
+    assert made.tables[0].rows[0][-1] == "**no**"
 
 
 def test_a_row_that_compared_nothing_does_not_pass() -> None:
