@@ -14,6 +14,7 @@ from tools.locks import LOCKS, Locked, LockError, read_lock
 
 PROJECT = tomllib.loads((LOCKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+HARDWARE = (LOCKS.parent / "systemd" / "hardware.txt").read_text(encoding="ascii").splitlines()
 RUNTIME = PROJECT["project"]["dependencies"]
 SETS = {
     "runtime": RUNTIME,
@@ -22,6 +23,7 @@ SETS = {
     "pi": [*RUNTIME, *EXTRAS["pi"]],
     "build": [*PROJECT["dependency-groups"]["build"], *PROJECT["build-system"]["requires"]],
     "release": PROJECT["dependency-groups"]["release"],
+    "hardware": [line for line in HARDWARE if not line.startswith("#")],
 }
 PLACES = [
     {"python_version": version, "python_full_version": f"{version}.1",

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from device.config import RecordsSection
 from device.records.interface import Why
 from device.records.keeper import Keeper
+from device.records.seal_key import printed
 from firmware.events import Beat
 from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 from tools.bench.figures import Figure
@@ -24,11 +26,20 @@ IO = Path("/proc/self/io")
 
 def measure() -> list[Figure]:
     """Two minutes of samples and beats, written in a row to a folder of the current disk."""
+    to = printed(X25519PrivateKey.generate().public_key().public_bytes_raw())
+    part = "continuous record, with one snapshot in two minutes"
+    return [*_measure(part, ""), *_measure(f"{part}, sealed", to)]
+
+
+def _measure(part: str, seal_to: str) -> list[Figure]:
     n = SECONDS * SAMPLE_RATE_HZ
     noise = np.random.default_rng(1).integers(-20_000, 20_000, (n, 8)).astype(np.int32)
     with tempfile.TemporaryDirectory(dir=".") as name:
         keeper = Keeper(
-            Path(name), RecordsSection(min_free_mb=0), lambda t_ns: datetime.now(UTC), firmware=""
+            Path(name),
+            RecordsSection(min_free_mb=0, seal_to=seal_to),
+            lambda t_ns: datetime.now(UTC),
+            firmware="",
         )
         keeper.source(INFO, "bench")
         pages, cpu_s, longest_s = _written(), time.process_time(), 0.0
@@ -46,7 +57,6 @@ def measure() -> list[Figure]:
         pages = _written() - pages
         kept = sum(path.stat().st_size for path in Path(name).rglob("*") if path.is_file())
     hours = SECONDS / 3600
-    part = "continuous record, with one snapshot in two minutes"
     return [
         Figure(part, "kept", kept / hours / 1e6, "MB/h"),
         Figure(part, "written", pages / hours / 1e6, "MB/h", high=200),
