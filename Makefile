@@ -91,13 +91,9 @@ lock: $(RELEASE)/.done  ## resolve anew what pyproject.toml changed; UPGRADE=--u
 	$(UV) --generate-hashes --constraint constraints.txt --group build --output-file locks/build.txt
 	$(UV) $(UPGRADE) --generate-hashes --group release --output-file locks/release.txt
 	$(UV) --generate-hashes --no-deps --output-file locks/hardware.txt systemd/hardware.txt
-	$(UV) --generate-hashes --no-deps --output-file locks/hardware.txt systemd/hardware.txt
 
 wheel: setup  ## dist/*.whl, built in two places: the same bytes
 	$(BIN)/python -m tools.wheel
-
-deb: wheel  ## dist/*.deb for this machine, or for ARCH=arm64: docs/install.md
-	PYTHON=$(PYTHON) sh systemd/deb.sh $$(ls -t dist/lead12-*.whl | head -1) $(ARCH)
 
 deb: wheel  ## dist/*.deb for this machine, or for ARCH=arm64: docs/install.md
 	PYTHON=$(PYTHON) sh systemd/deb.sh $$(ls -t dist/lead12-*.whl | head -1) $(ARCH)
