@@ -63,7 +63,8 @@ def whose(recording: Recording) -> Patient:
     """Whom the monitor was told it is of."""
     for comment in recording.comments:
         if comment.startswith(ABOUT):
-            with suppress(ValueError, TypeError, AttributeError):  # of another version
+            # Of another version, or damaged
+            with suppress(ValueError, TypeError, AttributeError, RecursionError):
                 return Patient(**json.loads(comment.removeprefix(ABOUT)).get("patient", {}))
     return Patient()
 

@@ -7,6 +7,7 @@ also names the CRC-32 of its samples and of its annotations, once there is nothi
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,17 @@ def _about(path: Path, header: Header) -> dict[str, Any]:
         if comment.startswith(wfdb.ABOUT):
             try:
                 about = json.loads(comment.removeprefix(wfdb.ABOUT))
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
-            if isinstance(about, dict) and _is_placed(about):
+            if isinstance(about, dict) and is_placed(about):
                 return about
     raise RecordingError(f"{path} is not of this instrument", act="keep it elsewhere")
 
 
-def _is_placed(about: dict[str, Any]) -> bool:
+def is_placed(about: Mapping[str, Any]) -> bool:
+    """Whether it says where in a count of samples, and when, its record begins."""
     counted = all(type(about.get(key)) is int for key in ("first_index", "t_ns"))
+    counted = counted and all(abs(about[key]) < 1 << 62 for key in ("first_index", "t_ns"))
     try:
         datetime.fromisoformat(about.get("utc") or "2026-01-01")
     except (TypeError, ValueError):

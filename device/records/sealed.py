@@ -174,7 +174,7 @@ def read_preamble(stream: BinaryIO, path: Path) -> tuple[dict[str, Any], bytes]:
         if len(data) == len(MAGIC) + SIZE.size + length + PUBLIC:
             try:
                 place = json.loads(told)
-            except ValueError:
+            except (ValueError, RecursionError):
                 place = None
             if isinstance(place, dict):
                 return place, data

@@ -1,5 +1,7 @@
-"""A small fuzzer: inputs that reach new lines are kept and changed further.
+"""Every byte that comes from outside, under libFuzzer: ``make fuzz``, or ``python -m tests.fuzz``.
 
-``python -m tests.fuzz bundle --seconds 600`` or ``upload``; findings are written to
-``tests/fuzz/corpus``, whose files ``test_corpus.py`` replays.
+One target is one seam. What was found, and the inputs that reach furthest, are in
+``tests/fuzz/corpus``, which ``test_corpus.py`` runs with the ordinary suite, without libFuzzer.
+Atheris is libFuzzer for Python: it ran four times as many inputs per second as an engine of our
+own over ``sys.settrace`` did, and its guidance needs no upkeep here.
 """

@@ -32,7 +32,8 @@ SAMPLES = 600
 WORDS = (b"../r.dat", b"/etc/passwd", b"../../../etc/hostname", b".", b"~", b"-",
          NAME.encode() + b".dat", NAME.encode() + b".mat", b"r.atr", b"16", b"24", b"32", b"61",
          b"80", b"212", b"16+24", b"16x2",
-         b"uV", b"mV/2", b"V1", b"aVR", b"I", b"# lead12: {}", b'{"first_index":1}', b"#",
+         b"uV", b"mV/2", b"V1", b"aVR", b"I", b"# lead12: {}", b"# lead12: " + b"[" * 9000,
+         b'{"first_index":1}', b"#",
          b"time_s", b"I_mV", b";", b"\t", b"nan", b"inf", b"\n", b"r/2", b"1e308(0)/mV",
          b"00:00:00 01/01/2026", b"\xff", "\u0663".encode())  # fmt: skip
 GROWTH = 64  # times the bytes of its files a recording may hold

@@ -29,6 +29,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "records": ("hal.patient.wfdb", "hal.patient.csv_format", "hal.patient.record",
                 "hal.patient.recording", "hal.patient.resample", "device.records",
                 "device.flash.files", "tools.own_record"),
+    "sealed": ("device.records", "tools.unsealing", "hal.patient.wfdb"),
     "bundle": (*_FLASH, "firmware.archive", "firmware.bundle", "firmware.flatbuffer",
                "firmware.tflite_file"),
     "serial": (*_LINK, "device.instrument", "device.controls", "device.choices", "device.patient"),
