@@ -18,7 +18,7 @@ from typing import Any, Protocol
 HANG_S = 1.0  # of computing: the machine may be busy with something else
 WAIT_S = 20.0  # in all
 GROWTH_KIB = 128 << 10  # of the process, by one input
-MAX_INPUT = 256 << 10  # bytes; larger ones only cost time
+MAX_INPUT = 64 << 10  # bytes; larger ones only cost time
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink",
             "os.truncate", "os.chmod", "os.chown", "os.utime")  # fmt: skip
