@@ -19,7 +19,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from device import config as settings
-from device import last_good
+from device import defects, last_good
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
 from device.ring import RingWriter, WriterState
@@ -51,6 +51,7 @@ class Exit(IntEnum):
     OK = 0
     NO_SAMPLE = 1  # asked to stop before the front end had given a single one
     USAGE = 2  # bad arguments or a ring that cannot be used: trying again would not help
+    DAMAGE = 3  # to the ring while it was written, or a defect: to be started again
 
 
 class Sink(Protocol):
@@ -231,8 +232,8 @@ def main(arguments: list[str]) -> int:
     except (settings.ConfigError, RingError, InjectPipeError) as error:
         log(str(error))
         return Exit.USAGE
-    if given.fault:
-        log(given.fault)
+    for said in filter(None, (given.fault, ring.found)):
+        log(said)
     if refused := take_priority():
         log(refused)
     notify = notifier()
@@ -247,7 +248,15 @@ def main(arguments: list[str]) -> int:
     )
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
-    code = acquisition.run(lambda: asked_to_stop)
+    try:
+        code = acquisition.run(lambda: asked_to_stop)
+    except RingError as error:
+        log(str(error))
+        code = Exit.DAMAGE
+    except Exception as error:
+        defects.to_journal(error)
+        log(defects.told(error))
+        code = Exit.DAMAGE
     ring.close()
     if frames is not None:
         frames.close()

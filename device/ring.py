@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -25,7 +26,8 @@ from device.segment import MAGIC, RingError, Segment, Word, fence, refusal
 from hal.frontend import SAMPLE_NS, FrameBlock, FrontendInfo
 
 SLOTS = 65_536
-_RECORD_WORDS = 4
+_LOOK_NS = 1_000_000_000  # between two looks of the writer at its own ring
+_OURS = re.compile(r"lead12(-\d+)?\.ring")  # whatever has such a name may be replaced
 
 
 class WriterState(IntEnum):
@@ -79,13 +81,19 @@ class RingWriter:
     """The one writer. Goes on in the segment of that name, or makes one.
 
     A ring whose newest sample is older than the ring is long is replaced, so that an instrument
-    that was switched off does not report hours of loss; so is a damaged or outdated one.
-    ``now_ns`` is monotonic time. Raises RingError when another writer is alive, the file is
-    something else, or there is no room.
+    that was switched off does not report hours of loss; so is a damaged or outdated one. Anything
+    else is put aside where it has the name of a ring of ours, and refused under another name.
+    ``now_ns`` is monotonic time. Raises RingError when another writer is alive or there is no room;
+    and later, about once a second, when the file was damaged or replaced: begin anew.
+
+    found : what was wrong with what had the name, one sentence; "" for nothing
     """
 
     def __init__(self, path: Path, now_ns: int, slots: int = SLOTS) -> None:
-        self._segment = _recent(path, now_ns, slots) or memory.create(path, slots)
+        recent, self.found = _recent(path, now_ns, slots)
+        self._segment = recent or memory.create(path, slots)
+        self._described = self._segment.get_text(memory.INFO_AT)
+        self._looked_ns = now_ns
         words = self._segment.words
         self._words = words
         self._position = words[Word.PUBLISHED]
@@ -126,6 +134,18 @@ class RingWriter:
         words[Word.STATE] = WriterState.RUNNING
         if estimated:
             words[Word.LOST_ESTIMATED] += block.lost_before
+        self._look(self.last_t_ns)
+
+    def _look(self, now_ns: int) -> None:
+        """Now and then: is this still the ring that readers find, and can they use it?"""
+        if 0 <= now_ns - self._looked_ns < _LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        segment = self._segment
+        if segment.replaced():
+            raise RingError(f"{segment.path} was removed or replaced; it is made anew")
+        if segment.damaged() or segment.get_text(memory.INFO_AT) != self._described:
+            raise RingError(f"{segment.path} was damaged; it is made anew")
 
     def _fill(self, at: int, block: FrameBlock, first: int, end: int, lost: int) -> None:
         segment, where = self._segment, slice(at, at + end - first)
@@ -140,6 +160,7 @@ class RingWriter:
     def describe(self, info: FrontendInfo) -> None:
         """Publish what front end was found."""
         self._segment.put_text(memory.INFO_AT, json.dumps(dataclasses.asdict(info)))
+        self._described = self._segment.get_text(memory.INFO_AT)
 
     def say(self, state: WriterState, now_ns: int, fault: str = "") -> None:
         """Publish a state, and with FAULT the sentence for the screen."""
@@ -150,33 +171,53 @@ class RingWriter:
     def heartbeat(self, now_ns: int) -> None:
         """Say that the writer lives although no sample came."""
         self._words[Word.HEARTBEAT] = now_ns
+        self._look(now_ns)
 
     def close(self) -> None:
         """Leave the segment to the next writer."""
         self._segment.close()
 
 
-def _recent(path: Path, now_ns: int, slots: int) -> Segment | None:
-    """The ring of that name, locked, if it can be continued. Raises RingError if it is no ring."""
+def _recent(path: Path, now_ns: int, slots: int) -> tuple[Segment | None, str]:
+    """The ring of that name, locked, if it can be continued, and what is wrong with it else.
+
+    Raises RingError: it is in use, or no ring and not ours to put aside.
+    """
     try:
-        with path.open("rb") as file:
-            if file.read(8) != MAGIC.to_bytes(8, "little"):
-                raise refusal(path, "does not begin with the ring's mark")
+        memory.expect_ring(path)
     except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RingError(f"{path} cannot be opened ({error.strerror})") from None
+        return None, ""
+    except RingError as error:
+        if not _OURS.fullmatch(path.name):
+            raise
+        return None, f"{str(error).partition(';')[0]}; it is now {memory.put_aside(path).name}"
+    damaged = f"{path} was damaged; it is made anew"
     try:
         segment = memory.attach(path)
     except RingError:
-        return None  # ours, but damaged or of another version
+        return None, damaged  # ours, but of another version or damaged
     memory.lock_for_writing(segment)
     published = segment.words[Word.PUBLISHED]
     age_ns = now_ns - int(segment.t_ns[(published - 1) % segment.n])
-    if segment.n == slots and (published == 0 or 0 <= age_ns < slots * SAMPLE_NS):
-        return segment
+    recent = segment.n == slots and (published == 0 or 0 <= age_ns < slots * SAMPLE_NS)
+    if recent and _is_whole(segment):
+        return segment, ""
     segment.close()
-    return None
+    return None, damaged if recent else ""
+
+
+def _is_whole(segment: Segment) -> bool:
+    """Whether the samples follow each other as the counters say, and the reader's place is one."""
+    words, n = segment.words, segment.n
+    published, reserved = words[Word.PUBLISHED], words[Word.RESERVED]
+    if reserved - published > n or segment.damaged():
+        return False
+    places = np.arange(max(0, reserved - n), published) % n  # a killed writer spoiled those before
+    if not len(places):
+        return published == 0
+    index, lost = segment.index[places], segment.lost_before[places]
+    follow = np.diff(index) == 1 + lost[1:]
+    return bool(follow.all() and (lost >= 0).all()) and int(index[-1]) + 1 >= published
 
 
 class RingReader:
@@ -194,6 +235,7 @@ class RingReader:
             raise RingError(f"{path} does not exist; is acquire running?") from None
         self._words = self._segment.words
         self._resume = resume
+        self._follows = True  # the next sample is the one behind the last block
         self._account = self._committed() if resume else self._newest()
 
     @property
@@ -205,8 +247,8 @@ class RingReader:
         """The next 1..max_samples consecutive samples; None when there is nothing new.
 
         A block ends before a gap and at the end of the memory. ``lost_before`` counts the samples
-        lost at the chip and those overwritten before this reader came.
-        Raises RingError when slots contradict the header.
+        lost at the chip and those overwritten before this reader came. Where slots contradict each
+        other all that is unread is damaged: it is left out and counted as overwritten.
         """
         segment, words, n = self._segment, self._words, self._segment.n
         while True:
@@ -235,13 +277,25 @@ class RingReader:
                 electrodes_off=segment.electrodes_off[where].copy(),
                 lost_before=first - self._account.next_index,
             )
+            said = int(segment.lost_before[at])
             fence()
             if words[Word.RESERVED] - n > position:
                 continue  # overwritten while it was copied
-            if block.lost_before < 0 or last != first + k - 1:
-                raise refusal(segment.path, "holds samples out of order")
+            strict = self._follows and overrun == self._account.overrun
+            follows = block.lost_before == said if strict else block.lost_before >= 0
+            if not follows or last != first + k - 1:
+                self._skip(published, overrun + published - position)
+                continue
             self._account = ReaderAccount(position + k, last + 1, overrun)
+            self._follows = True
             return block
+
+    def _skip(self, published: int, overrun: int) -> None:
+        """Go on behind the newest sample; the loss is counted where its index can be believed."""
+        before, newest = self._account.next_index, self._index_after(published)
+        next_index = before if 0 <= newest - before <= 2 * self._segment.n else newest
+        self._account = ReaderAccount(published, next_index, overrun)
+        self._follows = False
 
     def commit(self) -> None:
         """Everything read so far has been processed: a restart goes on from here."""
@@ -249,7 +303,7 @@ class RingReader:
             raise ValueError("only the resuming reader commits")
         account, words = self._account, self._words
         which = 1 - (words[Word.READER_WHICH] & 1)
-        at = Word.READER + which * _RECORD_WORDS
+        at = Word.READER + which * memory.RECORD_WORDS
         words[at] = account.position
         words[at + 1] = account.next_index
         words[at + 2] = account.overrun
@@ -258,13 +312,10 @@ class RingReader:
         words[Word.READER_WHICH] = which  # one store: a kill leaves the old record or the new
 
     def _committed(self) -> ReaderAccount:
-        at = Word.READER + (self._words[Word.READER_WHICH] & 1) * _RECORD_WORDS
-        position, next_index, overrun, check = self._words[at : at + _RECORD_WORDS]
-        if position == next_index == overrun == check == 0:
-            return ReaderAccount()
-        if check != position ^ next_index ^ overrun ^ MAGIC:
+        place = self._segment.reader_place()
+        if place is None:
             raise refusal(self._segment.path, "has a damaged reader's place")
-        return ReaderAccount(position, next_index, overrun)
+        return ReaderAccount(*place)
 
     def _newest(self) -> ReaderAccount:
         published = self._words[Word.PUBLISHED]
@@ -281,11 +332,12 @@ class RingReader:
         They were processed already: feeding them to a new pipeline restores its state. Blocks end
         before gaps; the first one's ``lost_before`` is 0. Reading goes on where it was.
         """
-        reading, here = self._account, self._committed()
+        reading, follows, here = self._account, self._follows, self._committed()
         start = max(here.position - samples, self._words[Word.RESERVED] - self._segment.n, 0)
         if start >= here.position:
             return []
         self._account = ReaderAccount(start, int(self._segment.index[start % self._segment.n]))
+        self._follows = False
         blocks = []
         try:
             while (left := here.position - self._account.position) > 0:
@@ -294,7 +346,7 @@ class RingReader:
                     return []  # the writer was faster; a fresh start is honest, a hole is not
                 blocks.append(block)
         finally:
-            self._account = reading
+            self._account, self._follows = reading, follows
         return blocks
 
     def status(self) -> RingStatus:
@@ -302,12 +354,16 @@ class RingReader:
         words = self._words
         published = words[Word.PUBLISHED]
         fence()
+        try:
+            state = WriterState(words[Word.STATE])
+        except ValueError:
+            raise refusal(self._segment.path, "is in no state that there is") from None
         return RingStatus(
             samples=published,
             lost=self._index_after(published) - published,
             lost_estimated=words[Word.LOST_ESTIMATED],
             heartbeat_ns=words[Word.HEARTBEAT],
-            state=WriterState(words[Word.STATE]),
+            state=state,
             fault=self._segment.get_text(memory.FAULT_AT),
         )
 
@@ -329,10 +385,7 @@ class RingReader:
 
     def replaced(self) -> bool:
         """Whether a new ring has been made under this name, or it was deleted."""
-        try:
-            return self._segment.path.stat().st_ino != self._segment.inode
-        except FileNotFoundError:
-            return True
+        return self._segment.replaced()
 
     def close(self) -> None:
         """Let go; the place stays in the segment."""

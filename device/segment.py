@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import shutil
+import stat
 import threading
 from enum import IntEnum
 from pathlib import Path
@@ -31,6 +33,7 @@ SLOT = np.dtype(
     }
 )
 INFO_AT, FAULT_AT = 512, 3072  # texts: length (uint32), then UTF-8
+RECORD_WORDS = 4  # of a reader's place
 _TEXT_END = {INFO_AT: FAULT_AT, FAULT_AT: HEADER_BYTES}
 
 
@@ -110,9 +113,32 @@ class Segment:
         if not 0 <= words[Word.PUBLISHED] <= words[Word.RESERVED]:
             raise refusal(self.path, "has impossible counters")
 
-    @property
-    def inode(self) -> int:
-        return os.fstat(self._fd).st_ino
+    def replaced(self) -> bool:
+        """Whether the file's name is another file's, or nobody's."""
+        try:
+            named = self.path.stat()
+        except OSError:
+            return True
+        here = os.fstat(self._fd)
+        return (named.st_dev, named.st_ino) != (here.st_dev, here.st_ino)
+
+    def damaged(self) -> bool:
+        """Whether what every reader checks is not what the writer wrote."""
+        words = self.words
+        head = words[Word.MAGIC], words[Word.VERSION], words[Word.SLOTS]
+        return head != (MAGIC, VERSION, self.n) or self.reader_place() is None
+
+    def reader_place(self) -> tuple[int, int, int] | None:
+        """Position, next index and overrun of the monitor; None when that is damaged."""
+        for _ in range(100):  # commits are rare, and between two of them it is at rest
+            which = self.words[Word.READER_WHICH]
+            at = Word.READER + (which & 1) * RECORD_WORDS
+            position, next_index, overrun, check = self.words[at : at + RECORD_WORDS]
+            if position == next_index == overrun == check == 0:
+                return 0, 0, 0
+            if check == position ^ next_index ^ overrun ^ MAGIC:
+                return position, next_index, overrun
+        return None
 
     def put_text(self, at: int, text: str) -> None:
         """Writer: replace a header text; what does not fit is cut."""
@@ -152,6 +178,34 @@ def attach(path: Path) -> Segment:
     except OSError as error:
         raise RingError(f"{path} cannot be opened ({error.strerror})") from None
     return Segment(path, fd)
+
+
+def expect_ring(path: Path) -> None:
+    """Raises FileNotFoundError, or RingError for what is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RingError(f"{path} cannot be opened ({error.strerror})") from None
+    try:
+        plain = stat.S_ISREG(os.fstat(fd).st_mode)
+        if not plain or os.read(fd, 8) != MAGIC.to_bytes(8, "little"):
+            raise refusal(path, "does not begin with the ring's mark")
+    finally:
+        os.close(fd)
+
+
+def put_aside(path: Path) -> Path:
+    """Rename it, in place of the one put aside before. Raises RingError."""
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside, ignore_errors=True)
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise RingError(f"{path} cannot be put aside ({error.strerror}); delete it") from None
+    return aside
 
 
 def create(path: Path, slots: int) -> Segment:

@@ -270,14 +270,17 @@ def test_truncated_ring_is_refused(path: Path) -> None:
         RingReader(path)
 
 
-def test_damaged_slots_are_refused(path: Path) -> None:
+def test_damaged_slots_are_left_out_and_counted(path: Path) -> None:
     writer, reader = RingWriter(path, 0, SMALL), RingReader(path)
     writer.write(make_block(0, 10))
     with path.open("r+b") as file:
-        file.seek(HEADER_BYTES + 9 * SLOT.itemsize)
-        file.write((77).to_bytes(8, "little"))
-    with pytest.raises(RingError, match="out of order"):
-        reader.read(SMALL)
+        file.seek(HEADER_BYTES + 5 * SLOT.itemsize)
+        file.write((77).to_bytes(8, "little") + bytes(SLOT.itemsize - 8))
+    assert_same(reader.read(5), make_block(0, 5))
+    assert reader.read(SMALL) is None
+    writer.write(make_block(10, 4))
+    assert_same(reader.read(SMALL), make_block(10, 4, lost=5))
+    assert reader.account == ReaderAccount(position=14, next_index=14, overrun=5)
 
 
 class KilledError(Exception):
