@@ -7,7 +7,6 @@ and written when the disk takes them again, in a segment of their own.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 from collections import deque
 from collections.abc import Callable
@@ -22,10 +21,10 @@ from device.flash import files
 from device.patient import Patient
 from device.records import sealed
 from device.records.continuous import SEGMENT, Continuous, part
-from device.records.folder import ASKED_FOR, RecordFolder, new_name
+from device.records.folder import ASKED_FOR, RecordFolder, RecordName, new_name
 from device.records.interface import ASKED, Why
 from device.records.marks import electrodes, mark_of
-from device.records.reading import about_record
+from device.records.reading import about_record, is_placed
 from device.records.record_files import SEALED, PlainFiles, RecordFiles
 from device.records.seal_key import parse
 from device.records.segment import FRAME, Segment, repair
@@ -44,6 +43,7 @@ LATE = SAMPLE_RATE_HZ // 2  # so long a snapshot waits for the beats in it
 LONGEST = 60 * SAMPLE_RATE_HZ  # so far a snapshot goes on while alarm follows alarm
 REMEMBERED = LONGEST + LATE + 2 * SAMPLE_RATE_HZ
 AGAIN = 60 * SAMPLE_RATE_HZ  # calls that come and go: one snapshot in so long
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 UNSAVED = 4  # snapshots that wait for a disk that fails
 PATIENCE = 10  # calls of ``idle`` in a row after which nothing more is expected of the front end
 _MB = 1_000_000
@@ -266,19 +266,31 @@ class Keeper:
         self._continuous.finish()
         self._folder.sweep()
         for one in self._folder.segments():
-            with contextlib.suppress(RecordingError):  # not ours; leave it alone
-                if one.sealed:
-                    seen = sealed.look(one.path.with_suffix(SEALED))
-                    self._resume(seen.place, seen.samples)
-                else:
-                    about, samples = about_record(one.path)
-                    self._resume(about, samples or repair(one.path))
+            try:
+                self._take_stock(one)
+            except RecordingError:
+                pass  # not ours, or damaged: it is left alone
+            except OSError as error:
+                if error.errno in OF_THE_DISK:
+                    raise
+                # of this one: it must not keep what comes from being kept
         self._number = max(self._number, self._folder.last_number())
         self._ready = True
+
+    def _take_stock(self, one: RecordName) -> None:
+        """End a segment that was cut off, and go on behind it."""
+        if one.sealed:
+            seen = sealed.look(one.path.with_suffix(SEALED))
+            self._resume(seen.place, seen.samples)
+        else:
+            about, samples = about_record(one.path)
+            self._resume(about, samples or repair(one.path))
 
     def _resume(self, about: dict[str, Any], samples: int) -> None:
         """Leave out what a segment on the disk holds, if it is of this very count."""
         if not self._boot or about.get("boot") != self._boot or self._zero_ns is None:
+            return
+        if not is_placed(about):  # of a sealed one, which nobody has checked
             return
         first_index: int = about["first_index"]
         if abs(about["t_ns"] - first_index * SAMPLE_NS - self._zero_ns) < NOT_THE_SAME_NS:
