@@ -25,7 +25,7 @@ from tools.reliability import Part, Table, save
 OUT = Path(__file__).parents[2] / "out" / "fuzz"
 PATIENCE_S = 120.0  # after the time is over
 CORPUS_BYTES = 20_000  # kept of each target, beside its findings
-LARGEST = 8_000  # bytes of one input that is kept
+MOST_INPUTS = 40  # the smallest; the ordinary suite runs them all
 _STATUS = re.compile(r"cov: (\d+) ft: (\d+)")
 _RUNS = re.compile(r"stat::number_of_executed_units: (\d+)")
 
@@ -35,7 +35,7 @@ def run(name: str, seconds: int, seed: int) -> bool:
     folder = OUT / name
     inputs, found = folder / "inputs", folder / "found"
     shutil.rmtree(found, ignore_errors=True)
-    for path in (inputs, found, CORPUS / name):
+    for path in (inputs, found, folder / "seeds", CORPUS / name):
         path.mkdir(parents=True, exist_ok=True)
     flags = [f"-max_total_time={seconds}", f"-seed={seed}", "-print_final_stats=1"]
     log = folder / "log"
@@ -43,7 +43,7 @@ def run(name: str, seconds: int, seed: int) -> bool:
         try:
             code = subprocess.run(
                 [sys.executable, "-m", "tests.fuzz.drive", name, str(folder), *flags,
-                 str(inputs), str(CORPUS / name)],
+                 str(inputs), str(folder / "seeds"), str(CORPUS / name)],
                 stdout=out, stderr=out, timeout=seconds + PATIENCE_S, check=False,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -65,10 +65,13 @@ def run(name: str, seconds: int, seed: int) -> bool:
 
 
 def keep(name: str) -> None:
-    """The committed corpus anew: what reaches the most in so many bytes, and every finding."""
+    """The committed corpus anew: every finding, and what reaches more than seeds and these do."""
     folder, merged = CORPUS / name, OUT / name / "merged"
     shutil.rmtree(merged, ignore_errors=True)
-    merged.mkdir()
+    shutil.copytree(OUT / name / "seeds", merged)
+    for path in folder.glob(f"{FOUND}*"):
+        shutil.copy(path, merged)
+    known = {path.name for path in merged.iterdir()}
     subprocess.run(
         [sys.executable, "-m", "tests.fuzz.drive", name, str(OUT / name), "-merge=1",
          "-use_counters=0", str(merged), str(OUT / name / "inputs"), str(folder)],
@@ -77,11 +80,12 @@ def keep(name: str) -> None:
     for path in folder.iterdir():
         if not path.name.startswith(FOUND):
             path.unlink()
+    more = [path for path in merged.iterdir() if path.name not in known]
+    more.sort(key=lambda path: (path.stat().st_size, path.name))
     left = CORPUS_BYTES
-    for path in sorted(merged.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
-        size = path.stat().st_size
-        if size <= min(left, LARGEST):
-            left -= size
+    for path in more[:MOST_INPUTS]:
+        left -= path.stat().st_size
+        if left >= 0:
             shutil.copy(path, folder / path.name[:12])
 
 

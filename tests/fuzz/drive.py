@@ -1,13 +1,15 @@
 """``python -m tests.fuzz.drive TARGET FOLDER [libFuzzer's flags]``: one target under libFuzzer.
 
 Atheris instruments the modules under test as they are imported, and lets libFuzzer choose what to
-keep and change. A finding does not end the run: it is saved in FOLDER/found, once of each kind.
+keep and change. A finding does not end the run: it is saved in FOLDER/found, once of each kind. The
+target's own seeds are put into FOLDER/seeds.
 """
 
 from __future__ import annotations
 
 import random
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -46,11 +48,12 @@ def main(arguments: list[str]) -> None:
         return target.change(random.Random(seed), one, other)[:most]
 
     start = Path(folder) / "seeds"
-    start.mkdir(exist_ok=True)
+    start.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
         (start / f"{number:03d}").write_bytes(seed)
-    argv = ["tests.fuzz", f"-max_len={MAX_INPUT}", "-len_control=0", "-timeout=0",
-            "-rss_limit_mb=0", *flags, str(start)]  # fmt: skip
+    again = shlex.join([sys.executable, "-m", "tests.fuzz.drive", name, folder])
+    argv = [again, f"-max_len={MAX_INPUT}", "-len_control=0", "-timeout=0", "-rss_limit_mb=0",
+            *flags]  # fmt: skip
     atheris.Setup(argv, run, custom_mutator=change, custom_crossover=cross)
     atheris.Fuzz()
 
