@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from tests.appliance import faults, root, security
+from tests.appliance import faults, power, root, security
 from tests.appliance.bench import ACQUIRE, CONFIG, MONITOR, REALTIME, SETTINGS, Bench
 from tests.appliance.container import Container
 
@@ -46,6 +46,7 @@ def main() -> int:
             return 0 if given.smoke else 2
         _say("installing this checkout with systemd/install.sh")
         root.install(system, wheelhouse)
+        root.jumping_clock(system)
         _settings(system)
         container = Container(system, data, scratch / "console.log")
         bench = Bench(container, data, PICTURES, Random(given.seed))
@@ -72,6 +73,12 @@ def run(bench: Bench, *, kills: int, smoke: bool) -> None:
     if not smoke:
         faults.ring(bench)
         faults.burst(bench)
+        power.restarts(bench)
+        power.housekeeping(bench)
+        power.clocks(bench)
+        power.boots(bench)
+        power.state_files(bench)
+        power.read_only(bench)
 
 
 def _settings(system: Path) -> None:

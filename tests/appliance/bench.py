@@ -8,6 +8,7 @@ records although the patient is made up, never deleted to make room, so that eac
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 import time
@@ -235,12 +236,19 @@ class Bench:
         verdict = f"FAILED: {'; '.join(outcome.failures)}" if outcome.failures else "ok"
         print(f": {verdict} ({time.monotonic() - began_s:.0f} s)", flush=True)
         if outcome.failures:
+            self._keep_journal(fault)
             self.recover()
 
     def _lost_so_far(self) -> int:
         with contextlib.suppress(CheckError):
             return self.account()
         return 0
+
+    def _keep_journal(self, fault: str) -> None:
+        self._pictures.mkdir(parents=True, exist_ok=True)
+        if self.container.running:
+            name = re.sub(r"[^a-z0-9]+", "-", fault.lower()).strip("-")
+            (self._pictures / f"{name}.log").write_text(self.container.journal("--lines=400"))
 
     def recover(self) -> None:
         """Back to monitoring for the steps that follow, by whatever it takes."""

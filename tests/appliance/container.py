@@ -147,16 +147,17 @@ class Container:
         """Everything stops at once."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self._ended(10)
+        self.ended(10)
 
     def power_off(self) -> float:
         """As by ``systemctl poweroff``; seconds it took."""
         began = time.monotonic()
         self._enter(["systemctl", "poweroff"])
-        self._ended(60)
+        self.ended(60)
         return time.monotonic() - began
 
-    def _ended(self, timeout_s: float) -> None:
+    def ended(self, timeout_s: float) -> None:
+        """Wait until it is off."""
         assert self._nspawn is not None
         try:
             self._nspawn.wait(timeout_s)

@@ -19,6 +19,7 @@ from typing import Any
 
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, decode, encode, pack
 from tests.appliance.container import Container, wait_for
+from tools.line_session import LineSession
 
 NAME = "/dev/lead12-line"
 DIALOUT = 20  # Debian's group of serial ports
@@ -78,11 +79,16 @@ class Line:
         there = list(self.messages)
         return [m.body for m in there if m.at_s >= at_s and kind in ("", m.body["type"])]
 
-    def ask(self, timeout_s: float = 5, **members: Any) -> dict[str, Any]:
-        """Send a command; its reply or error."""
+    def ask(
+        self, timeout_s: float = 5, session: LineSession | None = None, **members: Any
+    ) -> dict[str, Any]:
+        """Send a command, signed by ``session`` if there is one; its reply or error."""
         self._seq += 1
         asked_s = time.monotonic()
-        os.write(self._host, encode(self._seq, "command", pack(members)))
+        if session is not None:
+            os.write(self._host, session.encode(self._seq, members))
+        else:
+            os.write(self._host, encode(self._seq, "command", pack(members)))
         answer: list[dict[str, Any]] = []
 
         def answered() -> bool:

@@ -18,13 +18,11 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
-PACKAGES = (
-    "systemd,systemd-sysv,udev,dbus,python3,python3-venv,adduser,procps,ca-certificates,"
-    "libfaketime"  # the one thing that a device does not have: clock jumps without the host's clock
-)
+PACKAGES = "systemd,systemd-sysv,udev,dbus,python3,python3-venv,adduser,procps,ca-certificates"
 SOURCE, WHEELS = "/root/lead12", "/root/wheels"  # in the root, during installation
+CLOCK_LIBRARY = "/usr/lib/lead12-test-clock.so"
 DATA_MB = 300  # the data partition, /var/lib/lead12
-TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git")
+TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git", "gcc")
 
 
 class UnavailableError(RuntimeError):
@@ -49,7 +47,7 @@ def need_machine() -> None:
     if missing:
         raise UnavailableError(
             f"{', '.join(missing)} not found; "
-            "apt-get install debootstrap systemd-container e2fsprogs git"
+            "apt-get install debootstrap systemd-container e2fsprogs git gcc"
         )
 
 
@@ -138,6 +136,14 @@ def data_partition(scratch: Path) -> Iterator[Path]:
         yield mounted
     finally:
         subprocess.run(["umount", "-l", mounted], check=False)
+
+
+def jumping_clock(root: Path) -> None:
+    """Put ``clock.c`` into the root: preloaded, it moves the wall clock of one process."""
+    source, library = Path(__file__).with_name("clock.c"), root / CLOCK_LIBRARY.lstrip("/")
+    made = _quiet(["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-o", library, source])
+    if made.returncode:
+        raise UnavailableError(f"clock.c cannot be compiled: {_last(made.stdout)}")
 
 
 def install(root: Path, wheelhouse: Path) -> str:
