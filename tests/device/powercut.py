@@ -287,7 +287,7 @@ class Shelf:
         self._root.mkdir()
         for path, data in disk.items():
             file = self._root / path
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             if len(data) < LARGE:
                 file.write_bytes(data)
             else:
