@@ -24,6 +24,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "host": ("tools.listen", "tools.host_line", "tools.flash_line", "tools.line_session",
              "device.link.protocol"),
     "capture": ("hal.capture_file", "hal.replay"),
+    "scenario": ("tools.hil.scenario", "tools.hil.positions", "tools.hil.schema_check",
+                 "tools.hil.sentences", "tools.hil.fields", "tools.hil.patients"),
     "state": ("device.flash", "device.alarm_memory", "firmware.alarms",
               "firmware.alarm_conditions"),
     "records": ("hal.patient.wfdb", "hal.patient.csv_format", "hal.patient.record",

@@ -18,6 +18,7 @@ except ImportError:  # the [tools] extra
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
+MOST = 400  # characters of an error
 Place = tuple[str | int, ...]  # keys and numbers that lead to a value
 _SCALARS = (
     (re.compile(r"null|~|"), lambda text: None),
@@ -45,7 +46,13 @@ class Document:
         while place and place not in self.lines:
             place = place[:-1]
         line = self.lines.get(place, (1, 0))[0]
-        return ScenarioError(f"{self.path}:{line}: {text}")
+        return ScenarioError(f"{self.path}:{line}: {_one_line(text)}")
+
+
+def _one_line(text: str) -> str:
+    """It may quote the file."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= MOST else f"{line[: MOST - 1]}…"
 
 
 def read_yaml(path: Path) -> Document:
