@@ -159,8 +159,8 @@ class InjectTarget:
                 rest = change_bytes(rng, rest, frames(3))
             case _:
                 rest = rest * 2
-        limit = (1 << 63) - 1
-        return _raw(min(origin_ns, limit), min(index, limit), rest)
+        low, high = -(1 << 63), (1 << 63) - 1
+        return _raw(min(max(origin_ns, low), high), min(max(index, low), high), rest)
 
     def _line(self, rng: random.Random, line: bytes) -> bytes:
         try:

@@ -16,7 +16,9 @@ from tools.hil.positions import Document, Place
 @cache
 def _validator() -> Any:
     text = resources.files("tools.hil").joinpath("schema", "scenario-v1.json").read_text()
-    return jsonschema.Draft202012Validator(json.loads(text))
+    kind = jsonschema.Draft202012Validator
+    whole = kind.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)  # not 1.0
+    return jsonschema.validators.extend(kind, type_checker=whole)(json.loads(text))
 
 
 def check(document: Document) -> None:
