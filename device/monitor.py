@@ -285,6 +285,7 @@ class Monitor:
             "utc": self._instrument.utc,
             **self._health.read(),
             "latency_ms": {"p50": p50, "p99": p99},
+            "analysis_failed": self._instrument.failures,
             "faults": self._instrument.faults,
             "serial": {
                 "sent": link.counters.sent,
