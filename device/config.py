@@ -371,7 +371,7 @@ def _section(kind: type[Any], table: Any, source: str, name: str) -> Any:
     values = {}
     for key, value in table.items():
         want = dict if key == "options" else types[key]
-        if want is float and type(value) is int:
+        if want is float and type(value) is int and abs(value) < 1 << 53:
             value = float(value)
         if type(value) is not want:
             words = {str: "a string", int: "a whole number", float: "a number"}

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from device import config as settings
-from device.config import Config, ConfigError
+from device import last_good
+from device.config import MADE_UP, Config, ConfigError
 from device.link.commands import SETTINGS
 from device.records.folder import records_folder
 from device.settings_store import FILE, SettingsStore
@@ -34,7 +35,7 @@ def _toml() -> bytes:
 
 
 class ConfigTarget:
-    """An input is a settings file, what was kept of changes, and an argument as JSON."""
+    """An input: a settings file, what was kept of changes, an argument as JSON, a good copy."""
 
     def seeds(self) -> list[bytes]:
         """Defaults; what is given in practice; changes that count, that do not, that are none."""
@@ -45,11 +46,16 @@ class ConfigTarget:
             b"[buttons]\npage = 5\nok = 6 # to ground\n[alarms]\ntachy_bpm = 130\n"
         )
         argument = Config().to_json().encode()
-        return [join(_toml(), b"", argument), join(device, json.dumps(kept).encode(), argument)]
+        return [
+            join(_toml(), b"", argument, _toml()),
+            join(device, json.dumps(kept).encode(), argument, device),
+            join(device[:60], b"", argument, device),
+            join(b"", b"", b"", device),
+        ]
 
     def run(self, data: bytes, folder: Path) -> None:
         """ConfigError in one line, or settings that are the same after every way they go."""
-        file, kept, argument = split(data, 3)
+        file, kept, argument, copy = split(data, 4)
         path = folder / "lead12.toml"
         path.write_bytes(file)
         (folder / FILE).write_bytes(kept)
@@ -65,9 +71,25 @@ class ConfigTarget:
                 self._check(settings.from_json(argument.decode("utf-8", "surrogateescape")))
             except ConfigError as error:
                 one_line(str(error))
+        self._fall_back(path, copy)
         store = SettingsStore(folder, SETTINGS, base, one_line)
         store.close()
         self._check(store.config)
+
+    def _fall_back(self, path: Path, copy: bytes) -> None:
+        """As an installed device does when its file is damaged, or gone."""
+        good = path.with_name(last_good.COPY)
+        good.write_bytes(copy)
+        for named in (path, path.with_name("gone.toml")):
+            try:
+                found = last_good.read([str(named)], good)
+            except ConfigError as error:
+                one_line(str(error))
+                continue
+            self._check(found.config)
+            one_line(found.fault or "-")
+            if found.fault and named == path and found.config.frontend.backend in MADE_UP:
+                raise FindingError("a damaged file made a simulated patient of a device")
 
     def _check(self, config: Config) -> None:
         if settings.from_json(config.to_json()) != config:
@@ -83,14 +105,14 @@ class ConfigTarget:
 
     def change(self, rng: random.Random, data: bytes, other: bytes) -> bytes:
         """One of the files: a value of it, the text, seldom its bytes."""
-        parts, others = split(data, 3), split(other, 3)
-        at = rng.choice((0, 0, 0, 1, 2))
+        parts, others = split(data, 4), split(other, 4)
+        at = rng.choice((0, 0, 0, 1, 2, 3))
         part = parts[at]
         if rng.random() < 0.1:
             parts[at] = change_bytes(rng, part, others[at])
-        elif at == 0 and rng.random() < 0.5:
+        elif at in (0, 3) and rng.random() < 0.5:
             parts[at] = self._setting(rng, part)
-        elif at == 0:
+        elif at in (0, 3):
             parts[at] = change_text(rng, part, WORDS)
         else:
             try:
