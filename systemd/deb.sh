@@ -33,12 +33,13 @@ root=$work/root
 mkdir -p "$root/DEBIAN" "$root/opt/lead12" "$sources/dist"
 
 GLIBC=36 # 2.36, of Debian 12: wheels that want a newer one are left alone
-set -- --python-version "3.$minor" --platform "manylinux2014_$machine"
-n=17
-while [ $n -le $GLIBC ]; do
+set -- --python-version "3.$minor"
+n=$GLIBC
+while [ $n -ge 17 ]; do # the newest first, as pip prefers them on the machine itself
     set -- "$@" --platform "manylinux_2_${n}_$machine"
-    n=$((n + 1))
+    n=$((n - 1))
 done
+set -- "$@" --platform "manylinux2014_$machine"
 sh "$here/venv.sh" "$python" "$root/opt/lead12/venv-$version" "$sources" \
     "$wheel" "$@"
 sh "$here/files.sh" "$here" "$root"

@@ -39,7 +39,9 @@ else # what is fetched must have the lock's hashes; sdnotify is published as sou
     $pip --require-hashes --only-binary=:all: --requirement "$sources/locks/build.txt"
     $pip $into --require-hashes --no-deps --no-build-isolation --only-binary=:all: \
         --no-binary=sdnotify "$@" --requirement "$sources/locks/runtime.txt"
+    rm -rf "${folder:?}/$packages/bin" # commands of others: not wanted, and pip minds them
     $pip $into --no-deps --no-build-isolation "$what"
+    rm -rf "${folder:?}/$packages/bin"
     $pip $into --require-hashes --no-deps --only-binary=:all: "$@" \
         --requirement "$sources/locks/hardware.txt" || missing
 fi
@@ -48,7 +50,8 @@ ln -s "$spidev" "$folder/$packages/${spidev##*/}" # dangles, and is not seen, wi
 
 # Not run on a device: 49 MB of other people's tests.
 find "$folder/$packages" -type d -name tests -prune -exec rm -rf {} +
-rm -rf "${folder:?}/$packages/bin" "$folder/$packages"/*.dist-info/direct_url.json
+rm -rf "${folder:?}/$packages/bin"
+rm -f "$folder/$packages"/*.dist-info/direct_url.json "$folder/$packages"/*.dist-info/REQUESTED
 cat >"$folder/bin/lead12" <<TEXT
 #!$final/bin/python -I
 from tools.entry import main
