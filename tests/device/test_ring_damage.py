@@ -189,6 +189,25 @@ def test_both_ends_come_back_from_any_bytes_in_the_ring(tmp_path: Path) -> None:
         path.unlink()
 
 
+def test_index_that_is_damaged_is_no_loss_of_samples(tmp_path: Path) -> None:
+    """One sample alone has nothing to contradict it but the loss that the writer noted."""
+    path = tmp_path / "a.ring"
+    writer, reader = RingWriter(path, 0, SLOTS), RingReader(path)
+    writer.write(make_block(0, 5))
+    assert_same(reader.read(SLOTS), make_block(0, 5))
+    writer.write(make_block(5, 1))
+    with path.open("r+b") as file:
+        file.seek(HEADER_BYTES + 5 * SLOT.itemsize)
+        file.write((1 << 40).to_bytes(8, "little"))
+    assert reader.read(SLOTS) is None
+    for index in (6, 7):
+        writer.write(make_block(index, 1))
+        reader.read(SLOTS)
+    writer.write(make_block(8, 2))
+    assert_same(reader.read(SLOTS), make_block(8, 2))
+    assert (reader.account.next_index, reader.account.position) == (10, 10)
+
+
 def test_acquire_ends_with_its_ring_and_the_next_one_makes_another(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
