@@ -28,6 +28,7 @@ from firmware.events import LEADS
 from hal.frontend import FrontendConfig
 from hal.linux_gpio import HEADER_PIN
 
+MOST_TEXT = 1 << 14  # bytes of a settings file; what reads TOML takes minutes for a long key
 NO_MODEL = "none"  # as [model] path
 KEY_FILE = "/etc/lead12/serial.key"  # what the installer makes
 NETWORK_PORTS = ("socket://", "rfc2217://")  # pyserial's
@@ -285,6 +286,10 @@ def load(path: Path) -> Config:
 
 def tables(text: bytes, path: Path) -> dict[str, Any]:
     """TOML as it stands. Raises ConfigError, which names ``path``."""
+    if len(text) > MOST_TEXT:
+        raise ConfigError(
+            f"{path}: {len(text)} bytes are no settings; at most {MOST_TEXT} are read"
+        )
     try:
         return tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # ValueError also: a number of 4301 digits

@@ -103,27 +103,28 @@ def decode(data: bytes) -> State:
 
 
 def _state(body: Any) -> State:
-    trial = body["trial"] and Trial(
-        _name(body["trial"]["slot"]), _count(body["trial"]["starts"]), _text(body["trial"]["by"])
-    )
-    failed = body["failed"] and Failed(
-        _text(body["failed"]["model"]),
-        _text(body["failed"]["why"]),
-        parse_stamp(body["failed"]["utc"]),
-    )
+    trial, failed, active = body["trial"], body["failed"], body["active"]
     state = State(
         slots={name: _slot(body["slots"][name]) for name in SLOTS},
-        active=body["active"] and _name(body["active"]),
-        trial=trial,
-        failed=failed,
+        active=None if active is None else _name(active),
+        trial=None if trial is None else _trial(trial),
+        failed=None if failed is None else _failed(failed),
         counter=_count(body["counter"]),
         time_floor=parse_stamp(body["time_floor"]),
         log=Head(_count(body["log"]["n"]), _text(body["log"]["hash"])),
     )
-    used = [name for name in (state.active, trial.slot if trial else None) if name]
+    used = [name for name in (state.active, state.trial.slot if state.trial else None) if name]
     if len(set(used)) != len(used) or any(state.slots[name] is None for name in used):
         raise ValueError("a slot is used twice, or one that holds nothing")
     return state
+
+
+def _trial(value: Any) -> Trial:
+    return Trial(_name(value["slot"]), _count(value["starts"]), _text(value["by"]))
+
+
+def _failed(value: Any) -> Failed:
+    return Failed(_text(value["model"]), _text(value["why"]), parse_stamp(value["utc"]))
 
 
 def _slot(value: Any) -> Slot | None:
@@ -153,7 +154,7 @@ def _count(value: Any) -> int:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
+    if not (isinstance(value, str) and value.isprintable()):
         raise ValueError("no text")
     return value
 
