@@ -109,6 +109,7 @@ install_files() {
 
 refuse_what_cannot_work
 if [ -n "$root" ]; then
+    root=$(cd "$root" && pwd)
     install_into_root
 elif [ -n "$uninstall" ]; then
     refuse_this_system

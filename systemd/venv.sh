@@ -52,6 +52,9 @@ ln -s "$spidev" "$folder/$packages/${spidev##*/}" # dangles, and is not seen, wi
 find "$folder/$packages" -type d -name tests -prune -exec rm -rf {} +
 rm -rf "${folder:?}/$packages/bin"
 rm -f "$folder/$packages"/*.dist-info/direct_url.json "$folder/$packages"/*.dist-info/REQUESTED
+# Nor listed any more: the lines of commands hold the hash of this build's own path.
+sed -i '/^[.][.]\/[.][.]\/bin\//d; /direct_url[.]json,/d; /REQUESTED,/d' \
+    "$folder/$packages"/*.dist-info/RECORD
 cat >"$folder/bin/lead12" <<TEXT
 #!$final/bin/python -I
 from tools.entry import main
