@@ -47,8 +47,7 @@ def main() -> int:
                 return _smoke(root)
         root = Root()
         with root.alone():
-            root.unpack()
-            root.configure()
+            root.make(configured=True)
             root.install(everything=True)
             root.copy_tests()
             if asked.k:
@@ -66,7 +65,7 @@ def main() -> int:
 def _smoke(root: Root) -> int:
     """Import all, compare a few patients, run a few tests: 0, or 1 for what fails."""
     try:
-        root.unpack()
+        root.make(configured=False)
     except CannotRunError as error:  # no network: nothing that this tree could be blamed for
         print(f"arm64: not run: {error}", file=sys.stderr)
         return 0

@@ -1,9 +1,9 @@
 """A Debian 12 root for aarch64 in build/arm64, this tree's wheel in it, commands run there.
 
-debootstrap's first stage brings the packages; Python's are then unpacked on top, without their
-scripts: nothing is emulated so far, and it takes half a minute. ``configure`` runs the second
-stage under emulation, after which the root is an ordinary Debian. Python packages come as wheels
-for aarch64 through the pip of this machine.
+debootstrap's first stage brings the packages. For a smoke run Python's are then unpacked on top,
+without their scripts: nothing is emulated so far, and it takes half a minute. Else the second stage
+runs under emulation, for minutes, and the root is an ordinary Debian. Python packages come as
+wheels for aarch64 through the pip of this machine.
 """
 
 from __future__ import annotations
@@ -96,32 +96,30 @@ class Root:
                 raise CannotRunError(f"another run is using {self.path}; wait for it") from None
             yield
 
-    def unpack(self) -> None:
-        """Debian's base and Python, unpacked. Raises CannotRunError when they cannot be fetched."""
-        done = self.path / ".unpacked"
+    def make(self, configured: bool) -> None:
+        """Debian's base and Python. Raises CannotRunError when they cannot be fetched.
+
+        configured : by the second stage; else Python's packages are only unpacked
+        """
+        done = self.beside("made")
         if done.exists():
             return
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
-        packages = "--include=python3,libstdc++6,libpython3-stdlib"
+        packages = "--include=python3,libstdc++6"
         what = ("--foreign", "--arch=arm64", "--variant=minbase", packages)
         made = _quiet("debootstrap", *what, SUITE, str(self.path), MIRROR)
         if made.returncode:
             why = (made.stdout or made.stderr).strip().splitlines() or ["it says nothing"]
             raise CannotRunError(f"debootstrap cannot make an arm64 root: {why[-1]}")
-        for package in sorted((self.path / "var/cache/apt/archives").glob("*.deb")):
-            _must("dpkg-deb", "--extract", str(package), str(self.path))
-        (self.path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-        (self.path / "etc/group").write_text("root:x:0:\ntty:x:5:\n")
-        done.touch()
-
-    def configure(self) -> None:
-        """The second stage of debootstrap, emulated: some minutes."""
-        stage = self.path / "debootstrap" / "debootstrap"
-        if stage.exists():
-            for ours in ("passwd", "group"):  # or base-passwd would not bring Debian's
-                (self.path / "etc" / ours).unlink(missing_ok=True)
+        if configured:
             _must("chroot", str(self.path), "/debootstrap/debootstrap", "--second-stage")
+        else:
+            for package in sorted((self.path / "var/cache/apt/archives").glob("*.deb")):
+                _must("dpkg-deb", "--extract", str(package), str(self.path))
+            (self.path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+            (self.path / "etc/group").write_text("root:x:0:\ntty:x:5:\n")
+        done.touch()
 
     def install(self, everything: bool) -> None:
         """The wheel of this tree with its pinned requirements; ``everything``: [dev,tools] too."""
