@@ -55,7 +55,7 @@ def _real(hours: float, seed: int) -> Verdict:
 
     with _bar(hours, 0.0) as advance:
         done = real.run(hours, seed, advance)
-    return verdict.real(done.hour, hours, done.latency_ms, done.load)
+    return verdict.real(done, hours)
 
 
 def _virtual(hours: float, seed: int, jobs: int, resume: Path | None) -> Verdict:

@@ -25,6 +25,7 @@ from tools.soak.bench import Hour
 from tools.soak.growth import Reading, slope
 from tools.soak.line import HostLine
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
+from tools.soak.real import Run
 from tools.soak.virtual import Soak, ranges, run
 
 AT = 50 * SAMPLE_RATE_HZ  # sample at which something is planted
@@ -261,3 +262,11 @@ def test_a_fault_of_which_nothing_is_said_is_seen(monkeypatch: pytest.MonkeyPatc
     planted(monkeypatch, Link, "send", send)
     (problem,) = soaked(42, act("electrode_off", 15, 11, Electrode.V3)).problems
     assert "nothing was said of electrode_off" in problem
+
+
+@pytest.mark.parametrize(("lost", "bare", "held"), [(0, 0, True), (9, 5, True), (20, 2, False)])
+def test_losses_without_a_fault_are_held_against_a_bare_loop(
+    lost: int, bare: int, held: bool
+) -> None:
+    run = Run(Hour(0, seconds=60.0), unexplained=lost, bare=bare)
+    assert verdict.real(run, 1.0).ok is held

@@ -11,12 +11,9 @@ import math
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +28,12 @@ from device.segment import RingError
 from device.supervisor import Supervisor
 from hal.frontend import SAMPLE_NS
 from tools.bench.figures import Figure
+from tools.beside import BARE, HOG, beside, missed
 
 KILLS = 3
 STEP_S, FIRST_STEP_S = 0.5, 0.02
 SETTLED_S = 5.0  # after a start, before the processor time counts
 LEAST_S = 120.0  # shorter, and no 10-s health window lies clear of the kills
-
-_HOG = "while True: pass"
-_BARE = """
-import gc, signal, sys, time
-from device.acquire import take_priority
-take_priority()
-stopping = []
-signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
-gc.freeze()
-period, lost, edge = 2_000_000, 0, 0
-start = time.monotonic_ns()
-while not stopping:
-    due = start + (edge + 1) * period
-    wait = due - time.monotonic_ns()
-    if wait > 0:
-        time.sleep(wait / 1e9)
-    newest = (time.monotonic_ns() - start) // period
-    lost += newest - edge - 1
-    edge = newest
-print(edge, lost)
-"""
 
 
 class Meter:
@@ -170,8 +147,8 @@ def measure(seconds: float) -> list[Figure]:
     memory = Path("/dev/shm")
     with (
         tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        _beside(_HOG),
-        _beside(_BARE) as bare,
+        beside(HOG),
+        beside(BARE) as bare,
     ):
         path = Path(folder) / "bench.ring"
         changes = {
@@ -188,11 +165,10 @@ def measure(seconds: float) -> list[Figure]:
         finally:
             supervisor.stop()
             run.join()
-        bare.terminate()
-        missed = int(bare.communicate()[0].split()[1])
+        lost = missed(bare)
         watch.look()
         with contextlib.closing(RingReader(path)) as ring:
-            return _figures(watch, ring.status(), ring.account, missed)
+            return _figures(watch, ring.status(), ring.account, lost)
 
 
 def _figures(watch: Watch, ring: RingStatus, monitor: ReaderAccount, bare: int) -> list[Figure]:
@@ -242,13 +218,3 @@ def _figures(watch: Watch, ring: RingStatus, monitor: ReaderAccount, bare: int) 
         Figure("start", "electrodes on to first call", watch.first_call_s or -1, "s", 0, 11),
         Figure("serial", f"lines cut off by {KILLS} kills", watch.cut_lines, "lines", high=KILLS),
     ]
-
-
-@contextlib.contextmanager
-def _beside(code: str) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()

@@ -21,10 +21,17 @@ LATE_NS = 1_000_000  # by so much edges may be late, or a restart's phase be ano
 
 
 class Account:
-    """Reads every sample of the ring. By the clock each must be where its index says."""
+    """Reads every sample of the ring. By the clock each must be where its index says.
 
-    def __init__(self, path: Path, origin_ns: int = ORIGIN_NS) -> None:
-        self._path, self._origin_ns = path, origin_ns
+    late_machine : a real one, that comes late by itself: single losses are counted, not refused
+    unexplained : samples lost while nothing was planted
+    """
+
+    def __init__(
+        self, path: Path, origin_ns: int = ORIGIN_NS, *, late_machine: bool = False
+    ) -> None:
+        self._path, self._origin_ns, self._late_machine = path, origin_ns, late_machine
+        self.unexplained = 0
         self._ring: RingReader | None = None
         self._samples = self._lost = self._estimated = self._gaps = 0
         self._last: tuple[int, int] | None = None  # index and time of the newest sample
@@ -83,7 +90,10 @@ class Account:
             from_s, to_s = (before_ns - self._origin_ns) * 1e-9, (t_ns - self._origin_ns) * 1e-9
             self.gaps.append((from_s, to_s))
             del self.gaps[:-10_000]
-            if not any(act.explains_loss(from_s, to_s) for act in acts):
+            if any(act.explains_loss(from_s, to_s) for act in acts):
+                return
+            self.unexplained += lost
+            if not self._late_machine:
                 yield f"{lost} samples lost, {from_s:.3f} to {to_s:.3f} s; no fault explains it"
 
     def hear(self, ring: dict[str, int], index: int) -> Iterator[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from device.config import Config
 from device.supervisor import Supervisor
 from hal.patient.chunks import random_of
+from tools.beside import BARE, beside, missed
 from tools.soak import growth, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.bench import Hour
@@ -69,11 +70,14 @@ class Run:
     """What came of it.
 
     latency_ms : p50 and p99 of each ten seconds, as the monitor says them
+    unexplained : samples lost while nothing was planted; bare : by a timer loop beside it
     load : of the machine, over the last quarter of an hour
     """
 
     hour: Hour
     latency_ms: list[tuple[int, int]] = field(default_factory=list)
+    unexplained: int = 0
+    bare: int = 0
     load: float = 0.0
 
 
@@ -88,7 +92,10 @@ def run(hours: float, seed: int, tell: Callable[[float], None] = lambda hours: N
         disk = Disk(folder / "state")
         os.environ["STATE_DIRECTORY"] = str(folder / "state")
         try:
-            return _Watch(folder, disk, seed, seconds).run(tell)
+            with beside(BARE) as bare:
+                done = _Watch(folder, disk, seed, seconds).run(tell)
+                done.bare = missed(bare)
+            return done
         finally:
             disk.close()
 
@@ -117,7 +124,7 @@ class _Watch:
         self._said: list[str] = []
         self._supervisor = Supervisor(config, self._said.append)
         self._origin_ns = time.monotonic_ns()
-        self._account = Account(ring, self._origin_ns)
+        self._account = Account(ring, self._origin_ns, late_machine=True)
         self._chance = random.Random(seed)
         self._acts = draw(random_of(seed, 2), KINDS, START_S, seconds - END_S, CALM_MEAN_S)
         self._waiting, self._begun, self._over = list(self._acts), list[Act](), list[Act]()
@@ -174,6 +181,7 @@ class _Watch:
         hour.samples, hour.lost, hour.estimated, hour.overrun, hour.gaps = totals
         hour.lines, hour.checked = self._line.lines, self._line.checked
         hour.results, hour.sane, hour.dropped, hour.ages = self._sense.take()
+        self._run.unexplained = self._account.unexplained
         self._run.load = os.getloadavg()[2]
         return self._run
 

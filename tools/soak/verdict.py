@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tools.soak.bench import Hour
 from tools.soak.growth import Reading, Slope, slopes, warm
+
+if TYPE_CHECKING:
+    from tools.soak.real import Run
 
 # More growth than this is a leak; a thousand hours of it would be 50 MB and 50 descriptors.
 LIMITS = {"rss_kb": 50.0, "fds": 0.05, "threads": 0.05}
@@ -101,9 +106,15 @@ def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     return _verdict(rows, problems, figures)
 
 
-def real(run: Hour, asked_h: float, latency_ms: Sequence[tuple[int, int]], load: float) -> Verdict:
-    """Of one run; ``latency_ms``: p50 and p99 of each ten seconds, as the monitor says them."""
-    rows, figures = _counted([run], run.seconds, asked_h, WARM_UP_REAL_H)
+def real(run: Run, asked_h: float) -> Verdict:
+    """Of one run."""
+    hour, latency_ms = run.hour, run.latency_ms
+    rows, figures = _counted([hour], hour.seconds, asked_h, WARM_UP_REAL_H)
+    # Losses come by chance, a few an hour: two standard deviations of the difference.
+    late = run.unexplained - run.bare <= 2 * math.sqrt(run.unexplained + run.bare)
+    said = f"{run.unexplained}; a bare timer loop of the same priority lost {run.bare} meanwhile"
+    rows.append(Row("samples lost while nothing was planted", said, late))
+    figures |= {"unexplained": run.unexplained, "bare_loop_lost": run.bare}
     if latency_ms:
         worst = max(p99 for _, p99 in latency_ms)
         middle = sorted(p50 for p50, _ in latency_ms)[len(latency_ms) // 2]
@@ -111,9 +122,9 @@ def real(run: Hour, asked_h: float, latency_ms: Sequence[tuple[int, int]], load:
         rows.append(Row("data-ready edge to filtered leads, by health messages", said))
         figures |= {"latency_p50_ms": middle, "latency_worst_p99_ms": worst}
     rows.append(
-        Row("load of the machine, last 15 minutes", f"{load:.1f} on {os.cpu_count()} cores")
+        Row("load of the machine, last 15 minutes", f"{run.load:.1f} on {os.cpu_count()} cores")
     )
-    return _verdict(rows, run.problems, figures)
+    return _verdict(rows, hour.problems, figures)
 
 
 def _verdict(rows: list[Row], problems: Sequence[str], figures: Figures) -> Verdict:
