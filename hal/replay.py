@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeGuard
@@ -91,10 +91,11 @@ class Tape:
         if not isinstance(event, Settings):
             return None
         self._ahead.popleft()
-        try:
-            return FrontendConfig(**event.fields)
-        except TypeError:
-            raise self._depart("asks for its settings", event) from None
+        known = asdict(FrontendConfig())
+        for name, value in event.fields.items():
+            if name not in known or type(value) not in (int, type(known[name])):
+                raise self._depart("asks for its settings", event)
+        return FrontendConfig(**event.fields)
 
     # --- what the driver does -------------------------------------------------------------
 
