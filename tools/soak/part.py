@@ -28,9 +28,10 @@ _REAL = (
     "with a simulated chip, a pseudo-terminal and a small disk of their own. They are killed, "
     "stopped for seconds, hung until the watchdog acts; the line is pulled and blocked, the disk "
     "filled and made read-only where this machine allows mounts, the host talks nonsense.",
-    "Checked is what the soak in virtual time checks. Samples lost while nothing was planted are "
-    "held against a bare timer loop of the same priority beside it: what that loses, the machine "
-    "loses. Memory, descriptors and threads are read every ten seconds. The age of a result's last sample is taken when the host has the line.",
+    "Checked is what the soak in virtual time checks. Samples lost while nothing was planted "
+    "are held against a bare timer loop of the same priority beside it: what that loses, the "
+    "machine loses. Memory, descriptors and threads are read every ten seconds. The age of a "
+    "result's last sample is taken when the host has the line.",
 )
 
 
