@@ -73,7 +73,8 @@ class SettingsStore:
                     continue
                 config = config.override({dotted: entry["value"]}, str(self._path))
             except (ConfigError, KeyError, TypeError) as error:
-                why = error if isinstance(error, ConfigError) else f"{self._path}: {ascii(name):.40}"
+                odd = f"{self._path}: {name!a:.40}"
+                why = error if isinstance(error, ConfigError) else odd
                 self._log(f"{why}; this setting is as the settings file has it")
             else:
                 self._kept[name] = entry

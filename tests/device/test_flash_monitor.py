@@ -316,9 +316,12 @@ def test_files_lost_under_it_are_told_and_the_model_goes_on(
     assert fault["text"].endswith("; rhythm-3.0 goes on until the monitor ends")
 
 
-def test_fresh_machine_runs_the_embedded_model_and_writes_nothing(bedside: Bedside) -> None:
+def test_fresh_machine_runs_the_embedded_model_and_writes_nothing(
+    bedside: Bedside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "fresh"))
     folder = store_folder(Config())
-    assert folder.is_relative_to(os.environ["XDG_STATE_HOME"])
+    assert folder.is_relative_to(tmp_path)
     bedside.end()
     bedside.monitor().run(lambda: False)
     host = bedside.hosts[0]
