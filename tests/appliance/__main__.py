@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from random import Random
 
-from tests.appliance import faults, power, root, security
+from tests.appliance import faults, page, power, root, security, start
 from tests.appliance.bench import ACQUIRE, CONFIG, MONITOR, REALTIME, SETTINGS, Bench
 from tests.appliance.container import Container
+from tools.reliability import save
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
+COMMAND = "make test-boot"
 PICTURES = root.REPOSITORY / "out" / "appliance"
 
 
@@ -52,8 +54,17 @@ def main() -> int:
         bench = Bench(container, data, PICTURES, Random(given.seed))
         stack.callback(bench.close)
         run(bench, kills=6 if given.smoke else given.kills, smoke=given.smoke)
+        benchmark_s = None if given.smoke else start.nbody_s(bench)
     failed = [outcome for outcome in bench.outcomes if outcome.failures]
+    for loss in bench.unplanned:
+        _say(f"  nobody planted: {loss}")
     _say(f"{len(bench.outcomes)} steps, {len(failed)} failed, {time.monotonic() - began_s:.0f} s")
+    if benchmark_s is not None:
+        parts = page.part(bench, COMMAND), start.part(bench.starts, benchmark_s, COMMAND)
+        for one in parts:
+            print("\n".join([f"\n{one.title}", *one.text, *map(str, one.figures.items())]))
+            if given.update_docs:
+                save(one)
     return 1 if failed else 0
 
 
@@ -62,13 +73,16 @@ def run(bench: Bench, *, kills: int, smoke: bool) -> None:
     with bench.step("boot", "monitoring") as outcome:
         on_s = bench.boot()
         outcome.recovery_s.append(bench.monitoring(on_s, timeout_s=60))
-        bench.keep_picture("monitoring", on_s)
+        if not smoke:
+            bench.starts.append(start.measure(bench, on_s))
+            bench.keep_picture("monitoring", on_s)
     with bench.step("security", "") as outcome:
         outcome.what = security.check(bench)
     faults.kills(bench, kills)
     for unit in (MONITOR,) if smoke else (ACQUIRE, MONITOR):
         faults.hang(bench, unit)
     faults.disk_full(bench)
+    faults.records(bench)
     faults.settings(bench, smoke=smoke)
     if not smoke:
         faults.ring(bench)

@@ -17,18 +17,21 @@ from pathlib import Path
 MACHINE = "lead12-boot"
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 POLL_S = 0.02
+CGROUPS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}  # as on a device, whatever the host has
 
 
 class CheckError(AssertionError):
     """Something that must be true was not; the message says what."""
 
 
-def wait_for(what: str, true: Callable[[], bool], timeout_s: float) -> float:
-    """Seconds until ``true``; raises CheckError after ``timeout_s``."""
+def wait_for(
+    what: str, true: Callable[[], bool], timeout_s: float, state: Callable[[], str] = str
+) -> float:
+    """Seconds until ``true``; raises CheckError after ``timeout_s``, with ``state``."""
     began = time.monotonic()
     while not true():
         if time.monotonic() - began > timeout_s:
-            raise CheckError(f"not within {timeout_s:g} s: {what}")
+            raise CheckError(f"not within {timeout_s:g} s: {what} {state()}")
         time.sleep(POLL_S)
     return time.monotonic() - began
 
@@ -54,6 +57,7 @@ class Container:
                     "--capability=CAP_IPC_LOCK", f"--bind={self._data}:/var/lib/lead12", *options,
                 ],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                env={**os.environ, **CGROUPS},
             )  # fmt: skip
         wait_for("PID 1 of the container", self._find, 20)
 

@@ -12,6 +12,7 @@ from tests.appliance.bench import ACQUIRE, HOUSEKEEPING, MONITOR, RUN, Bench
 from tests.appliance.container import CheckError, wait_for
 from tests.appliance.root import CLOCK_LIBRARY
 from tests.appliance.security import KEY
+from tests.appliance.start import measure
 from tools.line_session import LineSession
 
 BOOT_S = 60.0
@@ -172,6 +173,7 @@ def _power_off(bench: Bench) -> None:
 def _on_again(bench: Bench, lead: str) -> float:
     on_s = bench.boot()
     took_s = bench.monitoring(on_s, timeout_s=BOOT_S)
+    bench.starts.append(measure(bench, on_s))
     found = bench.line.since(on_s, "hello")[-1]["settings"]["lead"]
     if found != lead:
         raise CheckError(f"lead {lead} was set before; {found} is shown now")

@@ -92,7 +92,6 @@ class Witness:
 
     def __init__(self) -> None:
         self.rings: list[Ring] = []
-        self.missed = 0  # overwritten before this reader came: it was held up
         self._container: Container | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -112,20 +111,22 @@ class Witness:
     def _look(self) -> None:
         if self._container is None or not self._container.running:
             return
-        if not self.rings or self.rings[-1].damaged or self.rings[-1].reader.replaced():
+        if not self.rings or self.rings[-1].reader.replaced():
             self._drain()
             self.rings.append(Ring(FromTheStart(self._container.path(RING))))
         self._drain()
 
     def _drain(self) -> None:
         ring = self.rings[-1] if self.rings else None
-        if ring is None or ring.damaged:
+        if ring is None:
             return
         try:
             while (block := ring.reader.read(4096)) is not None:
                 ring.blocks.append(block)
         except RingError as error:
             ring.damaged = str(error)
+        if ring.reader.account.overrun:
+            ring.damaged = "damaged slots, or overwritten before they were read"
 
     @property
     def now(self) -> Ring | None:
@@ -138,13 +139,15 @@ class Witness:
         ring = self.now
         return bool(ring and ring.blocks and ring.blocks[-1].t_ns[-1] * 1e-9 > at_s)
 
-    def first_sample_after(self, at_s: float) -> float | None:
-        """When the first sample after ``at_s`` was taken, by its own time."""
+    def first_index_after(self, at_s: float) -> int | None:
+        """Index of the first sample that was taken after ``at_s`` (monotonic), if one was."""
         ring = self.now
-        for block in ring.blocks if ring else []:
-            if block.t_ns[-1] * 1e-9 > at_s:
-                return float(block.t_ns[block.t_ns * 1e-9 > at_s][0]) * 1e-9
-        return None
+        first = None
+        for block in reversed(ring.blocks if ring else []):
+            if block.t_ns[-1] * 1e-9 <= at_s:
+                break
+            first = block.first_index + int(np.argmax(block.t_ns * 1e-9 > at_s))
+        return first
 
     def monitor_account(self) -> tuple[int, int, int]:
         """written, processed, overrun: both sides of the ring as they are in it."""

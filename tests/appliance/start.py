@@ -1,0 +1,171 @@
+"""From power to the first trace: what was measured here, and what it would be on a Raspberry Pi 4.
+
+The measured part is this machine's: moments of one boot after another. The estimate takes the
+processor time of our two processes times a factor, which is one benchmark of CPython, published for
+a Pi 4 and run here by the root's own interpreter; firmware and kernel are somebody's measurement.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from PIL import Image
+
+from tests.appliance.bench import ACQUIRE, MONITOR, SCREEN, Bench
+from tests.appliance.container import wait_for
+from tools.reliability import Part, Table
+
+TORSO = (0, 0, 60, 64)  # of the electrode page; the trace takes its place
+PI4_NBODY_S = 158.26  # 5 million steps, CPython, 1.5 GHz, governor "performance"
+PI4_NBODY = (
+    "https://chaitanyamehta.github.io/projects/performance-analysis-of-programming-languages"
+)
+STEPS, PI4_STEPS = 500_000, 5_000_000
+PI4_BOOT = "https://github.com/raspberrypi/firmware/issues/1749"
+PI4_POWER_TO_KERNEL_S = 15.0 - 3.805  # the whole 14 to 15 s, less kernel and userspace
+PI4_KERNEL_S, PI4_USERSPACE_S = 1.234, 2.571
+LIMIT_S = 20.0
+NBODY = Path(__file__).with_name("nbody.py")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Seconds from PID 1 of one boot, and of processor time up to READY=1."""
+
+    acquire_started_s: float
+    acquire_ready_s: float
+    monitor_started_s: float
+    monitor_ready_s: float
+    first_sample_s: float
+    first_picture_s: float
+    first_trace_s: float
+    first_call_s: float
+    acquire_cpu_s: float
+    monitor_cpu_s: float
+
+
+def measure(bench: Bench, on_s: float) -> Start:
+    """One boot, which must have been watched since ``on_s``; waits for the first call."""
+
+    def called() -> bool:
+        return any(result["call"] for result in bench.line.since(on_s, "result"))
+
+    wait_for("the first call", called, 30)
+    calls = [m.at_s for m in bench.line.messages if m.at_s >= on_s and m.body.get("call")]
+    acquire, monitor = (_unit(bench, unit) for unit in (ACQUIRE, MONITOR))
+    ring = bench.witness.now
+    assert ring is not None
+    pictures = _pictures(bench)
+    acquire_cpu_s, monitor_cpu_s = (_import_cpu_s(bench, m) for m in ("acquire", "monitor"))
+    return Start(
+        acquire_started_s=acquire[0] - on_s,
+        acquire_ready_s=acquire[1] - on_s,
+        monitor_started_s=monitor[0] - on_s,
+        monitor_ready_s=monitor[1] - on_s,
+        first_sample_s=float(ring.blocks[0].t_ns[0]) * 1e-9 - on_s,
+        first_picture_s=pictures[0][0] - on_s,
+        first_trace_s=_first_trace_s(pictures) - on_s,
+        first_call_s=calls[0] - on_s,
+        acquire_cpu_s=acquire_cpu_s,
+        monitor_cpu_s=monitor_cpu_s,
+    )
+
+
+def _unit(bench: Bench, unit: str) -> tuple[float, float]:
+    """Process started and READY=1, seconds (monotonic)."""
+    names = ("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    shown = bench.container.run("systemctl", "show", unit, f"--property={','.join(names)}")
+    found = dict(line.split("=", 1) for line in shown.splitlines())
+    started_s, ready_s = (int(found[name]) * 1e-6 for name in names)
+    return started_s, ready_s
+
+
+def _import_cpu_s(bench: Bench, name: str) -> float:
+    """Processor seconds of the interpreter with the process's imports."""
+    code = f"import time, device.{name}; print(time.process_time())"
+    python = "/opt/lead12/.venv/bin/python"
+    return min(float(bench.container.run(python, "-c", code)) for _ in range(3))
+
+
+def _pictures(bench: Bench) -> list[tuple[float, Path]]:
+    """Of the screen, oldest first, each with its moment (monotonic)."""
+    to_monotonic_s = time.monotonic() - time.time()
+    there = bench.container.path(SCREEN).glob("*.png")
+    return sorted((file.stat().st_mtime + to_monotonic_s, file) for file in there)
+
+
+def _first_trace_s(pictures: list[tuple[float, Path]]) -> float:
+    torso = _torso(pictures[0][1])
+    return next(at_s for at_s, file in pictures if _torso(file) != torso)
+
+
+def _torso(file: Path) -> bytes:
+    with Image.open(file) as picture:
+        return picture.crop(TORSO).tobytes()
+
+
+def nbody_s(bench: Bench) -> float:
+    """The benchmark by the root's interpreter, of three the fastest."""
+    code, steps = NBODY.read_text(), str(STEPS)
+    runs = (bench.container.run("/usr/bin/python3", "-c", code, steps) for _ in range(3))
+    return min(map(float, runs))
+
+
+def part(starts: list[Start], benchmark_s: float, command: str) -> Part:
+    """For the reliability page."""
+    median = {f.name: statistics.median(asdict(s)[f.name] for s in starts) for f in fields(Start)}
+    factor = PI4_NBODY_S / (benchmark_s * PI4_STEPS / STEPS)
+    # Loading is processor time and scales; what is waited for, samples, does not.
+    loading_s = median["monitor_ready_s"] - median["acquire_started_s"]
+    waiting_s = median["first_trace_s"] - median["monitor_ready_s"]
+    estimate = [
+        ("power to kernel", PI4_POWER_TO_KERNEL_S, f"[measured on a Pi 4]({PI4_BOOT})"),
+        ("kernel", PI4_KERNEL_S, "the same"),
+        ("systemd up to our units", PI4_USERSPACE_S, "the same: all of that system's"),
+        (
+            "acquire, then monitor, up to READY",
+            loading_s * factor,
+            f"{loading_s:.2f} s here, times {factor:.1f}",
+        ),
+        ("electrodes and signal looked at", waiting_s, "as here: it is the time of samples"),
+    ]
+    total_s = sum(seconds for _, seconds, _ in estimate)
+    worst = {f.name: max(asdict(s)[f.name] for s in starts) for f in fields(Start)}
+    measured = [
+        (name.removesuffix("_s").replace("_", " "), _s(median[name]), _s(worst[name]))
+        for name in median
+    ]
+    verdict = "below" if total_s < LIMIT_S else "not below"
+    return Part(
+        name="start",
+        title="Power to the first trace",
+        command=command,
+        text=(
+            f"Measured: {len(starts)} boots of the container, from the start of PID 1 (the lines "
+            "of processor time are the interpreter with its imports).",
+            f"**An estimate, not a measurement**, for a Raspberry Pi 4: {total_s:.1f} s, {verdict} "
+            f"{LIMIT_S:.0f} s. The factor {factor:.1f} is n-body in CPython: {PI4_STEPS:,} steps "
+            f"took {PI4_NBODY_S} s on a [Pi 4 at 1.5 GHz]({PI4_NBODY}) and would take "
+            f"{benchmark_s * PI4_STEPS / STEPS:.1f} s here. That Pi's Python was an older and "
+            "slower one, which makes the factor too large; reading files from an SD card is not "
+            "in it, which makes the estimate too small; the bootloader's "
+            "seconds vary with its version. Only a board will tell.",
+        ),
+        tables=(
+            Table(("Moment of a boot here", "median", "worst"), measured),
+            Table(
+                ("Estimate for a Pi 4", "s", "from"),
+                [(name, f"{seconds:.1f}", source) for name, seconds, source in estimate]
+                + [("power to first trace", f"{total_s:.1f}", "the sum")],
+            ),
+        ),
+        figures={name: round(value, 3) for name, value in median.items()}
+        | {"boots": len(starts), "factor": round(factor, 2), "pi4_estimate_s": round(total_s, 1)},
+    )
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.2f} s"
