@@ -22,6 +22,7 @@ from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
 from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.bench import Hour
+from tools.soak.disk import Disk
 from tools.soak.growth import Reading, slope
 from tools.soak.line import HostLine
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
@@ -270,3 +271,19 @@ def test_losses_without_a_fault_are_held_against_a_bare_loop(
 ) -> None:
     run = Run(Hour(0, seconds=60.0), unexplained=lost, bare=bare)
     assert verdict.real(run, 1.0).ok is held
+
+
+def test_a_full_disk_on_which_the_recorder_made_room_need_not_be_told(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "state")
+    if not disk.real:
+        pytest.skip("this process may not mount")
+    try:
+        old = disk.folder / "oldest"
+        old.write_bytes(bytes(6 << 20))
+        disk.fill()
+        assert not disk.empty()
+        disk.fill()
+        old.unlink()  # as the recorder does to go on
+        assert disk.empty()
+    finally:
+        disk.close()

@@ -305,7 +305,8 @@ class Bench:
             case "serial_blocked":
                 self._line.blocked = False
             case "disk_full":
-                self._disk.empty()
+                if self._disk.empty():
+                    self._sense.mended(act, act.end_s)
             case "disk_read_only":
                 if wrong := self._disk.read_only(False):
                     raise RuntimeError(f"the bench's disk stays read-only: {wrong}")

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 SIZE_MB = 96
+MIN_FREE_MB = 4  # of [records]: so much the recorder keeps free, at the cost of its oldest
 BALLAST = "ballast"
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000  # sched.h
 _RDONLY, _REMOUNT, _REC, _PRIVATE = 1, 32, 1 << 14, 1 << 18  # sys/mount.h
@@ -42,9 +43,11 @@ class Disk:
             except OSError:
                 pass
 
-    def empty(self) -> None:
-        """There is room again."""
+    def empty(self) -> bool:
+        """There is room again; whether the recorder had made some itself by then."""
+        room = os.statvfs(self.folder)
         (self.folder / BALLAST).unlink(missing_ok=True)
+        return room.f_bavail * room.f_frsize >= MIN_FREE_MB << 20
 
     def read_only(self, on: bool) -> str:
         """What went wrong, "" for nothing: a file open for writing keeps a disk writable."""

@@ -29,6 +29,7 @@ from hal.frontend import SAMPLE_RATE_HZ, Capability, FrameBlock, Frontend
 from hal.patient import ANALOG_RATE_HZ, ElectrodePotentials
 from hal.patient.changes import later
 from tools.soak.children import ORIGIN_NS, GrantedClock
+from tools.soak.disk import MIN_FREE_MB
 from tools.soak.plan import HOUR_S, Course
 
 HOUR_NS = round(HOUR_S * 1e9)
@@ -50,7 +51,7 @@ def configuration(folder: Path) -> Config:
             "records.folder": str(folder / STATE / "records"),
             "records.continuous_hours": 0.75,
             "records.snapshots": 20,
-            "records.min_free_mb": 4,
+            "records.min_free_mb": MIN_FREE_MB,
         },
         "soak",
     )

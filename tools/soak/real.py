@@ -22,7 +22,7 @@ from tools.beside import BARE, beside, missed
 from tools.soak import growth, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.bench import Hour
-from tools.soak.disk import Disk
+from tools.soak.disk import MIN_FREE_MB, Disk
 from tools.soak.line import HostLine
 from tools.soak.plan import Act, Kind, Where, draw
 from tools.soak.sense import Sense
@@ -115,7 +115,7 @@ class _Watch:
                 "display.device": "none",
                 "records.folder": str(self._records),
                 "records.snapshots": 20,
-                "records.min_free_mb": 4,
+                "records.min_free_mb": MIN_FREE_MB,
             },
             "soak",
         )
@@ -289,7 +289,8 @@ class _Watch:
             case "serial_blocked":
                 self._line.blocked = False
             case "disk_full":
-                self._disk.empty()
+                if self._disk.empty():
+                    self._sense.mended(act, act.end_s)
             case "disk_read_only":
                 if wrong := self._disk.read_only(False):
                     raise RuntimeError(f"the bench's disk stays read-only: {wrong}")

@@ -113,6 +113,10 @@ class Sense:
                 yield f"no {what} for {now_s - heard_s:.1f} s"
                 self._heard_s = self._health_s = now_s
 
+    def mended(self, act: Act, now_s: float) -> None:
+        """The monitor needs to say nothing of ``act``: it has put it right."""
+        self._told.append((now_s, TOLD[act.name]))
+
     def untold(self, act: Act, acts: Sequence[Act]) -> str:
         """Whether the monitor said nothing of ``act``, which is over; "" if nothing need be said.
 
