@@ -156,7 +156,7 @@ class Bench:
         """
         lost = 0
         rings = self.witness.rings
-        _, _, overrun = self.witness.monitor_account()
+        overrun = self.witness.monitor_account()[2] if rings else 0
         if overrun and not rings[-1].damaged:
             raise CheckError(f"{overrun} samples were overwritten before the monitor read them")
         for number, ring in enumerate(rings, 1):
