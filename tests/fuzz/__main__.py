@@ -24,7 +24,7 @@ from tools.reliability import Part, Table, save
 
 OUT = Path(__file__).parents[2] / "out" / "fuzz"
 PATIENCE_S = 120.0  # after the time is over
-CORPUS_BYTES = 10_000  # kept of each target, beside its findings
+CORPUS_BYTES = 7_000  # kept of each target, beside its findings
 MOST_INPUTS = 40  # the smallest; the ordinary suite runs them all
 _STATUS = re.compile(r"cov: (\d+) ft: (\d+)")
 _RUNS = re.compile(r"stat::number_of_executed_units: (\d+)")

@@ -40,7 +40,7 @@ def test_every_finding_is_told_and_kept() -> None:
 
 
 def test_the_corpora_are_small() -> None:
-    assert sum(path.stat().st_size for path in CORPUS.rglob("*")) < SMALL
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) < SMALL
 
 
 @pytest.mark.parametrize("name", MODULES)
