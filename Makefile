@@ -89,6 +89,7 @@ lock: $(RELEASE)/.done  ## resolve anew what pyproject.toml changed; UPGRADE=--u
 	for set in train pi; do $(UV) --generate-hashes --constraint constraints.txt --extra $$set \
 		--output-file locks/$$set.txt pyproject.toml || exit 1; done
 	$(UV) --generate-hashes --constraint constraints.txt --group build --output-file locks/build.txt
+	$(UV) --generate-hashes --group fuzz --output-file locks/fuzz.txt
 	$(UV) $(UPGRADE) --generate-hashes --group release --output-file locks/release.txt
 	$(UV) --generate-hashes --no-deps --output-file locks/hardware.txt systemd/hardware.txt
 
@@ -106,7 +107,7 @@ bench: dev  ## every figure of docs/performance.md
 
 SECONDS ?= 600
 fuzz: dev  ## every target of tests/fuzz for so many SECONDS, and its part of docs/reliability.md
-	$(PIP) install 'atheris>=3,<4'
+	$(LOCKED) --only-binary :all: --requirement locks/fuzz.txt
 	$(BIN)/python -m tests.fuzz all --seconds $(SECONDS) --update-docs
 
 clean:

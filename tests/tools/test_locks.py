@@ -22,6 +22,7 @@ SETS = {
     "train": [*RUNTIME, *EXTRAS["train"]],
     "pi": [*RUNTIME, *EXTRAS["pi"]],
     "build": [*PROJECT["dependency-groups"]["build"], *PROJECT["build-system"]["requires"]],
+    "fuzz": PROJECT["dependency-groups"]["fuzz"],
     "release": PROJECT["dependency-groups"]["release"],
     "hardware": [line for line in HARDWARE if not line.startswith("#")],
 }
