@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[np.generic]]
-# Members of a message that carry what the network said in numbers; all others are decisions or
-# measurements, in which nothing may differ
+# Members of a message that carry what the network said in numbers, and those of a result that
+# follow from them at a threshold; in all others nothing may differ
 NUMBERS = ("scores", "probability")
+DECIDED = ("call", "text", "refusal", "act", "findings")
+SAID = "messages, optimised kernels"  # a kind of row
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Row:
     most : the greatest difference, in steps (integers), or in probability (messages)
     allowed : of ``most``; None where no bound is stated
     where : of what must not differ, which does
+    decided : results in which a probability is so near its threshold that the decision differs
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Row:
     most: float = 0
     allowed: float | None = 0
     where: list[str] = field(default_factory=list)
+    decided: list[list[str]] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -57,11 +61,11 @@ def compare(here: Arrays, there: Arrays) -> list[Row]:
             row.allowed = 0 if name.endswith("/reference") else tolerance
             _arrays(row, name, here[name], there[name])
         elif name.startswith("messages/optimised"):
-            row = rows.setdefault("optimised", Row("messages, optimised kernels", allowed=None))
-            for number, found in enumerate(
-                differences(here[name].tobytes(), there[name].tobytes())
+            row = rows.setdefault("optimised", Row(SAID, allowed=None))
+            for one, other in zip_longest(
+                here[name].tobytes().splitlines(), there[name].tobytes().splitlines()
             ):
-                _said(row, f"{name}, message {number}", found)
+                _said(row, rest, one, other)
         else:
             titles = {
                 "filter": "filters",
@@ -72,41 +76,6 @@ def compare(here: Arrays, there: Arrays) -> list[Row]:
             row = rows.setdefault(kind, Row(titles[kind]))
             _arrays(row, name, here[name], there[name])
     return list(rows.values())
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Of one member of a message. path : its names, with dots; "" for the message as a whole"""
-
-    path: str
-    here: Any
-    there: Any
-
-    @property
-    def by(self) -> float | None:
-        """How far the network's numbers are apart; None for what must not differ."""
-        told = all(isinstance(value, int | float) for value in (self.here, self.there))
-        if told and any(part in NUMBERS for part in self.path.split(".")):
-            return abs(self.here - self.there)
-        return None
-
-
-def differences(here: bytes, there: bytes) -> Iterator[list[Difference]]:
-    """For each message in turn, what differs; a message of one side only differs as a whole."""
-    for one, other in zip_longest(here.splitlines(), there.splitlines()):
-        if one is None or other is None:
-            yield [Difference("", one, other)]
-        elif one == other:
-            yield []
-        else:
-            yield [Difference(*found) for found in _members("", _message(one), _message(other))]
-
-
-def _message(line: bytes) -> Any:
-    """The JSON object without its checksum, which follows from the rest."""
-    body = json.loads(line)
-    body.pop("crc", None)
-    return body
 
 
 def _members(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -120,15 +89,31 @@ def _members(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
         yield path, one, other
 
 
-def _said(row: Row, name: str, found: list[Difference]) -> None:
+def _said(row: Row, name: str, here: bytes | None, there: bytes | None) -> None:
+    """One message of each, as JSON lines; None where one side has no more."""
     row.things += 1
-    row.differing += bool(found)
-    for difference in found:
-        if difference.by is not None:
-            row.most = max(row.most, difference.by)
-        else:
-            told = f"{difference.path}: {difference.here} here, {difference.there} there"
-            row.where.append(f"{name}, {told}")
+    if here == there:
+        return
+    row.differing += 1
+    if here is None or there is None:
+        row.where.append(f"{name}: a message of one side only: {here or there!r}")
+        return
+    one, other = json.loads(here), json.loads(there)
+    judged = one.get("type") == "result" and one.get("scores") != other.get("scores")
+    decided = False
+    for path, a, b in _members("", one, other):
+        names = path.split(".")
+        numbers = all(isinstance(value, int | float) for value in (a, b))
+        if numbers and any(name in NUMBERS for name in names):
+            row.most = max(row.most, abs(a - b))
+        elif judged and names[0] in DECIDED:
+            decided = True
+        elif path != "crc":  # which follows from the rest
+            row.where.append(f"{name}, message {one.get('seq')}, {path}: {a} here, {b} there")
+    if decided:
+        row.decided.append(
+            [name.rpartition("/")[2], f"{one['t_s']:.0f} s", one["text"], other["text"]]
+        )
 
 
 def _arrays(row: Row, name: str, here: NDArray[Any], there: NDArray[Any]) -> None:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.arm64.compare import Row, compare
+from tests.arm64.compare import SAID, Row, compare
 
 RESULT = {
     "v": 1,
+    "seq": 7,
     "type": "result",
+    "t_s": 12.0,
     "call": "SR",
+    "text": "SINUS RHYTHM",
     "scores": {"mate4": {"SR": 0.9, "AFIB": 0.1}},
     "rate_bpm": 70.0,
     "findings": [{"code": "mi", "probability": 0.7}],
@@ -92,30 +95,46 @@ def test_numbers_of_the_network_may_differ_in_messages() -> None:
     rows = compare(results(), results(messages__optimised__sinus_70=said()))
     assert any(row.kind == "on one side only" for row in rows)
     changed = {"messages/optimised/sinus-70": said(line(), moved, line())}
-    (row,) = [
-        row
-        for row in compare(results(), results() | changed)
-        if row.kind == "messages, optimised kernels"
-    ]
+    (row,) = [row for row in compare(results(), results() | changed) if row.kind == SAID]
     assert (row.passed, row.things, row.differing) == (True, 3, 1)
     assert row.most == pytest.approx(0.04)
+
+
+CLOSE = {"scores": {"mate4": {"SR": 0.88, "AFIB": 0.12}}, "crc": "22222222"}
+
+
+def one_changed(**changed: Any) -> Row:
+    """Of three messages of the optimised kernels."""
+    there = {"messages/optimised/sinus-70": said(line(), line(**changed), line())}
+    return next(row for row in compare(results(), results() | there) if row.kind == SAID)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"call": "AFIB"}, {"findings": []}, {"findings": [{"code": "af", "probability": 0.7}]}],
+)
+def test_a_decision_may_turn_over_only_with_the_numbers_it_follows_from(
+    changed: dict[str, Any],
+) -> None:
+    assert not one_changed(**changed).passed
+    row = one_changed(**changed, **CLOSE)
+    assert row.passed
+    assert row.decided == [["sinus-70", "12 s", "SINUS RHYTHM", "SINUS RHYTHM"]]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"call": "AFIB"},
         {"rate_bpm": 70.1},
-        {"findings": []},
-        {"findings": [{"code": "mi2", "probability": 0.7}]},
+        {"type": "event"},
         {"scores": {"mate4": {"SR": 0.9}}},
         {"scores": {"mate4": {"SR": None, "AFIB": 0.1}}},
     ],
 )
-def test_a_decision_or_a_measurement_may_not(changed: dict[str, Any]) -> None:
-    there = results() | {"messages/optimised/sinus-70": said(line(), line(**changed), line())}
-    (row,) = [row for row in compare(results(), there) if not row.passed]
-    assert "message 1" in row.where[0]
+def test_what_does_not_follow_from_them_may_not_differ(changed: dict[str, Any]) -> None:
+    for row in (one_changed(**changed), one_changed(**CLOSE | changed)):
+        assert not row.passed
+        assert "message 7" in row.where[0]
 
 
 def test_a_message_too_few_fails() -> None:
