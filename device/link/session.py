@@ -21,6 +21,7 @@ from device.link.protocol import MAC_DIGITS, ProtocolError, Wrong
 KEY_BYTES, NONCE_BYTES = 32, 16
 IDLE_S = 600  # a session that is not used for so long is over
 PENDING_S = 10  # from ``begin`` to ``prove``
+MOST_PENDING = 4  # begun and not proved: more than one, so that a stranger's spoils nobody's
 MOST_WRONG = 5  # proofs or codes, then no session is begun for a time that doubles
 LOCK_FIRST_S, LOCK_LONGEST_S = 30, 480
 _S = 1_000_000_000
@@ -76,7 +77,7 @@ class Gate:
     ) -> None:
         self.access = Access.READ_ONLY if fault else Access.KEYED if key else Access.OPEN
         self._key, self._fault, self._nonce = key, fault, nonce
-        self._pending: tuple[bytes, bytes, int] | None = None  # both nonces, and since when
+        self._pending: list[tuple[bytes, bytes, int]] = []  # both nonces, and since when
         self._session: _Session | None = None
         self._strikes = 0
         self._lock_s = LOCK_FIRST_S  # the next one
@@ -122,7 +123,8 @@ class Gate:
 
     def disconnect(self) -> None:
         """The connection is gone, and its session with it; a lock is not."""
-        self._pending = self._session = None
+        self._session = None
+        self._pending.clear()
 
     def _refuse_read_only(self) -> None:
         if self.access is Access.READ_ONLY:
@@ -131,18 +133,23 @@ class Gate:
     def _begin(self, host_nonce: bytes, now_ns: int) -> dict[str, Any]:
         """A session that exists goes on until the new host has proved itself."""
         device_nonce = self._nonce()
-        self._pending = host_nonce, device_nonce, now_ns
+        self._pending = [*self._pending, (host_nonce, device_nonce, now_ns)][-MOST_PENDING:]
         proof = derive(self._key, Role.DEVICE, host_nonce, device_nonce)
         return {"nonce": device_nonce.hex(), "proof": proof.hex()}
 
     def _prove(self, proof: bytes, now_ns: int) -> dict[str, Any]:
-        pending, self._pending = self._pending, None
-        if pending is None or now_ns - pending[2] > PENDING_S * _S:
+        """Each ``begin`` is good for one proof; one that fits none leaves them to whom they fit."""
+        self._pending = [one for one in self._pending if now_ns - one[2] <= PENDING_S * _S]
+        if not self._pending:
             raise ProtocolError(Wrong.NO_SESSION, "no session was begun just now; begin one")
-        nonces = pending[:2]
-        if not hmac.compare_digest(proof, derive(self._key, Role.HOST, *nonces)):
+        fits = [
+            hmac.compare_digest(proof, derive(self._key, Role.HOST, *one[:2]))
+            for one in self._pending
+        ]
+        if not any(fits):
             self._strike(now_ns)
             raise ProtocolError(Wrong.BAD_KEY, "wrong key")
+        nonces = self._pending.pop(fits.index(True))[:2]
         self._session = _Session(derive(self._key, Role.SESSION, *nonces), now_ns)
         self.sessions += 1
         self._strikes, self._lock_s = 0, LOCK_FIRST_S
@@ -157,8 +164,7 @@ class Gate:
         if not hmac.compare_digest(code(session.key, signed.text), signed.mac):
             self._strike(now_ns)
             raise ProtocolError(Wrong.BAD_KEY, "the mac does not match the line")
-        if signed.counter <= session.counter:
-            self._strike(now_ns)
+        if signed.counter <= session.counter:  # a line of the owner's, again: no wrong key
             said = f"counter {signed.counter} came after {session.counter}; it must rise"
             raise ProtocolError(Wrong.BAD_KEY, said)
         session.counter, session.used_ns = signed.counter, now_ns
