@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+COPY = "copy the device's key there: sudo cat /etc/lead12/serial.key, on the device; then chmod 600"
 VARIABLE = "LEAD12_SERIAL_KEY"  # names the key's file where --key does not
 
 Key = Annotated[
@@ -19,4 +20,4 @@ def given_key(path: Path | None) -> bytes:
     """What ``--key`` names; b"" for nothing. Raises KeyFileError."""
     from device.link.access import read_key
 
-    return read_key(path) if path is not None else b""
+    return read_key(path, COPY) if path is not None else b""

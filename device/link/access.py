@@ -21,17 +21,18 @@ class KeyFileError(ValueError):
     """A key that cannot be used; the message is one line: what is wrong and what to do."""
 
 
-def read_key(path: Path) -> bytes:
+def read_key(path: Path, act: str = MAKE) -> bytes:
     """The 32 bytes in a file that only its owner writes and its group may read.
 
+    act : what to do when there is no key; on the device a new one may be made, on a host not
     Raises KeyFileError: missing, open to others, of another owner, or not 64 digits.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         missing = error.errno == errno.ENOENT
-        act = MAKE.format(path=path) if missing else "give this user's group the right to read it"
-        raise KeyFileError(f"{path}: {error.strerror}; {act}") from None
+        what = act.format(path=path) if missing else "give this user's group the right to read it"
+        raise KeyFileError(f"{path}: {error.strerror}; {what}") from None
     try:
         about = os.fstat(fd)
         if not stat.S_ISREG(about.st_mode):
@@ -45,7 +46,7 @@ def read_key(path: Path) -> bytes:
         os.close(fd)
     if not _DIGITS.fullmatch(text):
         said = f"{path} does not hold 64 digits, 0 to 9 and a to f"
-        raise KeyFileError(f"{said}; {MAKE.format(path=path)}")
+        raise KeyFileError(f"{said}; {act.format(path=path)}")
     return bytes.fromhex(text)
 
 

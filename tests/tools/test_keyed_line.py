@@ -218,6 +218,21 @@ def test_send_says_what_is_no_command(
     assert said in err
 
 
+@pytest.mark.parametrize("text", [None, "no key\n"])
+def test_a_laptop_without_the_key_copies_the_devices_and_makes_none(
+    keyed_pty: tuple[str, Path, Stub], text: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, key, _ = keyed_pty
+    key.unlink()
+    if text is not None:
+        key.write_text(text)
+        key.chmod(0o600)
+    code, _, err = lead12(capsys, "send", port, LEAD, "--key", str(key))
+    assert code != 0
+    assert "; copy the device's key there: sudo cat /etc/lead12/serial.key" in err
+    assert "openssl" not in err
+
+
 def test_a_key_file_that_others_may_read_is_refused_on_the_laptop_too(
     keyed_pty: tuple[str, Path, Stub], capsys: pytest.CaptureFixture[str]
 ) -> None:
