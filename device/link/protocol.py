@@ -73,7 +73,7 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
     """Check and read one line without its newline.
 
     From a device the CRC is required; a person at a terminal may leave it out, but one that is
-    there must be right. Raises ProtocolError.
+    there must be right: a message that has a ``crc`` was checked. Raises ProtocolError.
     """
     line = line.strip(b"\r ")
     marked = line[-_CRC_BYTES:].startswith(_CRC_MARK)
@@ -89,6 +89,8 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
         raise ProtocolError(Wrong.NOT_JSON, "the line is not JSON") from None
     if not isinstance(message, dict):
         raise ProtocolError(Wrong.NOT_JSON, "the line is not a JSON object")
+    if "crc" in message and not marked:  # spelt with an escape: nobody checked it
+        raise ProtocolError(Wrong.BAD_CRC, "the line does not end with a CRC")
     seq = message.get("seq")
     if message.get("v", None if crc_required else VERSION) != VERSION:
         raise ProtocolError(

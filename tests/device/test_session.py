@@ -21,6 +21,7 @@ from device.link.session import (
     IDLE_S,
     LOCK_FIRST_S,
     LOCK_LONGEST_S,
+    MOST_PENDING,
     MOST_WRONG,
     PENDING_S,
     Gate,
@@ -161,9 +162,44 @@ def test_a_host_that_does_not_have_the_key_gets_no_session(rig: KeyedRig) -> Non
     nonces = bytes(16), bytes.fromhex(reply["nonce"])
     proof = derive(OTHER_KEY, Role.HOST, *nonces).hex()
     assert reason(rig.command({"command": "auth", "action": "prove", "proof": proof})) == "bad_key"
-    right = honest.prove(reply)  # one try for each begin
-    assert reason(rig.command(right)) == "no_session"
     assert (rig.gate.sessions, rig.gate.wrong) == (0, 1)
+
+
+@pytest.mark.parametrize("value", ['"x"', '"00000000"', "null"])
+def test_a_crc_that_nobody_checked_is_none(rig: KeyedRig, value: str) -> None:
+    begin = plain(LineSession(KEY).begin)[:-1].decode()
+    for name in (r"\u0063rc", r"c\u0072c"):
+        assert reason(rig.tell(f'{begin},"{name}":{value}}}'.encode())) == "bad_crc"
+    assert reason(rig.tell(f"{begin}}}".encode())) == "bad_crc"
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_stranger_who_begins_does_not_make_the_owners_key_wrong(
+    rig: KeyedRig, wrong: bool
+) -> None:
+    owner = LineSession(KEY)
+    proof = owner.prove(rig.command(owner.begin))
+    for _ in range(MOST_PENDING - 1):
+        assert rig.command(LineSession(OTHER_KEY).begin)["type"] == "reply"
+    if wrong:
+        guessed = {"command": "auth", "action": "prove", "proof": SHA}
+        assert reason(rig.command(guessed)) == "bad_key"
+    assert rig.command(proof)["type"] == "reply"
+    assert rig.gate.wrong == 0 + wrong
+    assert rig.say(owner, PRESS)["type"] == "reply"
+
+
+def test_a_proof_is_taken_once_and_few_are_waited_for(rig: KeyedRig) -> None:
+    owner = LineSession(KEY)
+    proof = owner.prove(rig.command(owner.begin))
+    rig.command(LineSession(KEY).begin)  # so that something is pending throughout
+    assert [reason(rig.command(proof)) for _ in range(2)] == ["reply", "bad_key"]
+    assert (rig.gate.sessions, rig.gate.wrong) == (1, 1)
+    owner = LineSession(KEY)
+    proof = owner.prove(rig.command(owner.begin))
+    for _ in range(MOST_PENDING):
+        rig.command(LineSession(OTHER_KEY).begin)
+    assert reason(rig.command(proof)) == "bad_key"
 
 
 @pytest.mark.parametrize("what", ["reflected", "nonces swapped", "role of the session"])
@@ -249,7 +285,7 @@ def test_a_line_is_taken_once_and_in_order(rig: KeyedRig) -> None:
         "reply", "bad_key", "bad_key", "reply"
     ]  # fmt: skip
     assert rig.stub.applied == PRESSED * 2
-    assert rig.gate.wrong == 2
+    assert rig.gate.wrong == 0  # whoever sends them again locks nobody out
 
 
 @pytest.mark.parametrize(
