@@ -29,7 +29,7 @@ test-boot: dev  ## the installed appliance under a real systemd, killed and star
 test-boot-smoke: dev  ## the same, shorter; says why and goes on where no container can be booted
 	$(BIN)/python -m tests.appliance --smoke
 
-test-arm64: dev  ## all of it on emulated aarch64, and compared with this machine: an hour, as root
+test-arm64: dev  ## all of it on emulated aarch64, and compared with this machine: hours, as root
 	$(BIN)/python -m tests.arm64 --update-docs
 
 test-arm64-smoke: dev  ## a few of these tests and comparisons: two minutes; says why where it cannot
