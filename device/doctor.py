@@ -26,9 +26,11 @@ from device.config import Config, ring_path
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame
 from device.flash.health import store_check
+from device.flash.owner import owner_fault
 from device.flash.store import Store, store_folder
 from device.front_panel import open_buttons, open_outputs, wired
 from device.link.access import KeyFileError, keyed, read_key
+from device.records.health import storage_checks
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT
 from device.source import SIMULATED, build_frontend
@@ -53,7 +55,6 @@ PACKAGES = (
     "jsonschema",
 )
 RING_BYTES = HEADER_BYTES + SLOTS * SLOT.itemsize
-DISK_FREE_MIN = 500_000_000  # bytes
 TIMER_LOOPS = 250  # half a second
 MEASURED_RUNS = 20
 SHINE_NS = 500_000_000
@@ -85,7 +86,7 @@ def checks(config: Config, clock: Clock | None = None, utc: datetime | None = No
         _display(config.display.device),
         _buttons(config, real),
         _indicators(config, real),
-        _disk(Path.cwd()),
+        *storage_checks(config),
     ]
 
 
@@ -140,7 +141,7 @@ def _network(config: Config, now: datetime) -> Check:
         else:
             network = Network(Store(store_folder(config)).choose(now, starting=False).bundle)
         network.self_test()
-    except (BundleError, NetworkError) as error:
+    except (BundleError, NetworkError, OSError) as error:
         return Check(name, False, str(error), "set [model] path to a sound bundle")
     runtime = f"{network.runtime} {_version(str(network.runtime).replace('_', '-'))}"
     return Check(
@@ -156,6 +157,9 @@ def _model_store(config: Config, now: datetime) -> Check:
         return store_check(config, now)
     except BundleError as error:
         return Check("model store", False, str(error), "install the firmware again")
+    except OSError as error:
+        act = owner_fault(store_folder(config))[1] or "check the disk and who owns it"
+        return Check("model store", False, f"{error.filename}: {error.strerror}", act)
 
 
 def _run_ms(network: Network) -> float:
@@ -384,14 +388,3 @@ def _indicators(config: Config, clock: Clock) -> Check:
         return _failed(name, error)
     told = ", ".join(f"{n} on GPIO {at}" for n, at in lines.items())
     return Check(name, True, f"{told}: switched on for half a second; did all shine and sound?")
-
-
-def _disk(folder: Path) -> Check:
-    free = shutil.disk_usage(folder).free
-    ok = free >= DISK_FREE_MIN
-    return Check(
-        "disk",
-        ok,
-        f"{free / 1e9:.1f} GB free in {folder}",
-        "" if ok else f"free {DISK_FREE_MIN / 1e6:.0f} MB",
-    )

@@ -279,6 +279,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from device.config import ConfigError
     from device.flash.keyring import TrustError
+    from device.flash.owner import owner_fault
     from device.flash.store import StoreError
     from device.link.access import KeyFileError
     from firmware.archive import BundleError
@@ -299,5 +300,8 @@ def main() -> None:
         sys.exit(OK)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        complain(OSError(f"{named}{error.strerror or error}"))
+        act = ""
+        if isinstance(error, PermissionError) and isinstance(error.filename, str):
+            act = "; ".join(filter(None, owner_fault(Path(error.filename))))
+        complain(OSError(f"{named}{error.strerror or error}" + f"; {act}" * bool(act)))
         sys.exit(FAILED)

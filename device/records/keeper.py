@@ -18,6 +18,7 @@ from typing import Any
 
 from device.config import RecordsSection
 from device.flash import files
+from device.flash.owner import owner_fault
 from device.patient import Patient
 from device.records import sealed
 from device.records.continuous import SEGMENT, Continuous, part
@@ -394,7 +395,11 @@ def told(error: OSError, folder: Path) -> str:
         case errno.ENOSPC | errno.EDQUOT:
             return f"not recording: the disk of {folder} is full; make room"
         case errno.EROFS | errno.EACCES | errno.EPERM:
-            return f"not recording: {folder} cannot be written to; check the disk and who owns it"
+            whose, act = owner_fault(folder)
+            why = f"{whose}; {act}" if whose else "check the disk and who owns it"
+            return f"not recording: {folder} cannot be written to; {why}"
         case errno.EAGAIN:
             return f"not recording: {folder} is used by another monitor; name another folder"
+        case errno.ELOOP:
+            return f"not recording: {error.filename or folder} is a link; name the folder itself"
     return f"not recording: {folder}: {error.strerror}; check the disk"

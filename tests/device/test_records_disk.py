@@ -343,3 +343,17 @@ def test_a_process_that_is_killed_leaves_all_but_the_last_second(
         np.testing.assert_array_equal(found, block.counts[left : left + len(found), ORDER])
         left += len(found)
     assert left >= given - 500
+
+
+def test_a_folder_of_another_user_is_told_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f"{tmp_path} belongs to root", f"sudo chown -R lead12:lead12 {tmp_path}"
+    monkeypatch.setattr("device.records.keeper.owner_fault", lambda folder: told)
+    disk = Disk()
+    disk.error = errno.EACCES
+    keep = keeper(tmp_path / "records")
+    with seen_by(disk):
+        feed(keep, samples(1000))
+        assert keep.failure.endswith(f"cannot be written to; {told[0]}; {told[1]}")
+        keep.close()

@@ -432,3 +432,42 @@ def test_displays(tmp_path: Path) -> None:
     assert found({"display.device": f"png:{tmp_path}"})["display"].ok
     for spec in ("ssd1306", "ssd1322", "ssd9999"):
         assert not found({"display.device": spec})["display"].ok
+
+
+def test_the_disk_is_that_of_the_records_and_of_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, records = tmp_path / "state", tmp_path / "records"
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    records.mkdir()
+    asked: list[Path] = []
+
+    def usage(folder: Path) -> object:
+        asked.append(folder)
+        return type("Usage", (), {"free": 300_000_000})()
+
+    monkeypatch.setattr("device.records.health.shutil.disk_usage", usage)
+    settings = {"records.folder": str(records), "records.min_free_mb": 299}
+    assert found(settings)["disk"].ok
+    full = found(settings | {"records.min_free_mb": 301})["disk"]
+    assert not full.ok
+    assert full.evidence == f"300 MB free in {records}, at least 301 wanted"
+    assert "continuous_hours" in full.act
+    assert found()["disk"].evidence.startswith(f"300 MB free in {tmp_path}, at least 20")
+
+
+def test_a_folder_of_another_user_is_told_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f"{tmp_path} belongs to root", f"sudo chown -R lead12:lead12 {tmp_path}"
+    monkeypatch.setattr("device.records.health.owner_fault", lambda folder: told)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "models"))
+
+    monkeypatch.setattr(examination, "store_check", denied)
+    checks = found()  # and none of them ends the others
+    assert not checks["owner"].ok
+    assert checks["owner"].act == told[1]
+    assert "Permission denied" in checks["model store"].evidence
+    assert "disk" in checks
