@@ -287,3 +287,8 @@ def test_a_full_disk_on_which_the_recorder_made_room_need_not_be_told(tmp_path: 
         assert disk.empty()
     finally:
         disk.close()
+
+
+def test_a_bench_that_begins_later_plants_nothing_of_the_hours_before(tmp_path: Path) -> None:
+    (hour,) = bench.Bench(Course(1), tmp_path, 100).run(20 / 3600)
+    assert (hour.acts, hour.skipped, hour.problems) == ({}, {}, [])

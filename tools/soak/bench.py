@@ -100,6 +100,7 @@ class Bench:
         """``hours`` from here on; the last one may be a part."""
         os.environ["STATE_DIRECTORY"] = str(self._folder / instrument.STATE)
         end_s = self.now_s + hours * HOUR_S
+        self._done = {act for act in self._acts() if act.at_s < self.now_s}  # of the hour before
         self._line.plug()
         self._start("acquire")
         self._start("monitor")
