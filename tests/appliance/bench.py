@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from device.segment import RingError
 from tests.appliance.container import CheckError, Container, wait_for
 from tests.appliance.line import NAME, Line
+from tests.appliance.stalls import Stalls
 from tests.appliance.witness import Witness
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ min_free_mb = 0
 """
 # PID 1 of a container without CAP_SYS_RESOURCE cannot raise RLIMIT_RTPRIO, so that acquire may not
 # take its priority: PID 1 gives it before it drops what it may.
-REALTIME = "[Service]\nCPUSchedulingPolicy=fifo\nCPUSchedulingPriority=50\n"
+# There systemd gives the priority, before Python loads: that takes longer than a loop may.
+REALTIME = "[Service]\nCPUSchedulingPolicy=fifo\nCPUSchedulingPriority=50\nLimitRTTIME=infinity\n"
 CAUGHT_UP = 125  # samples that may wait for the monitor while it is at work
 STALLED = 4  # samples: at least so many are lost when acquire was away
 
@@ -80,7 +82,9 @@ class Bench:
         self.container, self.data, self.random = container, data, random
         self.witness = Witness()
         self.outcomes: list[Outcome] = []
-        self.unplanned: list[str] = []  # losses that nobody planted
+        self.stalls = Stalls()
+        self.stalled: dict[float, int] = {}  # samples lost while this machine stood still, by when
+        self.unplanned: dict[float, int] = {}  # and those for which there is no such reason
         self.starts: list[Start] = []
         self._pictures = pictures
         self._line: Line | None = None
@@ -104,6 +108,7 @@ class Bench:
 
     def close(self) -> None:
         """Switch off for good."""
+        self.stalls.close()
         self.witness.close()
         if self._line is not None:
             self._line.close()
@@ -168,9 +173,8 @@ class Bench:
             for gap in ring.gaps():
                 lost += gap.lost
                 if not self._was_planted(gap.from_s, gap.to_s):
-                    said = f"ring {number}: {gap.lost} lost at {gap.from_s:.2f} s, nobody's doing"
-                    if said not in self.unplanned:
-                        self.unplanned.append(said)
+                    still = self.stalls.at(gap.from_s, gap.to_s)
+                    (self.stalled if still else self.unplanned)[gap.from_s] = gap.lost
         return lost
 
     def _was_planted(self, from_s: float, to_s: float) -> bool:

@@ -98,6 +98,9 @@ def _sandbox(bench: Bench, unit: str, user: str) -> None:
     may = _as_service(bench, unit, user, f"touch {STATE}/.try && rm {STATE}/.try") == 0
     if may != (unit == MONITOR):
         raise CheckError(f"{unit} {'can' if may else 'cannot'} write to {STATE}")
+    for place in ("/run/dbus", "/run/systemd/private"):
+        if _as_service(bench, unit, user, f"test -r {place}") == 0:
+            raise CheckError(f"{unit} can reach {place}")
     status = _status(bench.container.path(f"/proc/{bench.container.main_pid(unit)}/status"))
     if int(status["CapEff"], 16) or int(status["CapBnd"], 16):
         raise CheckError(

@@ -88,6 +88,7 @@ def test_only_acquire_is_real_time_and_it_reads_neither_key_nor_records() -> Non
     acquire = Settings("lead12-acquire.service")["Service"]
     assert acquire["LimitRTPRIO"] == "50"
     assert acquire["LimitMEMLOCK"] == "infinity"
+    assert acquire["LimitRTTIME"] == "1s"
     assert acquire["InaccessiblePaths"] == "-/etc/lead12/serial.key -/var/lib/lead12/records"
     assert "ReadWritePaths" not in acquire
     for name in SERVICES:
@@ -97,10 +98,25 @@ def test_only_acquire_is_real_time_and_it_reads_neither_key_nor_records() -> Non
     assert "RestrictRealtime" not in Settings("lead12-.service.d/sandbox.conf")["Service"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_has_its_share_of_the_machine_and_its_kinds_of_device(name: str) -> None:
+    service = Settings(name)["Service"]
+    assert 128 <= int(service["MemoryMax"].removesuffix("M")) <= 384
+    assert 16 <= int(service["TasksMax"]) <= 64
+    assert not [one for one in service.get("DeviceAllow", "").split() if "*" in one]
+
+
+def test_the_buses_of_others_are_out_of_reach_and_systemds_ear_is_not() -> None:
+    shut = Settings("lead12-.service.d/sandbox.conf")["Service"]["InaccessiblePaths"].split()
+    assert {"-/run/dbus", "-/run/systemd/private"} <= set(shut)
+    assert not {"-/run/systemd", "-/run/systemd/notify"} & set(shut)
+
+
 def test_the_chip_belongs_to_acquire_alone() -> None:
     rules = (SYSTEMD / "udev.rules").read_text()
     assert 'KERNEL=="spidev0.*", GROUP="lead12-acquire", MODE="0660"' in rules
     assert 'KERNEL=="spidev1.*", GROUP="lead12", MODE="0660"' in rules
+    assert "gpiomem" not in rules  # the registers of all pins; the libraries go without
 
 
 @needs_analyze
