@@ -27,6 +27,7 @@ from firmware.alarms import DEFAULT_LIMITS, PAUSE_S
 from firmware.events import LEADS
 from hal.frontend import FrontendConfig
 from hal.linux_gpio import HEADER_PIN
+from hal.plain_file import read_first
 
 MOST_TEXT = 1 << 14  # bytes of a settings file; what reads TOML takes minutes for a long key
 NO_MODEL = "none"  # as [model] path
@@ -278,7 +279,7 @@ def load(path: Path) -> Config:
     Raises ConfigError: unreadable, not TOML, or a key or value refused.
     """
     try:
-        text = path.read_bytes()
+        text = read_first(path, MOST_TEXT + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     return parse(text, path)
@@ -287,9 +288,7 @@ def load(path: Path) -> Config:
 def tables(text: bytes, path: Path) -> dict[str, Any]:
     """TOML as it stands. Raises ConfigError, which names ``path``."""
     if len(text) > MOST_TEXT:
-        raise ConfigError(
-            f"{path}: {len(text)} bytes are no settings; at most {MOST_TEXT} are read"
-        )
+        raise ConfigError(f"{path}: more than {MOST_TEXT} bytes are no settings; name another file")
     try:
         return tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # ValueError also: a number of 4301 digits

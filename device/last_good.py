@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.config import MADE_UP, Config, ConfigError, from_json, parse, tables
+from device.config import MADE_UP, MOST_TEXT, Config, ConfigError, from_json, parse, tables
 from device.flash import files
 from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
+from hal.plain_file import read_first
 
 COPY = "lead12.toml.good"
 MODE = 0o640  # acquire, which reads it too, is in the group
@@ -63,7 +64,7 @@ def read(arguments: list[str], copy: Path | None = None) -> Settings:
     path = Path(arguments[0])
     kept = _kept(copy)
     try:
-        text = path.read_bytes()
+        text = read_first(path, MOST_TEXT + 1)
     except OSError as error:
         wrong = ConfigError(f"{path}: cannot be read ({error.strerror})")
         return _fall_back(path, wrong, copy, kept, there=False)

@@ -37,6 +37,7 @@ from device.flash import files
 from device.records.record_files import SEALED, SUFFIXES, Put, is_as_long
 from device.records.seal_key import key_id
 from hal.errors import RecordingError
+from hal.plain_file import open_plain
 
 MAGIC = b"lead12 sealed 1\n"
 INFO = b"lead12 sealed record 1"  # of the key derivation
@@ -151,7 +152,7 @@ class Seen:
 
 def look(path: Path) -> Seen:
     """Read what is in clear. Raises RecordingError: not a sealed record; OSError."""
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         place, _ = read_preamble(stream, path)
         samples, closed, at = 0, False, stream.tell()

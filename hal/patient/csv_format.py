@@ -22,6 +22,7 @@ from hal.errors import RecordingError
 from hal.patient.record import Recording, lead_name, read_text
 
 HOW_TO = "write '# rate_hz=500', then 'I_mV,II_mV,V1_mV,...,V6_mV', then one row per sample"
+MOST_TEXT = 1 << 28  # bytes; an hour and a half of twelve leads at 500 Hz
 RATES_AGREE = 0.01  # rate_hz and the time column, relative
 _RATE = re.compile(r"rate_hz\s*[=:]\s*([-+]?\d+(?:\.\d*)?)\s*$")
 _COLUMN = re.compile(r"(?P<name>\w+?)(?:[\s_/(\[]+(?P<unit>mV|[uµμ]V|ms|s)[)\]]?)?$", re.IGNORECASE)
@@ -31,7 +32,7 @@ _S_PER_UNIT = {"s": 1.0, "ms": 1e-3}
 
 def read_csv(path: Path) -> Recording:
     """Read a CSV recording as the module says. Raises RecordingError."""
-    text = read_text(path)
+    text = read_text(path, MOST_TEXT)
     comments: list[str] = []
     lines = text.splitlines()
     while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):

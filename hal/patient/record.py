@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hal.errors import RecordingError
+from hal.plain_file import open_plain
 
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 MIN_RATE_HZ, MAX_RATE_HZ = 50.0, 20_000.0
@@ -20,16 +22,22 @@ _CANONICAL = {lead.upper(): lead for lead in (*INDEPENDENT_LEADS, *_DERIVED)}
 _EINTHOVEN_MV = 0.2  # RMS a limb lead may miss its sum by: filters and rounding stay far below
 
 
-def read_text(path: Path) -> str:
-    """A text file, whatever its encoding does. Raises RecordingError: absent or unreadable."""
+def read_text(path: Path, most: int) -> str:
+    """A text file of at most ``most`` bytes, whatever its encoding does.
+
+    Raises RecordingError: absent, unreadable, no file, or too long.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        with open_plain(path) as file:
+            if os.fstat(file.fileno()).st_size <= most:
+                return file.read(most).decode("utf-8-sig", "replace")
     except FileNotFoundError:
         raise RecordingError(f"{path} does not exist", act="give a WFDB record or a .csv") from None
     except OSError as error:
         raise RecordingError(
             f"{path} cannot be read ({error.strerror})", act="check the path and its permissions"
         ) from None
+    raise RecordingError(f"{path} is longer than {most >> 20} MiB", act="give a shorter one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hal.errors import RecordingError
 from hal.patient.record import Recording, check_rate, lead_name, read_text
+from hal.plain_file import open_plain
 
 _BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 212: 12}  # per sample
 _MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}
@@ -35,6 +36,7 @@ _SIGNAL = re.compile(
 )
 _MOST_DIGITS = 18
 _LONGEST_NAME = 255  # bytes
+MOST_HEADER = 1 << 20  # bytes
 _LABELS = re.compile(r"(?:Dx|labels)\s*:\s*(.+)", re.IGNORECASE)
 
 
@@ -115,7 +117,7 @@ def read_wfdb(header_path: Path, lost: Sequence[tuple[int, int]] | None = None) 
 
 def parse_header(path: Path) -> Header:
     """Parse a ``.hea`` file. Raises RecordingError naming what is not as header(5) says."""
-    text = read_text(path)
+    text = read_text(path, MOST_HEADER)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
     lines = [line for line in lines if not line.startswith("#")]
@@ -233,7 +235,8 @@ def read_samples(path: Path, header: Header, signals: list[Signal]) -> NDArray[n
             f"{header.name}: {path.name} mixes formats", act="convert the record with xform"
         )
     try:
-        raw = np.fromfile(path, dtype=np.uint8)[offset:]
+        with open_plain(path) as file:
+            raw = np.fromfile(file, dtype=np.uint8)[offset:]
     except OSError as error:
         raise RecordingError(
             f"{header.name}: signal file {path} cannot be read ({error.strerror})",
