@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +17,23 @@ from device.records.folder import is_name
 from device.records.reading import GIVE_UP, fault
 from device.records.record_files import SEALED, SUFFIXES, PlainFiles
 from device.records.seal_key import key_id
-from device.records.sealed import HEAD, PUBLIC, PUT, TAG, file_key, nonce, read_head, read_preamble
+from device.records.sealed import (
+    HEAD,
+    PUBLIC,
+    PUT,
+    STEP,
+    TAG,
+    file_key,
+    nonce,
+    read_head,
+    read_preamble,
+)
 from device.records.segment import repair
 from hal.errors import RecordingError
 from hal.frontend import SAMPLE_RATE_HZ
+from hal.plain_file import open_plain
+
+_FEW = 1 << 16  # frames that one segment may lose in writes that failed
 
 
 class SealedError(RecordingError):
@@ -75,7 +89,10 @@ def unseal(source: Path, private: X25519PrivateKey, out: Path) -> Iterator[Unsea
 
 
 def _unseal(path: Path, private: X25519PrivateKey, folder: Path) -> Unsealed:
-    opened = open_sealed(path, private)
+    try:
+        opened = open_sealed(path, private)
+    except OSError as error:  # of this one; the others may be well
+        raise SealedError(f"it cannot be read ({error.strerror})") from None
     if not is_name(opened.name):
         raise SealedError(opened.damage or f"it is not of this instrument; {GIVE_UP}")
     record = folder / opened.name
@@ -96,8 +113,8 @@ def _unseal(path: Path, private: X25519PrivateKey, folder: Path) -> Unsealed:
 
 
 def open_sealed(path: Path, private: X25519PrivateKey) -> Opened:
-    """What can be read of it. Raises SealedError: nothing, or it is sealed to another key."""
-    with path.open("rb") as stream:
+    """What can be read of it. Raises OSError; SealedError: nothing, or sealed to another key."""
+    with open_plain(path) as stream:
         place, preamble = read_preamble(stream, path)
         to = private.public_key().public_bytes_raw()
         if place.get("to") != key_id(to):
@@ -124,7 +141,7 @@ def _read_frames(stream: BinaryIO, shared: bytes, preamble: bytes, to: bytes) ->
             plain = key.decrypt(nonce(head.number), data, head.packed() + tag)
         except InvalidTag:
             stream.seek(at)
-            if not _is_cut(stream.read(), head.length if head else 0):
+            if not _is_cut(stream.read(), next_number):
                 opened.damage = f"damaged at byte {at} of {size}"
             return opened
         _put(opened, plain)
@@ -134,9 +151,23 @@ def _read_frames(stream: BinaryIO, shared: bytes, preamble: bytes, to: bytes) ->
     return opened
 
 
-def _is_cut(rest: bytes, length: int) -> bool:
-    """Whether a power cut leaves this: a frame that is too short, or zeros for its end."""
-    return len(rest) < HEAD.size + length or not any(rest[-TAG:])
+def _is_cut(rest: bytes, next_number: int) -> bool:
+    """Whether a power cut leaves this: one frame that is too short, or zeros for its end.
+
+    Where its head, which may be what was changed, says that it is too short, no other may follow:
+    frames before the last are filled up, so there are few places for a head.
+    """
+    for at in range(HEAD.size + TAG + STEP, len(rest) - HEAD.size + 1, STEP):
+        behind = read_head(BytesIO(rest[at : at + HEAD.size]))
+        if behind and next_number < behind.number < next_number + _FEW:
+            return False
+    if not any(rest[-TAG:]):
+        return True
+    head = read_head(BytesIO(rest))
+    if head is None:
+        return len(rest) < HEAD.size
+    padded = head.last or (head.length - TAG) % STEP == 0
+    return padded and len(rest) < HEAD.size + head.length
 
 
 def _put(opened: Opened, plain: bytes) -> None:

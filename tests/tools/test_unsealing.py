@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -285,9 +286,38 @@ def test_a_bit_that_flips_anywhere_is_told_and_what_is_before_it_is_given_out(
         assert one.note, f"byte {place}"
         before = [head.samples for head, _, end in found if end <= place]
         assert n == (before[-1] if before else 0), f"byte {place}"
-        in_length = any(at <= place < at + 4 for _, at, _ in found)
-        assert one.damaged or in_length, f"byte {place}: {one.note}"
+        assert one.damaged, f"byte {place}: {one.note}"
     assert last[2] == len(data)
+
+
+@pytest.mark.parametrize("bit", range(32))
+def test_a_length_that_was_changed_is_no_power_cut(bit: int, card: Path, tmp_path: Path) -> None:
+    path = segment_of(card)
+    bad, found = bytearray(path.read_bytes()), frames(path)
+    bad[found[1][1] + bit // 8] ^= 1 << bit % 8
+    one, n = given_out(bytes(bad), tmp_path)
+    assert (n, one.damaged) == (found[0][0].samples, True)
+    assert f"damaged at byte {found[1][1]} of {len(bad)}" in one.note
+
+
+def test_zeros_at_the_end_do_not_hide_a_change_before_it(card: Path, tmp_path: Path) -> None:
+    path = segment_of(card)
+    bad, found = bytearray(path.read_bytes()), frames(path)
+    bad[found[1][1] + 100] ^= 1
+    bad[-16:] = bytes(16)
+    one, n = given_out(bytes(bad), tmp_path)
+    assert (n, one.damaged) == (found[0][0].samples, True)
+
+
+def test_one_that_cannot_be_opened_does_not_keep_the_others_closed(
+    card: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "0.sealed")
+    (tmp_path / "1.sealed").mkdir()
+    (tmp_path / "2.sealed").write_bytes(segment_of(card).read_bytes())
+    found = opened(tmp_path, tmp_path / "out")
+    said = "it cannot be read (is not a file)"
+    assert [(one.note, one.damaged) for one in found] == [(said, True), (said, True), ("", False)]
 
 
 def _swapped(data: bytes, found: list[tuple[int, int]]) -> bytes:
