@@ -3,7 +3,7 @@
 Each target runs under libFuzzer in a process of its own and leaves ``out/fuzz/TARGET``: its
 inputs, its log and ``result.json``. ``--update-docs`` makes the committed corpora and the part of
 docs/reliability.md out of the results that are there; without a target it does nothing else.
-Exit status 1 when something was found.
+Exit status 1 when something was found, 2 when nothing could be run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fuzz.targets import CORPUS, FINDINGS, MODULES
@@ -121,7 +122,8 @@ def write_page() -> None:
                 "than 128 MiB more memory, a message that is not one plain line, a file read or "
                 "changed outside the input's own folder, or an invariant of the target that does "
                 "not hold. `tests/fuzz/targets.py` names the code behind each target; what was "
-                "kept runs again in the ordinary test suite.",
+                "kept runs again in the ordinary test suite. Mended before is what was found by "
+                "the fuzzer or while its target was written.",
             ],
             [
                 Table(columns, rows),
@@ -146,6 +148,9 @@ def main() -> int:
     for name in names:
         if name not in MODULES:
             parser.error(f"no target {name}; there are {', '.join(MODULES)}")
+    if (names or asked.update_docs) and find_spec("atheris") is None:
+        print("the fuzzer's engine is not installed (locks/fuzz.txt): make fuzz", file=sys.stderr)
+        return 2
     with ThreadPoolExecutor(asked.jobs) as pool:
         well = [*pool.map(lambda name: run(name, asked.seconds, asked.seed), names)]
     if asked.update_docs:

@@ -6,10 +6,12 @@ import contextlib
 import os
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.__main__ import main
 from tests.fuzz.mutate import change_bytes, change_json, change_words, dump
 from tests.fuzz.watch import GROWTH_KIB, once, one_line
 
@@ -90,6 +92,17 @@ def test_the_fuzzer_sees_what_goes_wrong(
     assert says in wrong
     assert bool(wrong) == bool(says)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_engine_one_line_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzz", "sealed", "--seconds", "1"])
+    monkeypatch.setattr("tests.fuzz.__main__.find_spec", lambda name: None)
+    assert main() == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert shown.err.endswith("make fuzz\n")
 
 
 def test_changes_are_changes() -> None:
