@@ -63,11 +63,12 @@ def save(part: Part, docs: Path = DOCS) -> Path:
 
 
 def write_page(docs: Path = DOCS) -> None:
-    """docs/reliability.md from the parts there are."""
+    """docs/reliability.md from the parts there are, and which are not."""
     pages = [HEAD]
     for name in ORDER:
         path = docs / "reliability" / f"{name}.json"
         if not path.exists():
+            pages.append(f"\n## {name}: not measured yet\n")
             continue
         part = json.loads(path.read_text())
         pages.append(f"\n## {part['title']}\n")

@@ -20,6 +20,8 @@ def test_parts_stand_in_their_order_with_command_and_tables(tmp_path: Path) -> N
     assert page.index("## About boot") < page.index("It came up.") < page.index("## About fuzz")
     assert "`make boot`, 20" in page
     assert "| a | b |\n| --- | --- |\n| 1 s | 2 |" in page
+    assert "## start: not measured yet" in page
+    assert "boot: not measured yet" not in page
 
 
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
