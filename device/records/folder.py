@@ -71,7 +71,9 @@ class RecordFolder:
         self.continuous, self.snapshots = path / CONTINUOUS, path / SNAPSHOTS
 
     def prepare(self) -> None:
-        """Make the folders, for nobody else to read."""
+        """Make the folders, for nobody else to read; not where a link leads to."""
+        if self.path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(self.path))
         for folder in (self.continuous, self.snapshots):
             files.make_folder(folder, files.PRIVATE_FOLDER)
 

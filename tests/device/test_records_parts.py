@@ -14,7 +14,7 @@ from device.flash import files
 from device.patient import Patient
 from device.records.folder import RecordFolder, new_name
 from device.records.interface import Why
-from device.records.keeper import AGAIN
+from device.records.keeper import AGAIN, told
 from device.records.reading import about_record
 from device.records.segment import FRAME, ORDER
 from device.records.wfdb import NONE_24, NONE_32
@@ -230,6 +230,16 @@ def test_the_oldest_segments_go_first_and_never_a_snapshot(tmp_path: Path) -> No
         folder.make_room(2000 * FRAME, 1 << 60)
     assert folder.segments() == []
     assert [one.path for one in folder.taken()] == [taken]
+
+
+def test_where_a_link_leads_to_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "records").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="Too many levels") as raised:
+        RecordFolder(tmp_path / "records").prepare()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    said = f"not recording: {tmp_path}/records is a link; name the folder itself"
+    assert told(raised.value, tmp_path) == said
 
 
 def test_snapshots_that_nobody_asked_for_go_first(tmp_path: Path) -> None:
