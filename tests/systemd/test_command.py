@@ -16,6 +16,7 @@ STATE = {
     "LEAD12_CONFIG": "/etc/lead12/lead12.toml",
     "STATE_DIRECTORY": "/var/lib/lead12",
     "RUNTIME_DIRECTORY": "/run/lead12",
+    "LG_WD": "/run/lead12",
 }
 
 
@@ -78,5 +79,5 @@ def test_it_has_the_state_of_the_units() -> None:
     pairs = Settings("lead12-.service.d/sandbox.conf")["Service"]["Environment"].split()
     units = dict(pair.split("=") for pair in pairs)
     text = (SYSTEMD / "lead12").read_text()
-    for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+    for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "LG_WD"):
         assert f"{name}={units[name]}" in text
