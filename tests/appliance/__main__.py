@@ -13,11 +13,12 @@ from random import Random
 
 from tests.appliance import faults, page, power, root, security, start
 from tests.appliance.bench import ACQUIRE, CONFIG, MONITOR, REALTIME, SETTINGS, Bench
-from tests.appliance.container import Container
+from tests.appliance.container import CheckError, Container
 from tools.reliability import save
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
 COMMAND = "make test-boot"
+UNPLANNED_ONE_IN = 1000  # samples: what tests is no real-time machine
 PICTURES = root.REPOSITORY / "out" / "appliance"
 
 
@@ -47,7 +48,11 @@ def main() -> int:
             print(f"boot test skipped: {error}", file=sys.stderr)
             return 0 if given.smoke else 2
         _say("installing this checkout with systemd/install.sh")
-        root.install(system, wheelhouse)
+        try:
+            root.install(system, wheelhouse)
+        except root.InstallError as error:
+            print(error, file=sys.stderr)
+            return 1
         root.jumping_clock(system)
         _settings(system)
         container = Container(system, data, scratch / "console.log")
@@ -56,8 +61,7 @@ def main() -> int:
         run(bench, kills=6 if given.smoke else given.kills, smoke=given.smoke)
         benchmark_s = None if given.smoke else start.nbody_s(bench)
     failed = [outcome for outcome in bench.outcomes if outcome.failures]
-    for loss in bench.unplanned:
-        _say(f"  nobody planted: {loss}")
+    _say(f"losses that nobody planted: {page.losses(bench)}")
     _say(f"{len(bench.outcomes)} steps, {len(failed)} failed, {time.monotonic() - began_s:.0f} s")
     if benchmark_s is not None:
         parts = page.part(bench, COMMAND), start.part(bench.starts, benchmark_s, COMMAND)
@@ -93,6 +97,10 @@ def run(bench: Bench, *, kills: int, smoke: bool) -> None:
         power.boots(bench)
         power.state_files(bench)
         power.read_only(bench)
+    with bench.step("losses that nobody planted", "") as outcome:
+        outcome.what = page.losses(bench)
+        if sum(bench.unplanned.values()) * UNPLANNED_ONE_IN > page.samples(bench):
+            raise CheckError(outcome.what)
 
 
 def _settings(system: Path) -> None:

@@ -22,6 +22,7 @@ from tests.appliance.witness import RING
 
 KILL_WITHIN_S = 1.5  # after monitoring is restored, the next victim falls within so long
 WATCHDOG_S = 10.0
+CUT, MADE_ANEW = "cut to half", "made anew or read on"
 UNSYNCED_S = 3.0  # what waits for the disk; 0.8 s, and this machine is busy
 AGAIN_S = 60.0  # after which the monitor is started again
 
@@ -215,12 +216,13 @@ def ring(bench: Bench) -> None:
         "header zeroed": lambda size: (0, bytes(4096)),
         "counters nonsense": lambda size: (64, bytes([255]) * 16),
         "samples overwritten": lambda size: (4096, bench.random.randbytes(size - 4096)),
-        "cut to half": lambda size: (size // 2, None),
+        CUT: lambda size: (size // 2, None),
     }
     for running in (False, True):
         for name, spoil in spoils.items():
             when = "while it runs" if running else "while it is off"
-            with bench.step(f"ring {when}: {name}", "made anew or read on") as outcome:
+            what = "goes on to the cut, then made anew" if running and name == CUT else MADE_ANEW
+            with bench.step(f"ring {when}: {name}", what) as outcome:
                 bench.restart_counts_anew()
                 at_s = time.monotonic()
                 if not running:

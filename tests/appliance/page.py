@@ -36,11 +36,11 @@ def part(bench: Bench, command: str) -> Part:
         "failed": len(failed),
         "kills": sum(len(o.recovery_s) for o in bench.outcomes if o.fault.endswith(": SIGKILL")),
         "rings": len(bench.witness.rings),
-        "samples": sum(ring.samples for ring in bench.witness.rings),
-        "unplanned_losses": len(bench.unplanned),
+        "samples": samples(bench),
+        "lost_while_the_machine_stood_still": sum(bench.stalled.values()),
+        "lost_without_a_cause": sum(bench.unplanned.values()),
     }
-    unplanned = "; ".join(bench.unplanned[:5]) if bench.unplanned else "none"
-    text.append(f"Losses that nobody planted: {unplanned}.")
+    text.append(f"Losses that nobody planted: {losses(bench)}.")
     return Part(
         name="boot",
         title="The appliance under systemd: boot, kills, hangs, disk, settings, clock, power",
@@ -48,6 +48,20 @@ def part(bench: Bench, command: str) -> Part:
         text=text,
         tables=[Table(("Fault", "Outcome", "Times", "Recovery", "Worst", "Lost", "Says"), rows)],
         figures=figures,
+    )
+
+
+def samples(bench: Bench) -> int:
+    """Of all rings."""
+    return sum(ring.samples for ring in bench.witness.rings)
+
+
+def losses(bench: Bench) -> str:
+    """Those that were not planted, in words."""
+    return (
+        f"{sum(bench.stalled.values())} of {samples(bench):,} samples while this machine stood still (a "
+        "probe of higher priority than acquire did not run either), "
+        f"{sum(bench.unplanned.values())} otherwise"
     )
 
 

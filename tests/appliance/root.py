@@ -13,6 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -58,44 +60,55 @@ def bare(cache: Path, say: Callable[[str], None]) -> Path:
     if root.is_dir():
         return root
     say(f"making a Debian root in {root} (once, a minute or two)")
-    fresh = root.with_name(root.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    cache.mkdir(parents=True, exist_ok=True)
+    fresh = _beside(root)
     made = _quiet(
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, fresh, MIRROR]
     )
     if made.returncode:
+        shutil.rmtree(fresh)
         raise UnavailableError(f"debootstrap failed: {_last(made.stdout)}")
     (fresh / "etc/machine-id").write_text("")
-    fresh.rename(root)
-    return root
+    return _keep(fresh, root)
 
 
 def wheels(cache: Path, say: Callable[[str], None]) -> Path:
     """The wheels of all the product depends on, as this Python's pip finds them."""
-    pins = [REPOSITORY / name for name in ("pyproject.toml", "constraints.txt")]
-    pins.append(REPOSITORY / "systemd/hardware.txt")
-    lines = pins[2].read_text().splitlines()
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    pins = REPOSITORY / "constraints.txt"
+    lines = (REPOSITORY / "systemd/hardware.txt").read_text().splitlines()
     hardware = [line for line in lines if line.strip() and not line.startswith("#")]
-    key = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()[:12]
+    named = "\n".join([*wanted, *hardware, pins.read_text()])
+    key = hashlib.sha256(named.encode()).hexdigest()[:12]
     folder = cache / f"wheels-{key}"
     if folder.is_dir():
         return folder
     say(f"fetching wheels into {folder} (once)")
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh = _beside(folder)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"]
-    made = _quiet(
-        [*pip, "--wheel-dir", fresh, "--constraint", pins[1], "pip", "hatchling", REPOSITORY]
-    )
+    made = _quiet([*pip, "--wheel-dir", fresh, "--constraint", pins, "pip", *wanted])
     if made.returncode:
+        shutil.rmtree(fresh)
         raise UnavailableError(f"pip could not fetch the wheels: {_last(made.stdout)}")
     for library in hardware:  # what there is of them: the installer does without the others
         _quiet([*pip, "--wheel-dir", fresh, "--no-deps", "--only-binary=:all:", library])
-    for own in fresh.glob("lead12-*.whl"):
-        own.unlink()  # of the day the folder was made; the installer takes the checkout
-    fresh.rename(folder)
+    return _keep(fresh, folder)
+
+
+def _beside(folder: Path) -> Path:
+    """An empty folder for what will be ``folder``; two runs at once do not share it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    made.chmod(0o755)
+    return made
+
+
+def _keep(fresh: Path, folder: Path) -> Path:
+    """Give it its name, unless another run was faster."""
+    try:
+        fresh.rename(folder)
+    except OSError:
+        shutil.rmtree(fresh)
     return folder
 
 
