@@ -32,7 +32,7 @@ from device.front_panel import open_buttons, open_outputs, wired
 from device.link.access import KeyFileError, keyed, read_key
 from device.records.health import storage_checks
 from device.ring import SLOTS
-from device.segment import HEADER_BYTES, SLOT
+from device.segment import HEADER_BYTES, SLOT, writer_of
 from device.source import SIMULATED, build_frontend
 from firmware.archive import BundleError
 from firmware.fixedpoint import BiquadBank
@@ -276,6 +276,8 @@ def _shared_memory(folder: Path) -> Check:
 
 def _realtime(config: Config) -> Check:
     name = "real-time priority"
+    if os.environ.get("STATE_DIRECTORY"):  # there the unit has the right, and this shell need not
+        return _realtime_of_acquire(name, ring_path(config))
     limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
     try:
         before = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -290,6 +292,26 @@ def _realtime(config: Config) -> Check:
             f"add '@gpio - rtprio {REALTIME_PRIORITY}' to /etc/security/limits.conf",
         )
     return Check(name, True, f"SCHED_FIFO {REALTIME_PRIORITY} is allowed")
+
+
+def _realtime_of_acquire(name: str, ring: Path) -> Check:
+    """Of the process that writes the ring, where one runs."""
+    try:
+        pid = writer_of(ring)
+        policy = os.sched_getscheduler(pid) if pid else None
+    except OSError:  # it ended meanwhile
+        policy = None
+    if policy is None:
+        return Check(name, True, "acquire does not run; its unit asks for it: start it and see")
+    if policy & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO:
+        return Check(name, True, f"acquire (process {pid}) runs with SCHED_FIFO")
+    return Check(
+        name,
+        False,
+        f"acquire (process {pid}) runs without it: a busy machine loses more samples",
+        "start it by its unit: sudo systemctl restart lead12-acquire; "
+        "journalctl -u lead12-acquire says what was refused",
+    )
 
 
 def _timer(config: Config, clock: Clock) -> Check:

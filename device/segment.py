@@ -229,6 +229,20 @@ def create(path: Path, slots: int) -> Segment:
     return segment
 
 
+def writer_of(path: Path) -> int:
+    """The process that holds the ring at ``path`` for writing; 0 where none is seen.
+
+    Raises OSError.
+    """
+    inode = path.stat().st_ino
+    for line in Path("/proc/locks").read_text("ascii").splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF
+        fields = line.split()
+        if fields[1:2] == ["FLOCK"] and fields[5].rpartition(":")[2] == str(inode):
+            return max(0, int(fields[4]))
+    return 0
+
+
 def lock_for_writing(segment: Segment) -> None:
     """One writer at a time; the lock ends with the process. Raises RingError."""
     try:

@@ -14,6 +14,7 @@ import pytest
 from device import doctor as examination
 from device.config import Config, ConfigError
 from device.flash.store import Store
+from device.segment import create
 from firmware.bundle import Bundle
 from firmware.fixedpoint import BiquadBank
 from firmware.network import Network, NetworkError
@@ -471,3 +472,31 @@ def test_a_folder_of_another_user_is_told_with_the_command(
     assert checks["owner"].act == told[1]
     assert "Permission denied" in checks["model store"].evidence
     assert "disk" in checks
+
+
+def test_on_the_device_the_priority_is_that_of_acquire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError  # this shell may not, and need not
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    ring = tmp_path / "ring"
+    settings = {"frontend.backend": "ads1298", "ring.path": str(ring)}
+
+    def priority() -> Check:
+        return found(settings)["real-time priority"]
+
+    assert priority().ok
+    assert "acquire does not run" in priority().evidence
+    segment = create(ring, 1024)
+    try:
+        assert not priority().ok
+        assert f"process {os.getpid()}" in priority().evidence
+        assert "systemctl restart lead12-acquire" in priority().act
+        monkeypatch.setattr(os, "sched_getscheduler", lambda pid: os.SCHED_FIFO)
+        assert priority().ok
+    finally:
+        segment.close()
+    assert "acquire does not run" in priority().evidence
