@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import json
 import os
 import tempfile
@@ -281,8 +282,21 @@ def load(path: Path) -> Config:
     try:
         text = read_first(path, MOST_TEXT + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None
     return parse(text, path)
+
+
+def unreadable(path: Path, error: OSError) -> ConfigError:
+    """Why a settings file cannot be read, and what to do."""
+    installed = path.parent == Path(KEY_FILE).parent
+    match error.errno:
+        case errno.ENOENT:
+            act = "installing Lead12 again makes a new one" if installed else "check the name"
+        case errno.EACCES if installed:
+            act = f"sudo chown root:lead12 {path}; sudo chmod 640 {path}"
+        case _:
+            act = "check the disk and who owns it"
+    return ConfigError(f"{path}: cannot be read ({error.strerror}); {act}")
 
 
 def tables(text: bytes, path: Path) -> dict[str, Any]:

@@ -17,7 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.config import MADE_UP, MOST_TEXT, Config, ConfigError, from_json, parse, tables
+from device.config import (
+    MADE_UP,
+    MOST_TEXT,
+    Config,
+    ConfigError,
+    from_json,
+    parse,
+    tables,
+    unreadable,
+)
 from device.flash import files
 from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
@@ -66,8 +75,7 @@ def read(arguments: list[str], copy: Path | None = None) -> Settings:
     try:
         text = read_first(path, MOST_TEXT + 1)
     except OSError as error:
-        wrong = ConfigError(f"{path}: cannot be read ({error.strerror})")
-        return _fall_back(path, wrong, copy, kept, there=False)
+        return _fall_back(path, unreadable(path, error), copy, kept, there=False)
     try:
         if text and text != kept and kept.startswith(text) and not text.endswith(b"\n"):
             raise ConfigError(f"{path}: is cut off in the middle of a line")
@@ -79,7 +87,7 @@ def read(arguments: list[str], copy: Path | None = None) -> Settings:
 def of_device(text: bytes, path: Path) -> Config:
     """The settings in ``text``, which names its front end. Raises ConfigError."""
     if not text.strip(_BLANK):
-        raise ConfigError(f"{path}: is empty")
+        raise ConfigError(f"{path}: is empty; remove it and install again, or copy yours back")
     section: Any = tables(text, path).get("frontend")
     config = parse(text, path)
     if not section or "backend" not in section:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from click import BadParameter
 from typer.core import TyperGroup
 
 from tools import model_cli, records_cli, report_cli, soak_cli
@@ -42,6 +45,23 @@ def _stopped_in_a_line() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         complain(str(stop) or "stopped")
         raise typer.Exit(STOPPED) from None
+    except BadParameter as error:
+        if not (closed := _NOT_READABLE.search(error.message)):
+            raise
+        complain(_denied(closed[1], settings=bool(error.param and error.param.name == "config")))
+        raise typer.Exit(FAILED) from None
+
+
+def _denied(name: str, *, settings: bool) -> Exception:
+    """What typer says of a path in a box, in our words."""
+    from device.config import unreadable
+    from device.flash.owner import owner_fault
+
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+    if settings:
+        return unreadable(Path(name), error)
+    act = "; ".join(filter(None, owner_fault(Path(name)))) or "check who owns it"
+    return OSError(f"{name}: {error.strerror}; {act}")
 
 
 app = typer.Typer(
@@ -59,6 +79,7 @@ app.command("report")(report_cli.report)
 app.command("soak")(soak_cli.soak)
 
 OK, FAILED, USAGE = 0, 1, 2
+_NOT_READABLE = re.compile(r"'(.+)' is not readable")
 
 
 class Speed(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device import last_good
-from device.config import Config, ConfigError
+from device.config import Config, ConfigError, unreadable
 from device.last_good import PROVEN, LastGood, Settings
 from hal.frontend import FrameBlock, FrontendInfo
 from tests.device.bedside import Bedside
@@ -225,3 +226,14 @@ def test_monitor_tells_of_the_copy_for_as_long_as_it_runs(
     monitor = bedside.monitor(given=LastGood(found, device.copy))
     monitor.run(bedside.until("event", event="fault", part="settings", text=found.fault))
     assert bedside.hosts[0].of("event", event="alarm", code="settings", state="on")
+
+
+def test_what_cannot_be_read_says_what_to_do() -> None:
+    path = Path("/etc/lead12/lead12.toml")
+    for number, act in (
+        (errno.ENOENT, "installing Lead12 again makes a new one"),
+        (errno.EACCES, f"sudo chown root:lead12 {path}; sudo chmod 640 {path}"),
+    ):
+        error = OSError(number, os.strerror(number))
+        assert str(unreadable(path, error)).endswith(f"({error.strerror}); {act}")
+    assert str(unreadable(Path("my.toml"), OSError(errno.ENOENT, "none"))).endswith("the name")

@@ -58,13 +58,20 @@ def test_a_folder_of_its_own_is_no_trouble(tmp_path: Path) -> None:
 def test_the_command_names_the_owner_too(reachable: Path) -> None:
     records = reachable / "records"
     records.mkdir(mode=0o700)
-    code = (
-        "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-        "sys.argv[1:] = ['records', 'list', sys.argv[1]]; from tools.cli import main; main()"
-    )
+    settings = reachable / "lead12.toml"
+    settings.touch(0o600)
+    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     done = subprocess.run(
-        [sys.executable, "-c", code, records], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+        [*nobody, sys.executable, "-m", "tools.entry", "records", "list", records],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 1
     whose = f"{records} belongs to root; sudo chown -R nobody:nogroup {records}"
-    assert done.stderr == f"lead12: {records}/continuous: Permission denied; {whose}\n"
+    assert done.stderr == f"lead12: {records}: Permission denied; {whose}\n"
+    done = subprocess.run(
+        [*nobody, sys.executable, "-m", "tools.entry", "doctor", "--config", settings],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"lead12: {settings}: cannot be read (Permission denied); ")
+    assert done.stderr.count("\n") == 1
