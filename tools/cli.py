@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click import BadParameter
 from typer.core import TyperGroup
 
 from tools import model_cli, records_cli, report_cli, soak_cli
@@ -45,7 +44,7 @@ def _stopped_in_a_line() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         complain(str(stop) or "stopped")
         raise typer.Exit(STOPPED) from None
-    except BadParameter as error:
+    except typer.BadParameter as error:
         if not (closed := _NOT_READABLE.search(error.message)):
             raise
         complain(_denied(closed[1], settings=bool(error.param and error.param.name == "config")))
