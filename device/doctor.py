@@ -30,6 +30,7 @@ from device.flash.owner import owner_fault
 from device.flash.store import Store, store_folder
 from device.front_panel import open_buttons, open_outputs, wired
 from device.link.access import KeyFileError, keyed, read_key
+from device.link.port import PTY
 from device.records.health import storage_checks
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT, writer_of
@@ -59,6 +60,7 @@ TIMER_LOOPS = 250  # half a second
 MEASURED_RUNS = 20
 SHINE_NS = 500_000_000
 NOT_HERE = "not here"
+HEADER_PORTS = ("/dev/serial", "/dev/ttyAMA", "/dev/ttyS")  # of a Raspberry Pi's own
 
 
 def checks(config: Config, clock: Clock | None = None, utc: datetime | None = None) -> list[Check]:
@@ -341,26 +343,38 @@ def _serial(port: str) -> Check:
     here = ", ".join(sorted(found.device for found in comports())) or "none"
     if not port:
         return Check(name, True, f"no port is configured; ports here: {here}")
-    if port in ("-", "pty") or ":" in port:
+    if port == PTY and os.environ.get("STATE_DIRECTORY"):
+        act = "name the port in [serial], or none"
+        return Check(name, False, "pty is made by lead12 run only, not on a device", act)
+    if port in ("-", PTY) or ":" in port:
         return Check(name, True, f"{port} is opened when the monitor runs")
     if not Path(port).exists():
-        return Check(name, False, f"{port} does not exist; ports here: {here}", "plug it in")
+        return Check(name, False, f"{port} does not exist; ports here: {here}", _missing_port(port))
     return _node(name, Path(port), True, "", "")
+
+
+def _missing_port(port: str) -> str:
+    if port.startswith(HEADER_PORTS):
+        return "put enable_uart=1 into /boot/firmware/config.txt (raspi-config), and boot"
+    return "plug the cable in, or check the name in [serial] port"
 
 
 def _serial_key(config: Config) -> Check:
     """Who may change something over the line."""
     name, file = "serial key", config.serial.key_file
-    if not config.serial.port:
-        return Check(name, True, "no port is configured")
     if not keyed(config):
+        if not config.serial.port:
+            return Check(name, True, "no port is configured")
         return Check(name, True, "the line is open: everybody on it may change settings and models")
     try:
         read_key(Path(file))
     except KeyFileError as error:
         what, _, act = str(error).partition("; ")
+        if not config.serial.port:
+            return Check(name, True, f"no port is configured; the key would be refused: {what}")
         return Check(name, False, f"the line is read-only: {what}", act)
-    return Check(name, True, f"changes need the key in {file}")
+    idle = "" if config.serial.port else "no port is configured; "
+    return Check(name, True, f"{idle}changes need the key in {file}")
 
 
 def _display(spec: str) -> Check:

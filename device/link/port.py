@@ -6,6 +6,7 @@ is gone. Opening may take seconds (a socket, a slow USB driver), so ``Opener`` d
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import threading
@@ -15,6 +16,15 @@ from typing import Any, Protocol
 STDOUT = "-"
 PTY = "pty"  # the supervisor makes one and hands its end down as FD_PREFIX
 FD_PREFIX = "fd:"  # "fd:N:NAME": an inherited end of a pseudo-terminal whose other end is NAME
+_ONLY_RUN = "pty is made by lead12 run only; name the port in [serial], or none"
+_NOT_THERE = "it is not there; plug the cable in, or check the name"
+_ACT = {
+    errno.ENOENT: _NOT_THERE,
+    errno.ENODEV: _NOT_THERE,
+    errno.ENXIO: _NOT_THERE,
+    errno.EACCES: "this user may not use it; it must be in the port's group (dialout)",
+    errno.EBUSY: "another program is using it; end that one first",
+}
 _STDOUT_CHUNK = 512  # POSIX: a pipe that polls writable takes this much without blocking
 _LOOP_BYTES = 4096  # of pyserial's queue
 
@@ -108,12 +118,18 @@ def open_port(name: str, baud: int) -> Port:
         return FdPort(int(fd), lambda: None)
     import serial
 
+    if name == PTY:
+        raise OSError(errno.EINVAL, _ONLY_RUN)
     try:
         port = serial.serial_for_url(
             name, baudrate=baud, timeout=0, write_timeout=0, exclusive=True
         )
     except (ValueError, TypeError) as error:  # an unknown URL scheme or line rate
         raise OSError(str(error)) from None
+    except OSError as error:  # its text has the name three times, and nothing to do
+        if act := _ACT.get(error.errno or 0):
+            raise OSError(error.errno, act) from None
+        raise
     try:
         return FdPort(port.fileno(), port.close)
     except (AttributeError, OSError):

@@ -426,6 +426,10 @@ def test_loop_and_unknown_urls() -> None:
     for name in ("/dev/none", "nonsense://", "fd:987"):
         with pytest.raises(OSError, match=r".+"):
             open_port(name, 115_200)
+    with pytest.raises(OSError, match=r"^\[Errno 2\] it is not there; plug the cable in"):
+        open_port("/dev/none", 115_200)
+    with pytest.raises(OSError, match="lead12 run only"):
+        open_port("pty", 115_200)
 
 
 def test_link_without_a_port_does_nothing() -> None:

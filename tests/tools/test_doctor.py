@@ -91,7 +91,7 @@ def test_failures_are_printed_with_what_to_do(
     out = capsys.readouterr().out
     assert "FAIL  serial" in out
     assert "/dev/ttyNONE does not exist" in out
-    assert "→ plug it in" in out
+    assert "→ plug the cable in" in out
     assert "1 failed" in out
 
 
@@ -426,6 +426,7 @@ def test_serial_ports() -> None:
         os.close(master)
         os.close(slave)
     assert found({"serial.port": "pty"})["serial"].ok
+    assert "enable_uart=1" in found({"serial.port": "/dev/serial7"})["serial"].act
     assert found({"serial.port": "socket://127.0.0.1:1"})["serial"].ok
 
 
@@ -500,3 +501,24 @@ def test_on_the_device_the_priority_is_that_of_acquire(
     finally:
         segment.close()
     assert "acquire does not run" in priority().evidence
+
+
+def test_a_pseudo_terminal_is_no_port_of_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    check = found({"serial.port": "pty"})["serial"]
+    assert not check.ok
+    assert "lead12 run only" in check.evidence
+
+
+def test_a_bad_key_is_told_without_a_port_too(tmp_path: Path) -> None:
+    file = tmp_path / "serial.key"
+    settings = {"serial.access": "keyed", "serial.key_file": str(file)}
+    told = "no port is configured; the key would be refused: "
+    check = found(settings)["serial key"]
+    assert check.ok
+    assert check.evidence.startswith(f"{told}{file}: No such file")
+    file.write_text("a" * 64)
+    file.chmod(0o640)
+    assert "would be refused" not in found(settings)["serial key"].evidence
