@@ -97,14 +97,15 @@ def unseal(
     from tools.unsealing import unseal as open_all
 
     private = read(key, passphrase(ask), X25519PrivateKey)
-    n = bad = 0
+    n = bad = left = 0
     for one in open_all(folder, private, out):
         n += one.record is not None
         bad += one.damaged
+        left += one.record is None and not one.damaged
         if one.note:
             print(f"{one.source}: {one.note}")
-    print(f"{n} records in {out}, {bad} damaged")
-    raise typer.Exit(FAILED if bad else OK)
+    print(f"{n} records in {out}, {bad} damaged" + f", {left} not written" * bool(left))
+    raise typer.Exit(FAILED if bad or left else OK)
 
 
 @key_app.command("new")

@@ -40,6 +40,10 @@ class SealedError(RecordingError):
     """A sealed record that cannot be opened, or not all of it; one line."""
 
 
+class AlreadyThereError(SealedError):
+    """Nothing is wrong with it, but a file of that name is there and is not written over."""
+
+
 @dataclass
 class Opened:
     """What a sealed file holds.
@@ -84,6 +88,8 @@ def unseal(source: Path, private: X25519PrivateKey, out: Path) -> Iterator[Unsea
         folder = out / path.parent.relative_to(base)
         try:
             yield _unseal(path, private, folder)
+        except AlreadyThereError as error:
+            yield Unsealed(path, None, str(error), damaged=False)
         except RecordingError as error:
             yield Unsealed(path, None, str(error), damaged=True)
 
@@ -97,7 +103,7 @@ def _unseal(path: Path, private: X25519PrivateKey, folder: Path) -> Unsealed:
         raise SealedError(opened.damage or f"it is not of this instrument; {GIVE_UP}")
     record = folder / opened.name
     if record.with_suffix(".hea").exists():
-        raise SealedError(f"{record} is there already; name an empty folder")
+        raise AlreadyThereError(f"{record} is there already; name an empty folder")
     files.make_folder(folder, files.PRIVATE_FOLDER)
     dat, atr, hea = (bytes(opened.parts[suffix]) for suffix in SUFFIXES)
     PlainFiles(record).begin(dat, atr, hea, 0, last=True)

@@ -427,6 +427,7 @@ def test_from_a_new_key_to_wfdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     code, lines = run("unseal", tmp_path / "card", *key)
     assert code == 1
     assert "is there already; name an empty folder" in lines[0]
+    assert lines[-1] == f"0 records in {tmp_path / 'out'}, 0 damaged, 6 not written"
 
 
 def test_a_sealed_record_is_not_classified(card: Path) -> None:
