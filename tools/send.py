@@ -38,7 +38,7 @@ def _body(command: str) -> dict[str, Any]:
     try:
         body = json.loads(command)
     except ValueError:
-        body = None
+        body = {"command": command} if command in READING else None
     if not isinstance(body, dict) or not isinstance(body.get("command"), str):
         raise typer.BadParameter(
             """a command looks like '{"command":"set","setting":"lead","value":"V1"}'""",

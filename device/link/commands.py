@@ -134,7 +134,8 @@ def parse(line: bytes) -> Command:
     try:
         name = Name(message.pop("command", ""))
     except ValueError:
-        raise ProtocolError(Wrong.BAD_COMMAND, f"commands: {', '.join(Name)}", seq) from None
+        said = f"unknown command; commands: {', '.join(Name)}"
+        raise ProtocolError(Wrong.BAD_COMMAND, said, seq) from None
     message.pop("v", None)
     signed = _signed(line, message, seq)
     checked = message.pop("crc", None) is not None

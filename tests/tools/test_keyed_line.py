@@ -194,7 +194,7 @@ def test_send_sets_with_a_key_and_reads_without(
     _, out, _ = lead12(capsys, "send", port, '{"command":"info"}')
     reply, hello = map(json.loads, out.splitlines())
     assert (reply["command"], hello["type"]) == ("info", "hello")
-    _, out, _ = lead12(capsys, "send", port, '{"command":"snapshot"}')
+    _, out, _ = lead12(capsys, "send", port, "snapshot")
     assert [json.loads(text)["part"] for text in out.splitlines()] == [0, 1, 2]
 
 
@@ -203,7 +203,7 @@ def test_send_sets_with_a_key_and_reads_without(
     [
         ("lead V1", 2, "a command looks like"),
         ('["set"]', 2, "a command looks like"),
-        ('{"command":"sing"}', 1, "the monitor refused: commands: info"),
+        ('{"command":"sing"}', 1, "the monitor refused: unknown command; commands: info"),
     ],
 )
 def test_send_says_what_is_no_command(
