@@ -58,7 +58,7 @@ class SpidevBus:
             raise FrontendError(
                 Reason.NOT_FOUND,
                 "the Python package spidev is not installed",
-                act="run make pi-setup",
+                act="sudo apt install python3-spidev on a device, make pi-setup in a checkout",
             ) from error
         spi = spidev.SpiDev()
         try:

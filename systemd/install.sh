@@ -128,5 +128,7 @@ else
     make_settings "$here/lead12.toml"
     start_services
     forget_the_others
+    "$LEAD12_VENV/bin/python" -I -c 'import spidev' 2>/dev/null ||
+        say "no front end on SPI yet: Python's spidev is missing; type: sudo apt install python3-spidev"
     say "done; what is missing yet says: sudo lead12 doctor"
 fi
