@@ -147,7 +147,10 @@ class Root:
             mark.write_text(state)
         # Nothing of an older tree may stay
         for old in (*(self.site / room for room in ROOMS), *self.site.glob("lead12-*.dist-info")):
-            shutil.rmtree(old, ignore_errors=True)
+            if old.is_symlink():
+                old.unlink()
+            else:
+                shutil.rmtree(old, ignore_errors=True)
         _pip(
             "install",
             "--no-deps",
@@ -160,7 +163,10 @@ class Root:
         self._commands()
 
     def copy_tests(self) -> None:
-        """The tracked files of this tree; for its packages, the ones that the wheel installed."""
+        """The tracked files of this tree; its packages are moved there as the wheel has them.
+
+        They find their tests and documents beside them, as in a checkout.
+        """
         there = self.path / SOURCE
         shutil.rmtree(there, ignore_errors=True)
         listed = subprocess.run(
@@ -176,7 +182,8 @@ class Root:
             (there / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TREE / name, there / name)
         for room in ROOMS:
-            (there / room).symlink_to(f"/{SITE}/{room}")
+            (self.site / room).rename(there / room)
+            (self.site / room).symlink_to(f"/{SOURCE}/{room}")
 
     def run(
         self,
