@@ -8,11 +8,15 @@ import re
 import stat
 from pathlib import Path
 
-from device.config import MADE_UP, Config
+from device.config import KEY_FILE, MADE_UP, Config
 from device.link.session import Access, Gate
 
 MAKE = "openssl rand -hex 32 | sudo install -m 640 -g lead12 /dev/stdin {path}"
 MODE = 0o640  # root writes it, the service's group reads it
+_LET_READ = {  # by whether it is the device's own
+    True: "sudo chown root:lead12 {path}; sudo chmod 640 {path}",
+    False: "give this user's group the right to read it",
+}
 _MOST = 4096  # bytes
 _DIGITS = re.compile(r"[0-9a-fA-F]{64}\s*")
 
@@ -30,8 +34,9 @@ def read_key(path: Path, act: str = MAKE) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        missing = error.errno == errno.ENOENT
-        what = act.format(path=path) if missing else "give this user's group the right to read it"
+        if error.errno != errno.ENOENT:
+            act = _LET_READ[path.parent == Path(KEY_FILE).parent]
+        what = act.format(path=path)
         raise KeyFileError(f"{path}: {error.strerror}; {what}") from None
     try:
         about = os.fstat(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,3 +199,16 @@ def test_a_lock_is_a_fault_that_ends(bedside: Bedside, key_file: Path) -> None:
     began, ended = bedside.hosts[0].of("event", event="fault", part="serial")
     assert began["text"].startswith("serial line: 5 wrong keys, so no session for 30 s")
     assert ended["text"] == ""
+
+
+def test_a_key_of_roots_group_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("device.link.access.os.open", denied)
+    path = Path("/etc/lead12/serial.key")
+    with pytest.raises(KeyFileError) as refused:
+        read_key(path)
+    assert str(refused.value).endswith(f"; sudo chown root:lead12 {path}; sudo chmod 640 {path}")
+    with pytest.raises(KeyFileError, match="this user's group"):
+        read_key(Path("/home/me/serial.key"))
