@@ -12,6 +12,7 @@ import typer
 from tools.host_line import SILENCE_S, HostLine
 
 READING = ("info", "start", "snapshot")
+WORDS = (*READING, "stop")  # commands that need no more than their name
 
 
 def send(port: str, command: str, *, baud: int = 115_200, key: bytes = b"") -> None:
@@ -38,7 +39,7 @@ def _body(command: str) -> dict[str, Any]:
     try:
         body = json.loads(command)
     except ValueError:
-        body = {"command": command} if command in READING else None
+        body = {"command": command} if command in WORDS else None
     if not isinstance(body, dict) or not isinstance(body.get("command"), str):
         raise typer.BadParameter(
             """a command looks like '{"command":"set","setting":"lead","value":"V1"}'""",
