@@ -29,7 +29,7 @@ PROCESSES = (
     Process("monitor", "device.monitor", at_bedside=True),
 )
 
-RESTARTS, WITHIN_S = 5, 60.0  # more deaths of one process than that: give up and say so
+RESTARTS, WITHIN_S = 5, 180.0  # more deaths of one process than that: give up and say so
 STOP_S = 3.0  # to end after SIGTERM, then SIGKILL
 START_S = 90.0  # until READY=1, and
 WATCHDOG_S = 10.0  # between two WATCHDOG=1, else SIGKILL and a new start: as systemd does it
