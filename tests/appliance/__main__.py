@@ -17,7 +17,7 @@ from tests.appliance.container import CheckError, Container
 from tools.reliability import save
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
-COMMAND = "make test-boot"
+COMMAND = "python -m tests.appliance --update-docs"
 UNPLANNED_ONE_IN = 1000  # samples: what tests is no real-time machine
 PICTURES = root.REPOSITORY / "out" / "appliance"
 

@@ -59,8 +59,8 @@ def samples(bench: Bench) -> int:
 def losses(bench: Bench) -> str:
     """Those that were not planted, in words."""
     return (
-        f"{sum(bench.stalled.values())} of {samples(bench):,} samples while this machine stood still (a "
-        "probe of higher priority than acquire did not run either), "
+        f"{sum(bench.stalled.values())} of {samples(bench):,} samples while this machine stood "
+        "still (a probe of higher priority than acquire did not run either), "
         f"{sum(bench.unplanned.values())} otherwise"
     )
 
