@@ -17,6 +17,7 @@ from tests.appliance.container import CheckError, Container
 from tools.reliability import save
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
+SERVICES = ("acquire", "monitor")
 COMMAND = "python -m tests.appliance --update-docs"
 UNPLANNED_ONE_IN = 1000  # samples: what tests is no real-time machine
 PICTURES = root.REPOSITORY / "out" / "appliance"
@@ -59,12 +60,15 @@ def main() -> int:
         bench = Bench(container, data, PICTURES, Random(given.seed))
         stack.callback(bench.close)
         run(bench, kills=6 if given.smoke else given.kills, smoke=given.smoke)
-        benchmark_s = None if given.smoke else start.nbody_s(bench)
+        if not given.smoke:
+            cpu_s = {n: start.ready_cpu_s(bench, f"lead12-{n}.service") for n in SERVICES}
+            benchmark_s = start.nbody_s(bench)
     failed = [outcome for outcome in bench.outcomes if outcome.failures]
     _say(f"losses that nobody planted: {page.losses(bench)}")
     _say(f"{len(bench.outcomes)} steps, {len(failed)} failed, {time.monotonic() - began_s:.0f} s")
-    if benchmark_s is not None:
-        parts = page.part(bench, COMMAND), start.part(bench.starts, benchmark_s, COMMAND)
+    if not given.smoke:
+        started = start.part(bench.starts, cpu_s, benchmark_s, COMMAND)
+        parts = page.part(bench, COMMAND), started
         for one in parts:
             print("\n".join([f"\n{one.title}", *one.text, *map(str, one.figures.items())]))
             if given.update_docs:
