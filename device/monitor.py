@@ -311,9 +311,9 @@ class Monitor:
                 "lost_estimated": status.lost_estimated,
                 "processed": account.processed,
                 "overrun": account.overrun,
-                "lag": ring.lag,
+                "lag": status.samples - account.position,  # of one moment with the others
                 "acquire": status.state.name.lower(),
-                "acquire_age_s": round((now_ns - status.heartbeat_ns) / 1e9, 3),
+                "acquire_age_s": round(max(0, now_ns - status.heartbeat_ns) / 1e9, 3),
             }
         return body
 

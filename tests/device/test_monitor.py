@@ -344,7 +344,9 @@ def test_real_processes_survive_kills_of_the_monitor_with_an_exact_account(tmp_p
             wait_for("its end", lambda old=monitor: supervisor.pids.get("monitor") != old)
             assert len([line for line in lines if "monitor died (SIGKILL)" in line]) == round_ + 1
         acquire = supervisor.pids["acquire"]
-        wait_for("catching up", lambda: processed(path) > ring.status().samples - 250)
+        hellos, seen = len(host.of("hello")), ring.status().samples
+        wait_for("its last hello", lambda: host.read() and len(host.of("hello")) > hellos)
+        wait_for("catching up", lambda: processed(path) >= seen)
         assert supervisor.pids["acquire"] == acquire
     finally:
         supervisor.stop()
