@@ -92,7 +92,8 @@ def growth_rows(readings: Sequence[Reading], warm_up_h: float) -> tuple[list[Row
 def _slope_row(name: str, what: str, found: Slope) -> Row:
     said = f"{found} {UNITS[what]}" if found.plus_minus is not None else str(found)
     over = f" over {found.hours:.1f} h, {found.readings} readings"
-    return Row(name, said + over, not found.grows(LIMITS[what]))
+    held = None if found.plus_minus is None else not found.grows(LIMITS[what])
+    return Row(name, said + over, held)
 
 
 def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
