@@ -101,10 +101,6 @@ def hang(bench: Bench, unit: str) -> None:
             bench.away(at_s)
 
 
-def _other(bench: Bench, unit: str, before: int) -> bool:
-    return bench.container.main_pid(unit) not in (0, before)
-
-
 def disk_full(bench: Bench) -> None:
     """The data partition is filled to the last byte, and freed again."""
     with bench.step("disk full", "told, records go on later") as outcome:
