@@ -61,13 +61,15 @@ STALLED = 4  # samples: at least so many are lost when acquire was away
 class Outcome:
     """What came of one kind of fault.
 
-    recovery_s : of each time it was planted; lost : samples; screen : in words, or "" for the trace
+    recovery_s : of each time it was planted; lost : samples; rings : that were begun anew
+    screen : in words, or "" for the trace
     """
 
     fault: str
     what: str
     recovery_s: list[float] = field(default_factory=list)
     lost: int = 0
+    rings: int = 0
     screen: str = ""
     failures: list[str] = field(default_factory=list)
 
@@ -237,12 +239,14 @@ class Bench:
     def step(self, fault: str, what: str) -> Iterator[Outcome]:
         """One kind of fault: what it comes to is kept, also when it fails."""
         outcome, before = Outcome(fault, what), self._lost_so_far()
+        rings = len(self.witness.rings)
         self.outcomes.append(outcome)
         print(f"  {fault}", end="", flush=True)
         began_s = time.monotonic()
         try:
             yield outcome
             outcome.lost = self.account() - before
+            outcome.rings = len(self.witness.rings) - rings
         except CheckError as error:
             outcome.failures.append(str(error))
         except Exception as error:

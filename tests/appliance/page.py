@@ -73,6 +73,6 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         str(len(times)) if times else "",
         f"{statistics.median(times):.1f} s" if times else "",
         f"{max(times):.1f} s" if times else "",
-        str(outcome.lost) if outcome.lost else "0",
+        f"{outcome.lost}{', new ring' * bool(outcome.rings)}",
         outcome.screen.replace("|", "/"),
     )
