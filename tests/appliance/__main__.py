@@ -56,7 +56,10 @@ def main() -> int:
             return 1
         root.jumping_clock(system)
         _settings(system)
-        container = Container(system, data, scratch / "console.log")
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        console = PICTURES / "console.log"
+        console.unlink(missing_ok=True)
+        container = Container(system, data, console)
         bench = Bench(container, data, PICTURES, Random(given.seed))
         stack.callback(bench.close)
         run(bench, kills=6 if given.smoke else given.kills, smoke=given.smoke)

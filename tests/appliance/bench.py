@@ -227,7 +227,7 @@ class Bench:
 
     def restart_counts_anew(self) -> None:
         """``systemctl reset-failed``: what was planted before does not use up the restarts."""
-        if self.container.running:
+        if self.container.answers:
             self.container.run("systemctl", "reset-failed", ACQUIRE, MONITOR)
 
     def hit(self, unit: str, number: signal.Signals = signal.SIGKILL) -> float:
@@ -247,6 +247,7 @@ class Bench:
             yield outcome
             outcome.lost = self.account() - before
             outcome.rings = len(self.witness.rings) - rings
+            self._no_traceback()
         except CheckError as error:
             outcome.failures.append(str(error))
         except Exception as error:
@@ -260,6 +261,13 @@ class Bench:
             self._keep_journal(fault)
             self.recover()
 
+    def _no_traceback(self) -> None:
+        """Bad input gets a line, never a traceback: none in the journal of this boot."""
+        journal = self.container.run("journalctl", "--boot", "--quiet", "--output=cat")
+        if "Traceback (most recent call last)" in journal:
+            at = journal.index("Traceback (most recent call last)")
+            raise CheckError(f"a traceback in the journal: {journal[at : at + 2000]}")
+
     def _lost_so_far(self) -> int:
         with contextlib.suppress(CheckError):
             return self.account()
@@ -267,19 +275,21 @@ class Bench:
 
     def _keep_journal(self, fault: str) -> None:
         self._pictures.mkdir(parents=True, exist_ok=True)
-        if self.container.running:
+        if self.container.answers:
             name = re.sub(r"[^a-z0-9]+", "-", fault.lower()).strip("-")
             (self._pictures / f"{name}.log").write_text(self.container.journal("--lines=400"))
 
     def recover(self) -> None:
         """Back to monitoring for the steps that follow, by whatever it takes."""
-        self.write_settings()
         began_s = time.monotonic()
-        if self.container.running:
-            with contextlib.suppress(CheckError):
-                self.restart_counts_anew()
-                self.container.run("systemctl", "restart", ACQUIRE, MONITOR)
-                self.monitoring(began_s)
+        with contextlib.suppress(CheckError):
+            if not self.container.answers:
+                self.container.close()
+                self.boot()
+            self.write_settings()
+            self.restart_counts_anew()
+            self.container.run("systemctl", "restart", ACQUIRE, MONITOR)
+            self.monitoring(began_s)
         self.away(began_s)
 
     def write_settings(self, text: str = SETTINGS) -> None:

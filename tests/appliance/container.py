@@ -82,6 +82,11 @@ class Container:
     def running(self) -> bool:
         return self._nspawn is not None and self._nspawn.poll() is None
 
+    @property
+    def answers(self) -> bool:
+        """Whether a command can be run inside."""
+        return self.running and self.code("true") == 0
+
     def path(self, inside: str) -> Path:
         """A path of the container, to be used from here."""
         return Path(f"/proc/{self.pid}/root{inside}")

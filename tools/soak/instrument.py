@@ -87,7 +87,7 @@ class ChipInTime:
 
     def __init__(self, course: Course) -> None:
         self._course = course
-        self._hour = -1
+        self._hour = self._since = -1
         self._chip: SimulatedChip | None = None
 
     def look(self, now_ns: int) -> None:
@@ -95,13 +95,13 @@ class ChipInTime:
         hour = (now_ns - ORIGIN_NS) // HOUR_NS
         if hour != self._hour and self._chip is not None:
             self._hour = hour
-            self._chip.faults = self._course.chip_faults(hour, ORIGIN_NS)
+            self._chip.faults = self._course.chip_faults(hour, ORIGIN_NS, self._since)
 
     def build(self, clock: GrantedClock) -> Frontend:
         """A front end just powered on, on a patient and under faults that have gone on."""
         now_ns = clock.now_ns()
-        self._hour = (now_ns - ORIGIN_NS) // HOUR_NS
-        faults = self._course.chip_faults(self._hour, ORIGIN_NS)
+        self._hour = self._since = (now_ns - ORIGIN_NS) // HOUR_NS
+        faults = self._course.chip_faults(self._hour, ORIGIN_NS, self._since)
         patient = later(Everybody(self._course), (now_ns - ORIGIN_NS) * 1e-9)
         self._chip = chip = SimulatedChip(patient, clock, faults=faults)
         spi, line = ChipSpi(chip), ChipDataReady(chip)

@@ -257,9 +257,18 @@ class Course:
         patient = Succession(stages) if len(stages) > 1 else stages[0][1]
         return WithElectrodeFaults(patient, events, person) if events else patient
 
-    def chip_faults(self, hour: int, origin_ns: int) -> faults.Faults:
-        """Of chip and bus in that hour; ``origin_ns``: the clock at the soak's second 0."""
-        entries: list[tuple[float, dict[str, Any]]] = []
+    def chip_faults(self, hour: int, origin_ns: int, since: int) -> faults.Faults:
+        """Of chip and bus in that hour; ``origin_ns``: the clock at the soak's second 0.
+
+        since : the hour in which the chip was powered; edges that it has not made since then stay
+            unmade, or its count would jump with the hour
+        """
+        entries: list[tuple[float, dict[str, Any]]] = [
+            (act.at_s, {act.name: act.seconds})
+            for earlier in range(since, hour)
+            for act in self.acts(earlier)
+            if act.name == "drdy_stops"
+        ]
         for act in self.acts(hour):
             if act.kind.where is not Where.CHIP:
                 continue
