@@ -41,6 +41,7 @@ from firmware.call import ABSTENTION
 from firmware.events import LEADS
 from firmware.findings import FindingRule, Priority
 from firmware.fusion import FEATURES, Fusion
+from firmware.inputs import Form, InputContract, Normal
 from firmware.profiles import PROFILES
 from firmware.tflite_file import check
 from hal.frontend import CHANNELS
@@ -50,22 +51,6 @@ FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
 SCHEMA = f"manifest-v{FORMAT}.json"
 HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
-
-
-@dataclass(frozen=True, slots=True)
-class InputContract:
-    """What the network was trained on: int8 [samples, 12], ``LEADS`` in order.
-
-    scale_num / scale_den : int8 steps per count of the chip at gain 6
-    """
-
-    rate_hz: int
-    samples: int
-    profile: str
-    profile_version: int
-    scale_num: int
-    scale_den: int
-    step_uv: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +257,10 @@ def _contract(entry: dict[str, Any]) -> InputContract:
         scale_num=int(entry["scale"]["num"]),
         scale_den=int(entry["scale"]["den"]),
         step_uv=float(entry["step_uv"]),
+        form=Form(entry.get("form", Form.WINDOW)),
+        normal=Normal(entry.get("normal", Normal.FIXED)),
+        height=int(entry.get("height", 0)),
+        every_s=int(entry.get("every_s", 1)),
     )
     profile = PROFILES.get(contract.profile)
     if profile is None or profile.version != contract.profile_version:

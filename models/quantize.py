@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from firmware.bundle import OutputGroup
 from firmware.fusion import Fusion, fuse
 from firmware.network import Network
+from models.architectures import ARCHITECTURES
 from models.bundle import Calibration, draft, finish
 from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
 from models.data import ptbxl
@@ -33,6 +34,7 @@ from models.findings import findings
 from models.groups import GROUPS, OUTPUTS, targets
 from models.train import Progress, TrainError, load_network, predict, read_config
 
+NAME = "rhythm"
 CALIBRATION_RECORDS = 512
 
 
@@ -89,7 +91,8 @@ def build(
     say(f"quantising {run.name}", 0, 1)
     windows = calibration_windows(train_tensors, config["seed"])
     calibrate_head(network, fold9)
-    unfinished = draft(to_int8(network, windows), version)
+    contract = ARCHITECTURES[config["architecture"]].input
+    unfinished = draft(to_int8(network, windows), NAME, contract, version)
     say(f"quantising {run.name}", 1, 1)
     logits = int8_logits(Network(unfinished), fold9.tensors, say, f"calibrating {run.name}")
     calibration = _calibrate(logits, fold9)

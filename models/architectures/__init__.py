@@ -1,22 +1,45 @@
 """Networks by name. Each file defines one kind: ``build(outputs, samples) -> keras.Model``.
 
-Input float32 [samples, 12] in millivolts at 100 Hz (samples None while training: windows may be
-cropped), output float32 [outputs] logits. ``DEVICE`` holds those that convert to plain int8
-operators and fit the device; the others only teach.
+Input float32 [samples, 12], what the int8 tensor of the network's contract stands for (samples
+None while training: windows may be cropped; a page is [height, width, 1]), output float32
+[outputs] logits. With its paper's number of outputs each is the paper's network; here all are
+given the same OUTPUTS, so that one table can compare them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from firmware.inputs import InputContract
 from models.architectures import recurrent, residual, separable
+from models.inputs import TEN_SECONDS
 
-ARCHITECTURES: dict[str, Callable[[int, int | None], Any]] = {
-    "residual": residual.build,
-    "separable": separable.build,
-    "residual-wide": partial(residual.build, blocks=residual.WIDE),
-    "recurrent": recurrent.build,
+Build = Callable[[int, int | None], Any]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """build : as above; paper : where it is from; input : what it is shown
+
+    device : it converts to plain int8 operators; others only teach
+    """
+
+    build: Build
+    paper: str = "Lead12"
+    input: InputContract = TEN_SECONDS
+    device: bool = True
+
+    def __call__(self, outputs: int, samples: int | None) -> Any:
+        return self.build(outputs, samples)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "residual": Architecture(residual.build),
+    "separable": Architecture(separable.build),
+    "residual-wide": Architecture(partial(residual.build, blocks=residual.WIDE), device=False),
+    "recurrent": Architecture(recurrent.build, device=False),
 }
-DEVICE = ("residual", "separable")
+DEVICE = tuple(name for name, of in ARCHITECTURES.items() if of.device)

@@ -127,7 +127,7 @@ def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
     assert np.corrcoef(logits.ravel(), float_logits.ravel())[0, 1] > 0.98
     # the same inputs, the same bytes
     metrics = json.loads((run / "metrics.json").read_text())
-    unfinished = draft(bundle.model, "0.0")
+    unfinished = draft(bundle.model, "rhythm", bundle.input, "0.0")
     calibration = Calibration(bundle.groups, bundle.fusion.weights, bundle.manifest["findings"])
     first, second = (finish(unfinished, calibration, metrics, config) for _ in range(2))
     assert first == second
