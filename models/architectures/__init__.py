@@ -13,9 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from firmware.inputs import InputContract
-from models.architectures import recurrent, residual, separable
-from models.inputs import TEN_SECONDS
+from firmware.inputs import InputContract, Normal
+from models.architectures import (
+    ecg_smart_net,
+    mate,
+    mayo_alvd,
+    recurrent,
+    residual,
+    resnet_beat,
+    separable,
+)
+from models.inputs import BEAT, TEN_SECONDS, at
 
 Build = Callable[[int, int | None], Any]
 
@@ -41,5 +49,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     "separable": Architecture(separable.build),
     "residual-wide": Architecture(partial(residual.build, blocks=residual.WIDE), device=False),
     "recurrent": Architecture(recurrent.build, device=False),
+    "mate": Architecture(mate.build, "MATE", at(500, mate.SAMPLES, Normal.MIN_MAX)),
+    "mate-shipped": Architecture(
+        mate.build_shipped, "MATE", at(50, mate.SHIPPED_SAMPLES, Normal.MIN_MAX)
+    ),
+    "ecg-smart-net": Architecture(ecg_smart_net.build, "ECG-SMART-NET", BEAT),
+    "temporal-resnet18": Architecture(resnet_beat.build, "ECG-SMART-NET", BEAT),
+    "resnet18-beat": Architecture(
+        partial(resnet_beat.build, across_leads=True), "ECG-SMART-NET", BEAT
+    ),
+    "mayo-alvd": Architecture(mayo_alvd.build, "ECG-SMART-NET", BEAT),
 }
 DEVICE = tuple(name for name, of in ARCHITECTURES.items() if of.device)
