@@ -15,17 +15,24 @@ from typing import Any
 
 from firmware.inputs import InputContract, Normal
 from models.architectures import (
+    alexnet,
+    attention,
+    cnn_te,
+    crnn,
     ecg_smart_net,
     mate,
     mayo_alvd,
     recurrent,
     residual,
+    resnet,
     resnet_beat,
     separable,
+    vgg,
 )
 from models.inputs import BEAT, TEN_SECONDS, at
 
 Build = Callable[[int, int | None], Any]
+ENOUGH = "Are ECGs enough?"
 
 
 @dataclass(frozen=True)
@@ -59,5 +66,18 @@ ARCHITECTURES: dict[str, Architecture] = {
         partial(resnet_beat.build, across_leads=True), "ECG-SMART-NET", BEAT
     ),
     "mayo-alvd": Architecture(mayo_alvd.build, "ECG-SMART-NET", BEAT),
+    "alexnet": Architecture(alexnet.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
+    "vgg11-bn": Architecture(vgg.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
+    "resnet18": Architecture(resnet.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
+    "crnn-lstm": Architecture(crnn.lstm, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
+    "crnn-gru": Architecture(crnn.gru, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
+    "att-resnet": Architecture(attention.att_resnet, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
+    "transformer": Architecture(
+        attention.transformer, ENOUGH, at(500, resnet.SAMPLES, Normal.Z_SCORE)
+    ),
+    "res-transformer": Architecture(
+        attention.res_transformer, ENOUGH, at(500, resnet.SAMPLES, Normal.Z_SCORE)
+    ),
+    "cnn-te": Architecture(cnn_te.build, "CNN-TE", at(500, cnn_te.SAMPLES)),
 }
 DEVICE = tuple(name for name, of in ARCHITECTURES.items() if of.device)
