@@ -22,12 +22,14 @@ from models.architectures import (
     ecg_smart_net,
     mate,
     mayo_alvd,
+    page,
     recurrent,
     residual,
     resnet,
     resnet_beat,
     separable,
     vgg,
+    vgg16,
 )
 from models.inputs import BEAT, TEN_SECONDS, at
 
@@ -66,6 +68,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         partial(resnet_beat.build, across_leads=True), "ECG-SMART-NET", BEAT
     ),
     "mayo-alvd": Architecture(mayo_alvd.build, "ECG-SMART-NET", BEAT),
+    "vgg16-page": Architecture(vgg16.build, "Image VGG16", vgg16.INPUT),
+    "page": Architecture(page.build, input=page.INPUT),
     "alexnet": Architecture(alexnet.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
     "vgg11-bn": Architecture(vgg.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
     "resnet18": Architecture(resnet.build, ENOUGH, at(500, resnet.SAMPLES, Normal.LOG)),
