@@ -21,8 +21,9 @@ class Normal(StrEnum):
 
     FIXED = "fixed"
     MIN_MAX = "min-max"  # of the whole window, 0..1 (MATE)
-    Z_SCORE = "z-score"  # of each lead
-    R_SCALE = "r-scale"  # the ones of "Are ECGs enough?", besides these two
+    MIN_MAX_LEAD = "min-max-lead"  # from here on the five of "Are ECGs enough?", of each lead
+    Z_SCORE = "z-score"
+    R_SCALE = "r-scale"
     LOG = "log-scale"
     L2 = "l2"
 
@@ -30,10 +31,11 @@ class Normal(StrEnum):
 # (what one int8 step stands for, the int8 that stands for zero); FIXED: ``InputContract.step_uv``
 STEPS: dict[Normal, tuple[float, int]] = {
     Normal.MIN_MAX: (1 / 255, -128),
+    Normal.MIN_MAX_LEAD: (1 / 255, -128),
     Normal.Z_SCORE: (1 / 12, 0),
-    Normal.R_SCALE: (1 / 64, 0),
-    Normal.LOG: (1 / 96, 0),
-    Normal.L2: (1 / 400, 0),
+    Normal.R_SCALE: (1 / 4, 0),
+    Normal.LOG: (1 / 128, -128),
+    Normal.L2: (1 / 500, 0),
 }
 
 
@@ -69,6 +71,11 @@ class InputContract:
     def step(self) -> float:
         """What one int8 step stands for: millivolts where FIXED, else of no unit."""
         return self.step_uv / 1000 if self.normal is Normal.FIXED else STEPS[self.normal][0]
+
+    @property
+    def nv_per_count(self) -> float:
+        """Of the chip at the gain that the scale is for."""
+        return self.step_uv * 1000 * self.scale_num / self.scale_den
 
     @property
     def zero(self) -> int:
