@@ -107,6 +107,8 @@ class Bench(StrEnum):
     FLASH = "flash"
     RECORDS = "records"
     LIVE = "live"
+    NETWORKS = "networks"  # hours: not of ALL
+    SALIENCY = "saliency"
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -271,14 +273,35 @@ def evaluate(
 @app.command()
 def bench(
     what: Annotated[Bench, typer.Argument(help="What to measure.")] = Bench.ALL,
+    runs: Annotated[
+        Path | None, typer.Argument(help="Trainings: of networks all, of saliency one.")
+    ] = None,
     as_json: Json = False,
     update_docs: Annotated[
         bool, typer.Option("--update-docs", help="Write the figures to docs/ as well.")
     ] = False,
     data: Data = None,
     seconds: Annotated[float, typer.Option(min=120, help="Length of the live run.")] = 600.0,
+    records: Annotated[
+        int | None, typer.Option(min=1, help="Records of fold 9, for networks and saliency.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes of networks.")] = 1,
 ) -> None:
     """Measure, and print every figure beside its limit; exit code 1 when one is broken."""
+    if what in (Bench.NETWORKS, Bench.SALIENCY):
+        from tools.bench import trained
+
+        raise typer.Exit(
+            trained.run(
+                what.value,
+                runs,
+                data,
+                records=records,
+                jobs=jobs,
+                as_json=as_json,
+                update_docs=update_docs,
+            )
+        )
     from tools.bench import run as run_benches
 
     raise typer.Exit(

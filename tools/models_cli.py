@@ -32,7 +32,7 @@ def train(data: Path, out: Path, *, recipe: str = "rhythm", jobs: int = 2) -> in
             last = json.loads((run / "history.json").read_text())[-1]
             print(f"{run}: fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()))
 
-    return _reported(work)
+    return reported(work)
 
 
 def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int:
@@ -53,7 +53,7 @@ def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int
         for path in paths:
             print(f"{path} ({path.stat().st_size} bytes)")
 
-    return _reported(work)
+    return reported(work)
 
 
 def evaluate(
@@ -85,10 +85,10 @@ def evaluate(
         for path in written:
             print(path, file=sys.stderr)
 
-    return _reported(work)
+    return reported(work)
 
 
-def _reported(work: Callable[[Progress], None]) -> int:
+def reported(work: Callable[[Progress], None]) -> int:
     """Run ``work`` under a progress bar; an error of ours is one line and exit code 1.
 
     Ctrl-C is exit code 130, as in a shell.
