@@ -44,7 +44,7 @@ def _network(
 ) -> Any:
     """Of blocks[0] blocks of blocks[1] convolutions; dense : units, and the share dropped after."""
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     def conv(x: Any, stride: int = 1) -> Any:
         return norm_relu(layers.Conv1D(filters, 3, stride, padding="same")(x))
@@ -61,7 +61,7 @@ def _network(
         if skip:
             x = norm_relu(layers.Add()([x, shortcut]))
         x = layers.MaxPooling1D(pool, 2)(x)
-    x = layers.Flatten()(x)
+    x = ops.reshape(x, (-1, x.shape[1] * filters))  # Flatten would ask for the batch's size
     for seed, (units, dropped) in enumerate(dense.items()):
         x = layers.Dropout(dropped, seed=seed)(layers.Dense(units, activation="relu")(x))
     return keras.Model(signal, layers.Dense(outputs, dtype="float32", name="logits")(x))

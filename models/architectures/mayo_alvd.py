@@ -21,7 +21,7 @@ DENSE = (64, 32)
 def build(outputs: int, samples: int | None = SAMPLES) -> Any:
     """[samples, 12] -> [outputs] logits; None stands for 400: it is flattened."""
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     def norm_relu(x: Any) -> Any:
         return layers.ReLU()(layers.BatchNormalization()(x))
@@ -29,13 +29,13 @@ def build(outputs: int, samples: int | None = SAMPLES) -> Any:
     samples = samples or SAMPLES
     short = -samples % 256
     beat = keras.Input((samples, 12), name="signal")
-    x = layers.Reshape((samples, 12, 1))(beat)
+    x = ops.expand_dims(beat, -1)
     x = layers.ZeroPadding2D(((short // 2, short - short // 2), (0, 0)))(x)
     for filters, kernel, pooled in TEMPORAL:
         x = norm_relu(layers.Conv2D(filters, (kernel, 1), padding="same")(x))
         x = layers.MaxPooling2D((pooled, 1))(x)
     x = norm_relu(layers.Conv2D(128, (1, 12), name="spatial")(x))
-    x = layers.Flatten()(x)
+    x = ops.reshape(x, (-1, x.shape[1] * 128))  # Flatten would ask for the batch's size
     for seed, units in enumerate(DENSE):
         x = layers.Dropout(0.5, seed=seed)(norm_relu(layers.Dense(units)(x)))
     return keras.Model(beat, layers.Dense(outputs, dtype="float32", name="logits")(x))

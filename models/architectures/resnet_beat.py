@@ -31,7 +31,7 @@ def trunk(beat: Any, across_leads: bool = False) -> Any:
 
     across_leads : kernels k x k, which pool the leads, too, not 1 x k
     """
-    from keras import layers
+    from keras import layers, ops
 
     def over(size: int) -> tuple[int, int]:
         return size, size if across_leads else 1
@@ -46,8 +46,8 @@ def trunk(beat: Any, across_leads: bool = False) -> Any:
         x = layers.Conv2D(filters, over(kernel), over(stride), padding, use_bias=False)(x)
         return normalised(x)
 
-    x = layers.Reshape((-1, 12, 1))(beat)
-    x = layers.ReLU(name="stem")(conv(x, STAGES[0][0], 7, 2))
+    x = conv(ops.expand_dims(beat, -1), STAGES[0][0], 7, 2)
+    x = layers.ReLU(name="stem")(x)
     # After a ReLU a zero is as good a border as PyTorch's minus infinity
     x = layers.MaxPooling2D(over(3), over(2), name="pool")(padded(x, 1))
     for stage, (filters, first_stride) in enumerate(STAGES, 1):
