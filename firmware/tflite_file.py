@@ -149,14 +149,28 @@ class TensorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One operator at work: its name (of one not allowed, number or name), places of tensors."""
+
+    name: str
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """``operators``: how often each occurs; of ones not allowed, number or name is all."""
+    """What is in the file; ``steps`` in the order they are run."""
 
     subgraphs: int
-    operators: Mapping[str, int]
+    steps: tuple[Step, ...]
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     tensors: tuple[TensorFacts, ...]
+
+    @property
+    def operators(self) -> Mapping[str, int]:
+        """How often each occurs."""
+        return Counter(step.name for step in self.steps)
 
     @property
     def activation_bytes(self) -> int:
@@ -249,14 +263,13 @@ class _Model:
         if known & set(inputs) or len(set(inputs)) != len(inputs):
             raise DamagedError("its inputs are not its own")
         known.update(inputs)
-        count: Counter[str] = Counter()
-        for operator in self.graph.tables(3, _OPERATOR, MAX_OPERATORS):
-            count[self._operator(operator, known)] += 1
+        operators = self.graph.tables(3, _OPERATOR, MAX_OPERATORS)
+        steps = tuple(self._operator(operator, known) for operator in operators)
         if not known.issuperset(outputs):
             raise DamagedError("an output is never computed")
         return ModelFacts(
             len(self.subgraphs),
-            dict(count),
+            steps,
             tuple(self.tensors[i] for i in inputs),
             tuple(self.tensors[i] for i in outputs),
             tuple(self.tensors),
@@ -300,8 +313,8 @@ class _Model:
         variable = bool(tensor.number(5))
         return TensorFacts(name, shape, type_name, scales, zero_points, held > 0, variable, size)
 
-    def _operator(self, operator: Table, known: set[int]) -> str:
-        """Its name; what it computes joins ``known``."""
+    def _operator(self, operator: Table, known: set[int]) -> Step:
+        """What it does; what it computes joins ``known``."""
         if operator.number(0) >= len(self.codes):
             raise DamagedError("an operator has no code")
         code, allowed = self.codes[operator.number(0)]
@@ -317,7 +330,7 @@ class _Model:
         if known.intersection(writes) or len(set(writes)) != len(writes) or not writes:
             raise DamagedError("an operator writes where it must not")
         known.update(writes)
-        return code.name
+        return Step(code.name, tuple(reads), writes)
 
     def _indices(self, table: Table, slot: int, *, optional: bool = False) -> tuple[int, ...]:
         indices = table.numbers(slot, "i", MAX_ARGUMENTS)
