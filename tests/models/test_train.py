@@ -13,21 +13,16 @@ import pytest
 from firmware.bundle import Bundle
 from firmware.network import Network
 from models.bundle import Calibration, draft, finish
+from models.config import TrainConfig, TrainError
 from models.data.rates import Rate
 from models.groups import GROUPS, OUTPUTS
+from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid
 from models.quantize import Validation, build, calibrate_head
 from models.recipe import RECIPES, _taught, read
-from models.train import (
-    Lesson,
-    TrainConfig,
-    TrainError,
-    claim,
-    fit,
-    load_network,
-    one_cycle,
-    predict,
-)
+from models.run_folder import claim
+from models.schedules import one_cycle
+from models.train import Lesson, fit, load_network, predict
 from models.views import DOSE, Views
 
 pytestmark = pytest.mark.train
@@ -69,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if what == "epoch 2/2":
             raise KeyboardInterrupt
 
-    claim(folder, CONFIG, "0" * 64)
+    claim(folder, CONFIG, "0" * 64, "rhythm")
     with pytest.raises(KeyboardInterrupt):
         fit(folder, CONFIG, lesson(), interrupt)
     assert len(json.loads((folder / "history.json").read_text())) == 1
@@ -99,7 +94,7 @@ def test_a_student_learns_what_its_teachers_say_and_not_the_labels(tmp_path: Pat
     logits_of = []
     for name, said in (("yes", 1.0), ("no", 0.0)):
         taught = replace(lesson(), teaching=lambda number, said=said: 0 * lesson().y + said)
-        claim(tmp_path / name, config, "0" * 64)
+        claim(tmp_path / name, config, "0" * 64, "rhythm")
         fit(tmp_path / name, config, taught, quiet)
         logits_of.append(predict(load_network(tmp_path / name), windows()[0])[:, 4:].mean())
     assert logits_of[0] > logits_of[1] + 0.01
@@ -111,7 +106,7 @@ def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     rates: list[Rate] = [(60 + 10 * (row % 4), 0.02) for row in range(15)] + [(None, None)]
     fold9 = Validation(tensors[48:], y[48:], rates)
-    path = build(run, load_network(run), config, tensors[:48], fold9, "0.0", quiet)
+    path = build(run, load_network(run), config, lesson().views, fold9, "0.0", quiet)
     bundle = Bundle.from_bytes(path.read_bytes())
     assert bundle.id == "rhythm-0.0"
     assert bundle.fusion is not None
@@ -138,7 +133,7 @@ def test_the_last_layer_takes_each_label_s_bias_off_and_keeps_its_ranking(run: P
     tensors, y = windows()
     network = load_network(run)
     before = predict(network, tensors)[:, 4:]
-    calibrate_head(network, Validation(tensors, y, []))
+    calibrate_head(network, Validation(tensors, y, []), TEN_SECONDS)
     after = predict(network, tensors)[:, 4:]
     off = [np.abs(sigmoid(z).mean(0) - y[:, 4:].mean(0)).max() for z in (before, after)]
     assert off[1] < off[0] / 2
@@ -147,8 +142,7 @@ def test_the_last_layer_takes_each_label_s_bias_off_and_keeps_its_ranking(run: P
 
 
 def test_one_cycle_rises_for_a_fifth_and_ends_near_zero() -> None:
-    config = TrainConfig()
-    rates = [one_cycle(at, config) for at in np.linspace(0, 1, 101)]
+    rates = [one_cycle(at, 0.2) for at in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(1, abs=2e-3)
     assert int(np.argmax(rates)) == 20
     assert rates[0] == pytest.approx(0.04)
@@ -156,10 +150,10 @@ def test_one_cycle_rises_for_a_fifth_and_ends_near_zero() -> None:
 
 
 def test_a_run_of_other_settings_is_not_overwritten(tmp_path: Path) -> None:
-    claim(tmp_path, CONFIG, "0" * 64)
-    claim(tmp_path, CONFIG, "0" * 64)
+    claim(tmp_path, CONFIG, "0" * 64, "rhythm")
+    claim(tmp_path, CONFIG, "0" * 64, "rhythm")
     with pytest.raises(TrainError, match="other settings"):
-        claim(tmp_path, replace(CONFIG, epochs=3), "0" * 64)
+        claim(tmp_path, replace(CONFIG, epochs=3), "0" * 64, "rhythm")
 
 
 def test_a_view_depends_on_its_number_alone_and_lost_leads_stay_lost() -> None:
@@ -203,7 +197,7 @@ def test_the_recipes_in_the_repository_can_be_cooked() -> None:
     ("text", "words"),
     [
         ("name = 1", "not a recipe"),
-        ('name="x"\n[student]\nseeds=[0]\narchitecture="transformer"', "no architecture"),
+        ('name="x"\n[student]\nseeds=[0]\narchitecture="nonesuch"', "no architecture"),
         ('name="x"\n[student]\nseeds=[0]\narchitecture="recurrent"', "must be one of"),
         ('name="x"\n[student]\nseeds=[]', "a seed at least"),
         ('name="x"\n[student]\nseeds=[0]\ndistilled=0.5', "only with teachers"),
@@ -249,7 +243,10 @@ def test_a_number_that_cannot_be_is_refused_before_anything_is_claimed(
 def test_a_damaged_run_folder_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "final.weights.h5").write_bytes(b"")
-    for attempt in (lambda: load_network(tmp_path), lambda: claim(tmp_path, CONFIG, "0" * 64)):
+    for attempt in (
+        lambda: load_network(tmp_path),
+        lambda: claim(tmp_path, CONFIG, "0" * 64, "rhythm"),
+    ):
         with pytest.raises(TrainError, match=r"config\.json") as refused:
             attempt()
         assert "\n" not in str(refused.value)
