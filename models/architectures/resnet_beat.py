@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # filters, first stride; two blocks each
+from models.architectures.resnet import STAGES
 
 
 def build(outputs: int, samples: int | None = 400, across_leads: bool = False) -> Any:
