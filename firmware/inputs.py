@@ -43,6 +43,7 @@ STEPS: dict[Normal, tuple[float, int]] = {
 class InputContract:
     """What the network was trained on.
 
+    profile : filters the leads of windows and pages; a median beat is of raw counts at 500 Hz
     samples : of time; of a page, its width in pixels. height : of a page, else 0
     scale_num / scale_den : int8 steps per count of the chip at gain 6, where FIXED
     every_s : how often it is run; 1 is the rule, more for one that takes longer than a second
@@ -66,6 +67,11 @@ class InputContract:
         if self.form is Form.PAGE:
             return self.height, self.samples, 1
         return self.samples, len(LEADS)
+
+    @property
+    def rows(self) -> int:
+        """Samples of the filtered leads that it is made of; a page shows ten seconds."""
+        return 10 * self.rate_hz if self.form is Form.PAGE else self.samples
 
     @property
     def step(self) -> float:

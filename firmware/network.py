@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from firmware.bundle import Bundle, OutputGroup
 from firmware.call import CallRule
-from firmware.events import LEADS
-from firmware.profiles import PROFILES
-from firmware.window import filtered_tensor
+from firmware.tensor import of_counts
 
 Scores = dict[str, dict[str, float]]
 
@@ -74,7 +72,7 @@ class Network:
             raise NetworkError(
                 f"{self.runtime} refuses the model of {bundle.id}: {reason}"
             ) from None
-        shape = (1, bundle.input.samples, len(LEADS))
+        shape = (1, *bundle.input.shape)
         width = sum(len(group.labels) for group in bundle.groups)
         _expect(bundle, "input", inputs, shape)
         _expect(bundle, "output", outputs, (1, width))
@@ -82,7 +80,7 @@ class Network:
         self._scale, self._zero = outputs[0]["quantization"]
 
     def run(self, tensor: NDArray[np.int8]) -> Scores:
-        """Calibrated probabilities of a window, int8 [samples, 12]: {group: {label: 0..1}}.
+        """Calibrated probabilities of a tensor as the bundle's input: {group: {label: 0..1}}.
 
         A softmax group sums to 1; in a sigmoid group each label stands alone.
         """
@@ -91,7 +89,7 @@ class Network:
 
     def logits(self, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
         """The network's raw output, int8 [outputs]. Raises NetworkError for another input."""
-        wanted = (self.bundle.input.samples, len(LEADS))
+        wanted = self.bundle.input.shape
         if tensor.dtype != np.int8 or tensor.shape != wanted:
             raise NetworkError(f"the tensor is {tensor.dtype} {tensor.shape}; pass int8 {wanted}")
         self._interpreter.set_tensor(self._input, tensor[None])
@@ -125,10 +123,8 @@ class Network:
                 )
 
     def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
-        """The newest window of raw counts [n, 8], filtered from a fresh start, all leads valid."""
-        of = self.bundle.input
-        profile = PROFILES[of.profile]
-        return filtered_tensor(counts, profile, of.samples, of.scale_num, of.scale_den)
+        """The newest input of raw counts [n, 8], from a fresh start, all leads valid."""
+        return of_counts(counts, self.bundle.input)
 
     def _probabilities(self, group: OutputGroup, logits: NDArray[np.int8]) -> dict[str, float]:
         columns = logits[group.first : group.first + len(group.labels)]

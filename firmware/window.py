@@ -59,10 +59,10 @@ def normalised(
     """
     if of.normal is Normal.FIXED:
         return to_tensor(leads, lost, of.scale_num, of.scale_den)
+    x = np.clip(leads, -_LIMIT, _LIMIT)
     if of.normal is Normal.LOG:
         table = _logarithms(of.nv_per_count, of.step, of.zero)
-        return _without(table[np.minimum(np.abs(leads) >> _LOG_BIN, len(table) - 1)], lost, of.zero)
-    x = np.clip(leads, -_LIMIT, _LIMIT)
+        return _without(table[np.minimum(np.abs(x) >> _LOG_BIN, len(table) - 1)], lost, of.zero)
     centre, unit = _measure(x, lost, of.normal)
     with np.errstate(divide="ignore"):
         per_count = np.where(unit > 0, 1 / (unit * of.step), 0).astype(np.float32)

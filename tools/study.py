@@ -27,7 +27,7 @@ from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.record import runs
 from hal.patient.recording import Recording
-from tools.chain import TAIL, Heard, hear, in_words
+from tools.chain import Heard, hear, in_words
 from tools.own_record import AlarmSpan, alarms, electrodes_off, is_own, read, whose
 
 PROFILE = "diagnostic"
@@ -202,7 +202,7 @@ def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray
     zero = np.zeros((1, counts.shape[1]), np.int32)
     counts = np.concatenate([zero, np.clip(counts, COUNT_MIN, COUNT_MAX)])
     filtered = twelve_leads(chain.push(counts))[1 + chain.delay_samples :]
-    rows = filtered[: len(heard.counts) - TAIL]
+    rows = filtered[: len(heard.counts) - heard.tail]
     uv: NDArray[np.int32] = np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
     return uv
 
