@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.inputs import InputContract
 from firmware.network import Network
 from models.architectures import ARCHITECTURES
-from models.data.forms import Clean, stands_for
+from models.config import TrainError
 from models.data.labels import CNN_TE
 from models.evaluate.bootstrap import interval, resampled_macro_auc
 from models.evaluate.fold import Chain, Fold, Result
@@ -30,11 +29,11 @@ from models.evaluate.targets import load
 from models.evaluate.tasks import Task, tasks
 from models.evaluate.thresholds import table, tuned
 from models.metrics import macro_auc, rhythm_scores
-from models.train import FINAL, Progress, TrainError, load_network, read_config
+from models.run_folder import FINAL, read_config, told
+from models.train import Progress, load_network, predict
 
 TASKS = ("superdiagnostic", "rhythm")
 OURS = "lead12"  # the first row: the network that the firmware carries
-BATCH = 32
 PIECE = 100  # records after which what the device said is kept
 
 
@@ -84,21 +83,22 @@ def _runs(folder: Path) -> Iterator[Subject]:
 
 
 def training(subject: Subject) -> dict[str, Any]:
-    """How far it was trained: epochs, of how many, seconds and hardware where the run says so."""
+    """How far its weights came, from the run's training.json; {} where it was not trained here.
+
+    epochs, planned : done, and asked for; seconds, hardware : None where the run does not say
+    """
     if subject.run is None:
         return {}
-    config = read_config(subject.run)
-    try:
-        history = json.loads((subject.run / "history.json").read_text())
-    except (OSError, ValueError):
-        history = []
-    seconds = [float(epoch["seconds"]) for epoch in history if "seconds" in epoch]
+    config, said = read_config(subject.run), told(subject.run)
+    finished = (subject.run / FINAL).is_file()
+    devices = ", ".join(said.get("devices", ()))
     return {
-        "epochs": len(history),
+        "epochs": said.get("epochs_done", config["epochs"] if finished else 0),
         "planned": config["epochs"],
-        "seconds": sum(seconds) if seconds else None,
-        "hardware": config.get("hardware"),
-        "finished": (subject.run / FINAL).is_file(),
+        "ended": said.get("ended"),
+        "seconds": said.get("took_s"),
+        "hardware": f"{said['processor']} ({devices})" if "processor" in said else None,
+        "finished": finished,
     }
 
 
@@ -125,7 +125,7 @@ def measured(
     if run and (run / FINAL).is_file():
         weights = hashlib.sha256((run / FINAL).read_bytes()).hexdigest()
         logits = _kept(
-            f"float {weights} {key}", lambda: float_logits(run, on.tensors, of.input, say)
+            f"float {weights} {key}", lambda: predict(load_network(run), on.tensors, of.input)
         )
         found["float"] = probabilities(of.groups, logits)
     what = f"{subject.name}: int8"
@@ -139,18 +139,6 @@ def measured(
     if "float" in found:
         systems["int8"]["less_float"] = differences(on, found["int8"], found["float"])
     return Measured(systems, found["device"])
-
-
-def float_logits(
-    run: Path, tensors: NDArray[np.int8] | Clean, contract: InputContract, say: Progress
-) -> NDArray[np.float32]:
-    """Of the float network in a run folder, on what the int8 tensors stand for."""
-    network, parts = load_network(run, contract.samples), []
-    for start in range(0, len(tensors), BATCH):
-        some = stands_for(tensors[start : start + BATCH], contract)
-        parts.append(np.asarray(network.predict_on_batch(some)))
-        say(f"{run.name}: float", min(start + BATCH, len(tensors)), len(tensors))
-    return np.concatenate(parts)
 
 
 def device_results(

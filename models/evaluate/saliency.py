@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from firmware.explain import AFTER_MS, BEFORE_MS, CELL_MS, without
-from models.evaluate.bootstrap import interval
-from models.metrics import wilson
+from firmware.inputs import InputContract
+from models.evaluate.bootstrap import interval, patient_weights, resampled_auc
+from models.metrics import auc, wilson
 
 Tensor = NDArray[np.int8]
 Relevance = NDArray[np.float64]
 Score = Callable[[Tensor], float]
+Scores = Callable[[Sequence[Tensor]], Sequence[float] | NDArray[np.float64]]  # of many at once
 
 FIRST, LAST = -BEFORE_MS // CELL_MS, AFTER_MS // CELL_MS  # bins about R, the last not included
 BINS = LAST - FIRST
@@ -164,16 +166,50 @@ class Deletion:
 
 
 def deletion(
-    scores: Sequence[Score], tensors: Sequence[Tensor], maps: Sequence[Relevance], zero: int
+    score: Scores, tensors: Sequence[Tensor], maps: Sequence[Relevance], zero: int
 ) -> Deletion:
     """The deletion check (Samek et al., IEEE Trans Neural Netw Learn Syst 2017;28:2660).
 
-    scores : of each record's own label; zero : the int8 that stands for 0
+    score : of the label that the maps are of; zero : the int8 that stands for 0
     """
-    top, lost = [], []
-    for at, (score, tensor, relevance) in enumerate(zip(scores, tensors, maps, strict=True)):
+    spoiled: list[Tensor] = []
+    for at, (tensor, relevance) in enumerate(zip(tensors, maps, strict=True)):
         rng = np.random.default_rng(at)
         by_lot = [top_cells(rng.random(relevance.shape), TOP) for _ in range(CONTROLS)]
-        top.append(drop(score, tensor, top_cells(relevance, TOP), zero=zero))
-        lost.append(np.mean([drop(score, tensor, one, zero=zero) for one in by_lot]))
-    return Deletion(np.array(top), np.array(lost))
+        spoiled.append(tensor)
+        spoiled += [without(tensor, cut, zero) for cut in (top_cells(relevance, TOP), *by_lot)]
+    scores = np.asarray(score(spoiled)).reshape(len(tensors), 2 + CONTROLS)
+    lost = scores[:, :1] - scores[:, 1:]
+    return Deletion(lost[:, 0], lost[:, 1:].mean(1))
+
+
+def median_trace(
+    tensors: Sequence[Tensor], peaks: Sequence[NDArray[np.float64]], of: InputContract
+) -> NDArray[np.float64]:
+    """Median of the records' median beats about R, [samples of BINS cells, 12], in ``of.step``.
+
+    NaN where fewer than half of the records reach.
+    """
+    per_cell = of.rate_hz * CELL_MS // 1000
+    at = np.arange(FIRST * per_cell, LAST * per_cell)
+    each = []
+    for tensor, windows in zip(tensors, peaks, strict=True):
+        rows = np.rint(windows * per_cell).astype(int)[:, None] + at
+        inside = (rows >= 0) & (rows < len(tensor))
+        beats = (tensor[np.clip(rows, 0, len(tensor) - 1)].astype(float) - of.zero) * of.step
+        beats[~inside] = np.nan
+        if len(beats):
+            each.append(np.nanmedian(beats, axis=0))
+    stacked = np.stack(each)
+    stacked[:, np.isnan(stacked).mean(axis=(0, 2)) > 0.5] = np.nan
+    trace: NDArray[np.float64] = np.nanmedian(stacked, axis=0)
+    return trace
+
+
+def told_apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float, float]:
+    """AUC by which a value is higher in records of the one kind, with its bootstrap interval."""
+    truth = np.arange(len(one) + len(other)) < len(one)
+    value = np.concatenate([one, other])
+    weights = patient_weights(np.arange(len(value)).astype(str))
+    low, high = interval(resampled_auc(truth, value, weights))
+    return auc(truth, value), low, high

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.events import LEADS
 from firmware.explain import CELL_MS
 from firmware.inputs import InputContract
 from models.data.forms import stands_for
@@ -18,44 +19,52 @@ from models.explain.grad_cam import grad_cam, gradient
 
 Maps = Callable[[Any, NDArray[np.float32], int], NDArray[np.float64]]
 GRADIENT, GRAD_CAM, CAM = "gradient", "Grad-CAM", "CAM"
-LEADLESS = (GRAD_CAM, CAM)  # their feature maps have time alone: all leads get the same
+BATCH = 25
 _MAPS: dict[str, Maps] = {GRADIENT: gradient, GRAD_CAM: grad_cam, CAM: activation_map}
 
 
 @dataclass(frozen=True)
 class FloatMaps:
-    """One method on one float network; ``contract`` is what it is shown."""
+    """One method on one float network; ``contract`` is what it is shown.
+
+    leads : whether the map tells the leads apart; most feature maps have time alone
+    """
 
     network: Any
     contract: InputContract
     method: str
+    leads: bool = True
 
-    def relevance(self, tensor: Tensor, column: int) -> Relevance:
-        """Of one record, int8 [samples, 12] -> [12, windows]; what speaks against it is 0.
+    def relevance(self, tensors: Sequence[Tensor], column: int) -> list[Relevance]:
+        """Of records int8 [samples, 12], each [12, windows]; what speaks against it is 0.
 
         Raises NoMapError where the head allows no such map.
         """
-        x = stands_for(tensor[None], self.contract)
-        found = _MAPS[self.method](self.network, x, column)[0]
-        windows = len(tensor) * 1000 // (self.contract.rate_hz * CELL_MS)
-        if self.method in LEADLESS:
-            found = found.reshape(len(found), -1).sum(1)
-        return np.maximum(cells(found, windows), 0)
+        windows = len(tensors[0]) * 1000 // (self.contract.rate_hz * CELL_MS)
+        found: list[Relevance] = []
+        for x in self._batches(tensors):
+            for one in _MAPS[self.method](self.network, x, column):
+                of_leads = one if self.leads else one.reshape(len(one), -1).sum(1)
+                found.append(np.maximum(cells(of_leads, windows), 0))
+        return found
 
-    def score(self, tensor: Tensor, column: int) -> float:
-        """The logit."""
-        x = stands_for(tensor[None], self.contract)
-        return float(np.asarray(self.network(x, training=False))[0, column])
+    def scores(self, tensors: Sequence[Tensor], column: int) -> NDArray[np.float64]:
+        """The logits of the column."""
+        parts = [self.network.predict_on_batch(x)[:, column] for x in self._batches(tensors)]
+        return np.concatenate(parts).astype(np.float64)
+
+    def _batches(self, tensors: Sequence[Tensor]) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(tensors), BATCH):
+            yield stands_for(np.stack(tensors[start : start + BATCH]), self.contract)
 
 
 def methods(network: Any, contract: InputContract, tensor: Tensor) -> list[FloatMaps]:
     """Those that the network's head allows, tried on one record."""
     found = []
-    for name in _MAPS:
-        one = FloatMaps(network, contract, name)
+    for name, made in _MAPS.items():
         try:
-            one.relevance(tensor, 0)
+            one = made(network, stands_for(tensor[None], contract), 0)[0]
         except NoMapError:
             continue
-        found.append(one)
+        found.append(FloatMaps(network, contract, name, one.shape[1:] == (len(LEADS),)))
     return found

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from firmware.inputs import InputContract
 from models.architectures import ARCHITECTURES
+from models.architectures.layers import unroll
 from models.data import forms, ptbxl
 from models.data.dataset import VALIDATION_FOLD, DataError, Dataset
 from models.evaluate.compare import OURS, Subject, macro_aucs, measured, subjects, training
 from models.evaluate.cost import cost
 from models.evaluate.fold import Fold, only
-from models.evaluate.op_types import facts
+from models.evaluate.op_types import op_types
 from models.evaluate.outputs import ByGroup
 from models.evaluate.speed import speed
 from models.evaluate.targets import load
@@ -91,20 +92,20 @@ class _Bench:
             "input": _input(architecture.input),
             "training": training(subject),
         }
+        network = architecture.build(OUTPUTS, architecture.input.samples)
+        unroll(network)
+        row["parameters"], row["macs"] = cost(network)
         if subject.bundle is None:
-            network = architecture.build(OUTPUTS, architecture.input.samples)
-            row["parameters"], row["macs"] = cost(network)
             return row
         bundle = load(subject.bundle)
-        of = facts(bundle.model)
+        of = op_types(bundle.model)
         row |= {
             "id": bundle.id,
             "sha256": bundle.digest,
             "input": _input(bundle.input),
-            "parameters": of.parameters,
             "macs": of.macs,
-            "bytes": len(bundle.model),
-            "not_int8": dict(of.non_int8),
+            "bytes": of.bytes,
+            "not_int8": of.not_int8 | of.unknown,
         }
         rows = self._rows(of.macs)
         tensors = forms.tensors(self.dataset, bundle.input, rows, self.say)
