@@ -226,11 +226,14 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the runs; what was interrupted goes on.")],
     recipe: Annotated[str, typer.Option(help="Name in models/recipes, or a file.")] = "rhythm",
     jobs: Annotated[int, typer.Option(min=1, help="Networks trained at the same time.")] = 2,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Of training, after which it stops as it is.")
+    ] = None,
 ) -> None:
     """Train a recipe's networks on PTB-XL folds 1-8, behind the device's own filters."""
     from tools.models_cli import train as run_training
 
-    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs))
+    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs, hours=hours))
 
 
 @app.command()
