@@ -257,7 +257,7 @@ def types(bundle: Bundle) -> set[str]:
 
 @pytest.mark.parametrize("name", ["mayo-alvd", "ecg-smart-net"])
 def test_a_converted_network_is_integers_alone_and_runs_in_both_interpreters(name: str) -> None:
-    network, bundle, tensors = converted(name, windows=2)
+    network, bundle, tensors = converted(name, windows=1)
     assert types(bundle) <= {"int8", "int32"}
     shown = (tensors.astype(np.float32) - bundle.input.zero) * np.float32(bundle.input.step)
     wanted = network.predict_on_batch(shown)
