@@ -1,0 +1,79 @@
+"""A bundle of each form is classified and run by the commands that people use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from device.flash.facts import facts
+from firmware.bundle import Bundle
+from firmware.inputs import InputContract, Normal
+from models import inputs
+from tests.firmware.forms import form_bundle
+from tests.tools.test_classify import lead12, record
+
+FORMS = {
+    "2048-log": inputs.at(500, 2048, Normal.LOG),
+    "50-min-max": inputs.at(50, 500, Normal.MIN_MAX),
+    "beat": inputs.BEAT,
+    "page": inputs.page(500, 200, every_s=2),
+}
+every_form = pytest.mark.parametrize("of", FORMS.values(), ids=FORMS.keys())
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("record"), "sinus-70", seconds=13.0)
+
+
+def bundle(folder: Path, of: InputContract) -> Path:
+    path = folder / "network.l12"
+    path.write_bytes(form_bundle(of))
+    return path
+
+
+@every_form
+def test_it_is_classified_and_explained_or_told_why_not(of, patient, capsys, tmp_path):
+    code, out, err = lead12(
+        capsys, "classify", str(patient), "--model", str(bundle(tmp_path, of)), "--json",
+        "--explain-score", "mate4/SR",
+    )  # fmt: skip
+    if of.height:
+        assert code != 0
+        assert "reads a page, on which no lead can be told" in err
+        assert len(err.strip().splitlines()) == 1
+        return
+    assert code == 0
+    (result,) = (json.loads(line) for line in out.splitlines())
+    assert result["model"] == "rhythm-2.1-test"
+    assert sum(result["scores"]["mate4"].values()) == pytest.approx(1, abs=1e-3)
+    assert 0.999 < sum(result["explanation"]["leads"].values()) < 1.001
+
+
+@every_form
+def test_it_runs(of, patient, capfd, tmp_path):
+    code, out, err = lead12(
+        capfd, "run", "--record", str(patient), "--speed", "max", "--serial", "-",
+        "--display", "none", "--model", str(bundle(tmp_path, of)),
+    )  # fmt: skip
+    assert code == 0, err
+    said = map(json.loads, filter(None, out.splitlines()))
+    results = [one for one in said if one["type"] == "result"]
+    assert [bool(one["scores"]) for one in results] == [False] * 9 + [True] * 4
+    ages = [one.get("scores_age", 0) for one in results[9:]]
+    assert ages == ([0, 500, 0, 500] if of.every_s == 2 else [0] * 4)
+    assert all(one["rate_bpm"] == pytest.approx(70, abs=2) for one in results[9:])
+
+
+def test_facts_say_what_a_network_reads():
+    def said(of: InputContract) -> dict[str, object]:
+        told = facts(Bundle.from_bytes(form_bundle(of)))["input"]
+        return {key: told[key] for key in told if key not in ("profile", "rate_hz", "samples")}
+
+    assert said(inputs.TEN_SECONDS) == {"step_uv": 20.0}
+    assert said(inputs.BEAT) == {"form": "median-beat", "normal": "z-score"}
+    assert said(FORMS["page"]) == {"form": "page", "height": 200, "every_s": 2}
+    assert said(replace(FORMS["2048-log"], every_s=5)) == {"normal": "log-scale", "every_s": 5}
