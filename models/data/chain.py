@@ -105,11 +105,13 @@ def cached_tensors(
     *,
     shape: tuple[int, ...] = (SAMPLES, 12),
     dtype: type[np.generic] = np.int8,
+    mapped: bool = False,
 ) -> NDArray[Any]:
     """``make(0)`` .. ``make(n - 1)``, [n, *shape], from the user's cache if they are there.
 
     key : everything that decides the bytes, in words
     say : called with tensors done, n
+    mapped : left on disk and read where they are looked at
 
     An interrupted run goes on where it stopped; two at once write the same bytes.
     """
@@ -130,7 +132,7 @@ def cached_tensors(
         with suppress(FileNotFoundError):  # the other one was first
             part.rename(path)
         count.unlink(missing_ok=True)
-    return np.load(path)
+    return np.load(path, mmap_mode="r" if mapped else None)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -20,10 +20,9 @@ from firmware.filters import FilterChain
 from firmware.inputs import Form, InputContract
 from firmware.leads import twelve_leads
 from firmware.median_beat import BEFORE, median_beat
-from firmware.page import draw
 from firmware.profiles import PROFILES
 from firmware.qrs import QrsDetector
-from firmware.window import normalised
+from firmware.tensor import R_AT, of_leads
 from hal.frontend import CHANNELS, SAMPLE_RATE_HZ
 from models.data import chain
 from models.data.augment import Augmentation, augment, seven
@@ -36,7 +35,6 @@ from models.inputs import TEN_SECONDS
 VERSION = 1  # raised whenever a bit of the leads kept may change
 UV_PER_COUNT = chain.NV_PER_COUNT / 1000
 SECONDS = 10
-R_AT = 150  # row of a beat's R peak: of 600 about it the first 150 are cut (ECG-SMART-NET, II.D)
 NOTHING_LOST = np.zeros(len(LEADS), np.bool_)
 Say = Callable[[str, int, int], None]
 
@@ -48,7 +46,8 @@ def kept_leads(dataset: Dataset, contract: InputContract, say: Say) -> NDArray[n
     """
     samples = contract.samples if contract.form is Form.MEDIAN_BEAT else SECONDS * contract.rate_hz
     profile = PROFILES[contract.profile]
-    key = f"{chain.cache_key(dataset)} {contract.form} {profile} {samples} {VERSION}"
+    form = Form.WINDOW if contract.form is Form.PAGE else contract.form  # a page is drawn from one
+    key = f"{chain.cache_key(dataset)} {form} {profile} {samples} {VERSION}"
 
     def make(row: int) -> NDArray[np.int16]:
         rng = np.random.default_rng((0, row))
@@ -60,19 +59,18 @@ def kept_leads(dataset: Dataset, contract: InputContract, say: Say) -> NDArray[n
         return microvolts(filtered[-samples:])
 
     shape = (samples, CHANNELS)
+    told = partial(say, "filtering")
     return cached_tensors(
-        key, len(dataset), make, partial(say, "filtering"), shape=shape, dtype=np.int16
+        key, len(dataset), make, told, shape=shape, dtype=np.int16, mapped=True
     )
 
 
 def _beat(counts: NDArray[np.int32], contract: InputContract) -> NDArray[np.int16]:
     """The median beat of the record's own ten seconds, int16 [samples, 8]; zeros without one."""
     begin = chain.LEAD_IN * chain.UP
-    beats = [
-        beat.sample - begin
-        for beat in QrsDetector(chain.NV_PER_COUNT).push(0, counts, ALL_CHANNELS)
-    ]
+    detected = QrsDetector(chain.NV_PER_COUNT).push(0, counts, ALL_CHANNELS)
     own = counts[begin : begin + SECONDS * SAMPLE_RATE_HZ]
+    beats = [beat - begin for beat in detected]
     found = median_beat(own, beats, ALL_CHANNELS, chain.NV_PER_COUNT)
     if found is None:
         return np.zeros((contract.samples, CHANNELS), np.int16)
@@ -93,14 +91,6 @@ def microvolts(counts: NDArray[np.int32]) -> NDArray[np.int16]:
 def counts_of(uv: NDArray[np.floating | np.integer]) -> NDArray[np.int32]:
     """Microvolts to counts at gain 6."""
     return np.asarray(np.rint(uv / UV_PER_COUNT), np.int32)
-
-
-def shown(
-    leads: NDArray[np.int32], lost: NDArray[np.bool_], contract: InputContract
-) -> NDArray[np.int8]:
-    """The tensor of one record, from counts int32 [samples, 12]."""
-    make = draw if contract.form is Form.PAGE else normalised
-    return make(leads, lost, contract)
 
 
 @dataclass(frozen=True)
@@ -130,7 +120,7 @@ class Clean:
         channels = self.leads[self.rows[at]]  # IndexError ends an iteration
         if self.contract.form is not Form.PAGE:
             channels = channels[-self.contract.samples :]
-        return shown(twelve_leads(counts_of(channels)), NOTHING_LOST, self.contract)
+        return of_leads(twelve_leads(counts_of(channels)), NOTHING_LOST, self.contract)
 
 
 @dataclass(frozen=True)
@@ -171,13 +161,13 @@ class Material:
             channels = channels[start : start + length]
         leads = twelve_leads(counts_of(channels))
         if self.augmentation == "none":
-            return shown(leads, NOTHING_LOST, self.contract)
+            return of_leads(leads, NOTHING_LOST, self.contract)
         if self.contract.form is Form.PAGE:
-            page = shown(leads, NOTHING_LOST, self.contract)
+            page = of_leads(leads, NOTHING_LOST, self.contract)
             return spoilt_page(page, rng, self.augmentation)
         mv = leads * np.float32(UV_PER_COUNT / 1000)
         mv, lost = spoil(mv, rng, self.augmentation, self.contract.rate_hz)
-        return shown(counts_of(mv * np.float32(1000)), lost, self.contract)
+        return of_leads(counts_of(mv * np.float32(1000)), lost, self.contract)
 
 
 def spoil(
@@ -207,15 +197,10 @@ def stands_for(tensors: NDArray[np.int8], contract: InputContract) -> NDArray[np
     return x * contract.step
 
 
-def clean(dataset: Dataset, contract: InputContract, rows: NDArray[np.int64], say: Say) -> Clean:
-    """Records ``rows`` as the device would show them to a network of this contract."""
-    return Clean(kept_leads(dataset, contract, say), rows, contract)
-
-
 def tensors(
     dataset: Dataset, contract: InputContract, rows: NDArray[np.int64], say: Say
 ) -> NDArray[np.int8] | Clean:
-    """The same; those of our own networks are kept as int8 and read."""
+    """Records as the device would show them, [n, *contract.shape]; our own networks' are read."""
     if contract == TEN_SECONDS:
         return filtered_tensors(dataset, say)[rows]
-    return clean(dataset, contract, rows, say)
+    return Clean(kept_leads(dataset, contract, say), rows, contract)
