@@ -22,6 +22,7 @@ from firmware.bundle import OutputGroup
 from firmware.fusion import Fusion, fuse
 from firmware.inputs import InputContract
 from firmware.network import Network
+from models.architectures.layers import unroll
 from models.bundle import Calibration, draft, finish
 from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
 from models.config import TrainError, from_json
@@ -40,6 +41,7 @@ from models.train import Progress, Tensors, load_network, predict
 from models.views import Views
 
 CALIBRATION_RECORDS = 512
+HOW_FAR = ("epochs_done", "ended", "kept_epoch")  # goes into the bundle, of how it was trained
 CALIBRATION_NUMBERS = CALIBRATION_RECORDS * 12_000  # fewer records of larger inputs
 
 
@@ -107,7 +109,8 @@ def build(
         json.dumps(metrics | {"training": told(run)}, indent=1) + "\n"
     )
     path = run / f"{config['recipe']}.l12"
-    path.write_bytes(finish(unfinished, calibration, metrics, config))
+    far = {key: value for key, value in told(run).items() if key in HOW_FAR}
+    path.write_bytes(finish(unfinished, calibration, metrics, config | far))
     return path
 
 
@@ -159,11 +162,14 @@ def calibrate_head(network: Any, fold9: Validation, contract: InputContract) -> 
 
 
 def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:
-    """Full int8, from input to logits; no Flex operators."""
+    """Full int8, from input to logits; no Flex operators. Recurrent layers stay unrolled."""
     import tensorflow as tf
 
+    unroll(network)
+    # Of one window: a batch of any size leaves operators that ask for it
+    window = tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name="signal")
     with tempfile.TemporaryDirectory() as folder:
-        network.export(folder, format="tf_saved_model", verbose=False)
+        network.export(folder, format="tf_saved_model", verbose=False, input_signature=[window])
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([window[None]] for window in windows)
