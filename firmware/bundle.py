@@ -54,7 +54,7 @@ FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
 SCHEMA = f"manifest-v{FORMAT}.json"
 HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
-MAX_EVERY_S = 60  # scores older than that say nothing of the patient now
+MAX_EVERY_S = 10  # then nothing of the window is left
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 

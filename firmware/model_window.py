@@ -175,7 +175,8 @@ class ModelWindow:
         lost : bool [12], leads without a valid signal; end : index behind the newest sample
         beat : gives the median beat of the last ten seconds, for networks that read one
 
-        A network that its bundle wants run every so many seconds keeps its scores in between.
+        A network that its bundle wants run every so many seconds keeps its scores in between, but
+        never beyond the window they are of.
         """
         of = self._contract
         if end >= self._due:
@@ -189,7 +190,8 @@ class ModelWindow:
                 self._runner.begin(tensor.of_beat(found, lost, of), end)
             else:
                 self._runner.begin(tensor.of_leads(self._read.leads(of.rows), lost, of), end)
-        self.shown = self._runner.newest()
+        newest = self._runner.newest()
+        self.shown = newest if newest and end - newest.end < SECONDS * SAMPLE_RATE_HZ else None
         self.unscored = None if self.shown else Refusal.STARTING
         return self.shown.scores if self.shown else {}
 

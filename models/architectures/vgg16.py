@@ -11,7 +11,7 @@ from typing import Any
 
 from models.inputs import page
 
-INPUT = page(1600, 512, every_s=60)  # seconds of a laptop's time: 250 GMAC
+INPUT = page(1600, 512, every_s=10)  # seconds of a laptop's time: 250 GMAC
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions
 DROPOUT = 0.2
 

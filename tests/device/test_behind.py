@@ -98,7 +98,7 @@ def test_a_defect_reaches_the_analysis(held: Held) -> None:
 
 
 def test_the_pipeline_goes_on_while_the_network_is_at_work(held: Held) -> None:
-    block = frames(preset("sinus-70"), 16)
+    block = frames(preset("sinus-70"), 21)
     runner = Behind(held)
     chain = Pipeline(NV_PER_COUNT, network=held, runner=runner)
 
@@ -118,7 +118,10 @@ def test_the_pipeline_goes_on_while_the_network_is_at_work(held: Held) -> None:
     assert after.scores
     assert after.scores_age == 4 * CALL_EVERY
     assert held.runs == 2
+    late = [second(k) for k in range(14, 21)]
     held.go.set()
+    assert [bool(call.scores) for call in late] == [True] * 5 + [False] * 2  # ten seconds old
+    assert (late[-1].refusal, late[-1].rate_bpm) == (Refusal.STARTING, pytest.approx(70, abs=1))
 
 
 def test_only_seldom_networks_run_beside(held: Held) -> None:
