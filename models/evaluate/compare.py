@@ -66,9 +66,14 @@ def subjects(runs: Path | None, embedded: Path) -> list[Subject]:
         if not of.device or name == architecture:
             continue
         trained = [one for one in found if one.architecture == name]
-        trained.sort(key=lambda one: (one.bundle is None, not (one.run or Path() / FINAL).exists()))
+        trained.sort(key=_stage)
         rows.append(trained[0] if trained else Subject(name, name))
     return rows
+
+
+def _stage(one: Subject) -> int:
+    """0 with a bundle, 1 finished, 2 begun."""
+    return 0 if one.bundle else 1 if one.run and (one.run / FINAL).is_file() else 2
 
 
 def _runs(folder: Path) -> Iterator[Subject]:

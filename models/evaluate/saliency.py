@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from firmware.events import LEADS
 from firmware.explain import AFTER_MS, BEFORE_MS, CELL_MS, without
 from firmware.inputs import InputContract
 from models.evaluate.bootstrap import interval, patient_weights, resampled_auc
@@ -96,13 +97,14 @@ def aggregate(maps: Sequence[Relevance], peaks: Sequence[NDArray[np.float64]]) -
     with np.errstate(invalid="ignore"):
         most = np.nanmax(beats, axis=2, keepdims=True)
         each = beats / np.where(most > 0, most, 1)
+    reached = (~np.isnan(each)).sum(axis=0)  # of the records
     middle = (np.arange(FIRST, LAST) + 0.5) * CELL_MS
     rows = {name: (middle >= a) & (middle < b) for name, (a, b) in PARTS_MS.items()}
     whole = np.nansum(beats, axis=(1, 2))
     parts = {n: float(np.mean(np.nansum(beats[:, :, r], (1, 2)) / whole)) for n, r in rows.items()}
     return Aggregate(
         records=len(told),
-        maps=np.nanmean(each, axis=0),
+        maps=np.nansum(each, axis=0) / np.where(reached, reached, np.nan),
         leads=np.mean([lead_shares(m) for m, _ in told], axis=0),
         parts=parts,
         parts_time={name: float(row.mean()) for name, row in rows.items()},
@@ -135,11 +137,10 @@ def drop(
 
 
 def likeness(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    """Rank correlation of two maps; 0 where one of them says nothing."""
-    if one.any() and other.any():
-        found = float(spearmanr(one.ravel(), other.ravel()).statistic)
-        return 0.0 if np.isnan(found) else found
-    return 0.0
+    """Rank correlation of two maps; 0 where one of them is the same everywhere."""
+    if (one == one.flat[0]).all() or (other == other.flat[0]).all():
+        return 0.0
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)
 
 
 @dataclass(frozen=True)
@@ -192,17 +193,17 @@ def median_trace(
     """
     per_cell = of.rate_hz * CELL_MS // 1000
     at = np.arange(FIRST * per_cell, LAST * per_cell)
-    each = []
-    for tensor, windows in zip(tensors, peaks, strict=True):
+    each = np.full((len(tensors), len(at), len(LEADS)), np.nan)
+    for beat, tensor, windows in zip(each, tensors, peaks, strict=True):
         rows = np.rint(windows * per_cell).astype(int)[:, None] + at
         inside = (rows >= 0) & (rows < len(tensor))
-        beats = (tensor[np.clip(rows, 0, len(tensor) - 1)].astype(float) - of.zero) * of.step
-        beats[~inside] = np.nan
-        if len(beats):
-            each.append(np.nanmedian(beats, axis=0))
-    stacked = np.stack(each)
-    stacked[:, np.isnan(stacked).mean(axis=(0, 2)) > 0.5] = np.nan
-    trace: NDArray[np.float64] = np.nanmedian(stacked, axis=0)
+        shown = (tensor[np.clip(rows, 0, len(tensor) - 1)].astype(float) - of.zero) * of.step
+        shown[~inside] = np.nan
+        some = inside.any(axis=0)
+        beat[some] = np.nanmedian(shown[:, some], axis=0)
+    trace = np.full(each.shape[1:], np.nan)
+    most = (~np.isnan(each[:, :, 0])).mean(axis=0) >= 0.5
+    trace[most] = np.nanmedian(each[:, most], axis=0)
     return trace
 
 

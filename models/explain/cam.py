@@ -40,9 +40,11 @@ def activation_map(network: Any, x: NDArray[np.float32], column: int) -> NDArray
 
     pools = _pools(network)
     kernel = network.get_layer(LOGITS).get_weights()[0][:, column].astype(np.float64)
-    part = keras.Model(network.input, [pool.features for pool in pools])
+    part = keras.Model(network.input, {str(i): pool.features for i, pool in enumerate(pools)})
+    shown = part.predict_on_batch(x)
     maps, first = [], 0
-    for pool, features in zip(pools, part.predict_on_batch(x), strict=True):
+    for i, pool in enumerate(pools):
+        features = shown[str(i)]
         n, *places, channels = features.shape
         flat = np.asarray(features, np.float64).reshape(n, -1, channels)
         weight = kernel[first : first + channels]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.explain.cam import NoMapError
+
 
 def grad_cam(network: Any, x: NDArray[np.float32], column: int) -> NDArray[np.float64]:
     """Where the last feature map speaks for ``column``: 0 and above.
@@ -15,6 +17,8 @@ def grad_cam(network: Any, x: NDArray[np.float32], column: int) -> NDArray[np.fl
 
     x : float32 [n, ...], inputs of the network
     returns : float64 [n, places] or, of two-dimensional networks, [n, height, width]
+
+    Raises NoMapError where no layer has places beside its channels.
     """
     import keras
     import tensorflow as tf
@@ -48,4 +52,4 @@ def _last_map(network: Any) -> Any:
     for layer in reversed(network.layers[1:]):
         if len(layer.output.shape) > 2:
             return layer.output
-    raise ValueError(f"{network.name} has no feature map")
+    raise NoMapError(f"{network.name} has no feature map; use the gradient")
