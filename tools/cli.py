@@ -155,7 +155,10 @@ def run(
 
 @app.command()
 def classify(
-    files: Annotated[list[Path], typer.Argument(help="WFDB (.hea/.dat/.mat) or CSV.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="WFDB (.hea/.dat/.mat), CSV, or a photo or PDF of a report page."),
+    ],
     as_json: Json = False,
     model: Model = "",
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,

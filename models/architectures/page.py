@@ -12,8 +12,8 @@ from typing import Any
 from models.inputs import page
 
 INPUT = page(530, 290, every_s=2)
-STEM = 16
-BLOCKS = ((32, 2), (32, 1), (64, 2), (64, 1), (96, 2), (96, 1), (160, 2), (160, 1))
+STEM = 32, 7, 4  # filters, kernel, stride: no large map is ever held
+BLOCKS = ((32, 1), (64, 2), (64, 1), (96, 2), (96, 1), (160, 2), (160, 1))  # filters, stride
 FIELD = (2, 4)  # pixels of the last map, 10 x 17
 
 
@@ -28,7 +28,7 @@ def build(outputs: int, samples: int | None = None) -> Any:
     if samples not in (None, INPUT.samples):
         raise ValueError(f"a page is {INPUT.samples} pixels wide, not {samples}")
     image = keras.Input(INPUT.shape, name="page")
-    x = norm_relu(layers.Conv2D(STEM, 5, 2, padding="same", use_bias=False)(image))
+    x = norm_relu(layers.Conv2D(*STEM, padding="same", use_bias=False)(image))
     for filters, stride in BLOCKS:
         y = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)(x)
         y = layers.Conv2D(filters, 1, use_bias=False)(norm_relu(y))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from firmware.inputs import InputContract
-from firmware.page import draw
+from firmware.page import INK, draw
 
 Grey = NDArray[np.uint8]
 
@@ -66,3 +66,22 @@ def otsu(grey: Grey) -> int:
 def as_tensor(grey: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Dark is 127 and bright -128, as ``firmware.page`` draws: int8 [..., 1]."""
     return (127 - grey.astype(np.int16)).astype(np.int8)[..., None]
+
+
+def as_photographed(pages: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
+    """Drawn pages [n, height, width, 1] as ``tools.photo`` hands them over: names, thicker lines.
+
+    Half of them with a pen of two pixels; on each a few blots where names and specks may be.
+    """
+    out = pages.copy()
+    for image in out:
+        if rng.random() < 0.5:
+            image[1:] = np.maximum(image[1:], image[:-1])
+        if rng.random() < 0.5:
+            image[:, 1:] = np.maximum(image[:, 1:], image[:, :-1])
+        high, wide = image.shape[:2]
+        for _ in range(rng.integers(6, 18)):
+            y, x = rng.integers(0, high - 6), rng.integers(0, wide - 14)
+            blot = image[y : y + rng.integers(2, 7), x : x + rng.integers(2, 15), 0]
+            blot[rng.random(blot.shape) < 0.6] = INK
+    return out

@@ -1,0 +1,130 @@
+"""Where the report lies in a picture: its four corner marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from hal.errors import RecordingError
+from models.data.photos import homography
+from tools.report_layout import CORNER_MM, SHEETS
+
+SHEET = SHEETS["a4"]
+LOOK_PX = 1600  # the longer side of what is searched
+DARK = 0.6  # of the paper around it
+SIDE_PX = (4, 40)  # of a mark, as searched
+SOLID = 0.16  # how far a mark's moments may be from a parallelogram's
+SLENDER = 0.25  # least ratio of its second moments
+UNEVEN = 1.5  # how much larger one mark may look than its size on the page says
+MOST = 40  # dark squares, the largest: more are a pattern
+LEAST_PX_PER_MM = 4.0
+
+Points = NDArray[np.float64]
+
+
+def find_page(picture: NDArray[np.uint8]) -> list[Points]:
+    """Each way the page may lie, best first: from grid millimetres to pixels, [3, 3].
+
+    The grid's upper left corner is (0, 0). Turned by a half, the page would have the same marks:
+    what is on it decides. Raises RecordingError where there are no such four marks.
+    """
+    image = Image.fromarray(picture).convert("L")
+    by = max(1.0, max(image.size) / LOOK_PX)
+    small = image.resize((round(image.width / by), round(image.height / by)), Image.Resampling.BOX)
+    squares = _squares(np.asarray(small, np.float32))
+    best = max(_quads(squares), key=lambda found: found[0], default=None)
+    if best is None:
+        raise RecordingError(
+            "no ECG grid found: a Lead12 report has a black square beside each corner of its grid",
+            act="photograph all four, from above",
+        )
+    scale, quad = best
+    if scale * by < LEAST_PX_PER_MM:
+        raise RecordingError(
+            f"the page is too small in the picture, {scale * by:.1f} pixels per millimetre",
+            act="go closer until the grid fills it",
+        )
+    grey = np.asarray(image, np.float32)
+    exact = np.array([_middle(grey, corner * by, scale * by) for corner in quad])
+    marks = np.array(SHEET.corners) - (SHEET.left, SHEET.top)
+    return [homography(marks, np.roll(exact, shift, axis=0)) for shift in (0, 2)]
+
+
+def _squares(grey: NDArray[np.float32]) -> Points:
+    """Middle and size of what is dark and square: float [n, 3], the largest first."""
+    around = ndimage.gaussian_filter(ndimage.maximum_filter(grey, 31), 12)
+    labels, _ = ndimage.label(grey < DARK * around)
+    found = []
+    for number, place in enumerate(ndimage.find_objects(labels), 1):
+        high, wide = (side.stop - side.start for side in place)
+        if not (SIDE_PX[0] <= min(high, wide) and max(high, wide) <= SIDE_PX[1]):
+            continue
+        y, x = np.nonzero(labels[place] == number)
+        spread = np.cov(np.stack([x, y]), bias=True) + np.eye(2) / 12  # of pixels, not points
+        small, large = np.linalg.eigvalsh(spread)
+        solid = len(x) / (12 * np.sqrt(small * large))
+        if abs(solid - 1) < SOLID and small > SLENDER * large:
+            found.append((x.mean() + place[1].start, y.mean() + place[0].start, np.sqrt(len(x))))
+    found.sort(key=lambda square: -square[2])
+    return np.array(found[:MOST]).reshape(-1, 3)
+
+
+def _quads(squares: Points) -> Iterator[tuple[float, Points]]:
+    """Four squares as far apart as the page's marks, for their size: pixels per mm, and [4, 2].
+
+    Clockwise from an upper left corner of the page, or from the opposite one.
+    """
+    wide_mm = SHEET.corners[1][0] - SHEET.corners[0][0]
+    high_mm = SHEET.corners[2][1] - SHEET.corners[1][1]
+    for four in _apart(squares, float(np.hypot(wide_mm, high_mm)) / CORNER_MM):
+        middle = four[:, :2].mean(axis=0)
+        four = four[np.argsort(np.arctan2(*(four[:, :2] - middle).T[::-1]))]
+        for turned in (four, np.roll(four, 1, axis=0)):
+            points = turned[:, :2]
+            sides = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
+            scales = sides / (wide_mm, high_mm, wide_mm, high_mm)
+            scale = float(scales.mean())
+            sizes = turned[:, 2] / (CORNER_MM * scale)
+            even = max(scales.max() / scales.min(), sizes.max(), 1 / sizes.min())
+            if even < UNEVEN and _convex(points):
+                yield scale, points
+
+
+def _apart(squares: Points, sizes: float) -> Points:
+    """Every four of like size, the two farthest of which are about so many ``sizes`` apart."""
+    chosen = np.array(list(combinations(range(len(squares)), 4)), np.int64).reshape(-1, 4)
+    side = squares[:, 2][chosen]
+    chosen = chosen[side.max(axis=1) < 2.2 * side.min(axis=1)]
+    points = squares[chosen]
+    between = points[:, :, None, :2] - points[:, None, :, :2]
+    far = np.sqrt((between**2).sum(axis=-1)).max(axis=(1, 2))
+    ratio = far / (sizes * points[:, :, 2].mean(axis=1))
+    return np.asarray(points[(ratio > 1 / UNEVEN) & (ratio < UNEVEN)])
+
+
+def _convex(points: Points) -> bool:
+    edge = np.roll(points, -1, axis=0) - points
+    after = np.roll(edge, -1, axis=0)
+    return bool((edge[:, 0] * after[:, 1] - edge[:, 1] * after[:, 0] > 0).all())
+
+
+def _middle(grey: NDArray[np.float32], about: Points, px_per_mm: float) -> Points:
+    """Of a mark near ``about``: what is darker than halfway to the paper, weighted."""
+    reach = round(CORNER_MM * px_per_mm)
+    x, y = np.rint(about).astype(int)
+    top, left = max(0, y - reach), max(0, x - reach)
+    piece = grey[top : y + reach + 1, left : x + reach + 1]
+    low, high = np.percentile(piece, (5, 90))
+    dark = np.clip(((low + high) / 2 - piece) / max(high - low, 1), 0, 0.5)
+    labels, _ = ndimage.label(dark > 0)
+    of = labels[min(y - top, len(piece) - 1), min(x - left, piece.shape[1] - 1)]
+    weight = dark * (labels == of)
+    down, right = np.indices(piece.shape)
+    total = weight.sum()
+    x, y = (weight * right).sum() / total + left, (weight * down).sum() / total + top
+    return np.array([x, y]) + 0.5  # a pixel has its middle there
