@@ -28,7 +28,8 @@ Scores = Callable[[Sequence[Tensor]], Sequence[float] | NDArray[np.float64]]  # 
 
 FIRST, LAST = -BEFORE_MS // CELL_MS, AFTER_MS // CELL_MS  # bins about R, the last not included
 BINS = LAST - FIRST
-PARTS_MS = {"P": (-280, -80), "QRS": (-80, 80), "ST": (80, 200), "T": (200, 480)}  # about R
+SPAN_MS = (FIRST - 0.5) * CELL_MS, (LAST - 0.5) * CELL_MS  # R is anywhere in its own window
+PARTS_MS = {"P": (-300, -60), "QRS": (-60, 60), "ST": (60, 180), "T": (180, 460)}  # about R
 TOP = 0.1  # share of the cells that is taken away
 CONTROLS = 8  # random choices per record
 RESAMPLES = 1000
@@ -98,7 +99,7 @@ def aggregate(maps: Sequence[Relevance], peaks: Sequence[NDArray[np.float64]]) -
         most = np.nanmax(beats, axis=2, keepdims=True)
         each = beats / np.where(most > 0, most, 1)
     reached = (~np.isnan(each)).sum(axis=0)  # of the records
-    middle = (np.arange(FIRST, LAST) + 0.5) * CELL_MS
+    middle = np.arange(FIRST, LAST) * CELL_MS
     rows = {name: (middle >= a) & (middle < b) for name, (a, b) in PARTS_MS.items()}
     whole = np.nansum(beats, axis=(1, 2))
     parts = {n: float(np.mean(np.nansum(beats[:, :, r], (1, 2)) / whole)) for n, r in rows.items()}
@@ -192,7 +193,7 @@ def median_trace(
     NaN where fewer than half of the records reach.
     """
     per_cell = of.rate_hz * CELL_MS // 1000
-    at = np.arange(FIRST * per_cell, LAST * per_cell)
+    at = np.arange(FIRST * per_cell, LAST * per_cell) - per_cell // 2
     each = np.full((len(tensors), len(at), len(LEADS)), np.nan)
     for beat, tensor, windows in zip(each, tensors, peaks, strict=True):
         rows = np.rint(windows * per_cell).astype(int)[:, None] + at

@@ -28,12 +28,14 @@ class FloatMaps:
     """One method on one float network; ``contract`` is what it is shown.
 
     leads : whether the map tells the leads apart; most feature maps have time alone
+    place_ms : of one place of the map
     """
 
     network: Any
     contract: InputContract
     method: str
-    leads: bool = True
+    leads: bool
+    place_ms: float
 
     def relevance(self, tensors: Sequence[Tensor], column: int) -> list[Relevance]:
         """Of records int8 [samples, 12], each [12, windows]; what speaks against it is 0.
@@ -66,5 +68,7 @@ def methods(network: Any, contract: InputContract, tensor: Tensor) -> list[Float
             one = made(network, stands_for(tensor[None], contract), 0)[0]
         except NoMapError:
             continue
-        found.append(FloatMaps(network, contract, name, one.shape[1:] == (len(LEADS),)))
+        leads = one.shape[1:] == (len(LEADS),)
+        place_ms = 1000 * len(tensor) / contract.rate_hz / len(one)
+        found.append(FloatMaps(network, contract, name, leads, place_ms))
     return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firmware.events import LEADS
 from firmware.explain import CELL_MS
-from models.evaluate.saliency import FIRST, LAST, PARTS_MS, Aggregate
+from models.evaluate.saliency import PARTS_MS, SPAN_MS, Aggregate
 from models.report.blocks import Block, Heading, Items, Picture, Table, Text, markdown
 from models.report.plots import png
 from models.report.tables import number, spanned
@@ -39,7 +39,8 @@ def _blocks(networks: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     yield Text(
         "*occlusion*: the device's own, pieces taken away from the int8 network's trace; "
         "*gradient*: absolute gradient of the float network's logit; *Grad-CAM* and *CAM*: of its "
-        "last feature map, which mostly has no leads. CAM is exact: it adds up to the logit."
+        "last feature map, which mostly has no leads and is coarse. CAM is exact: it adds up to "
+        "the logit. Only the device's own has to pass the checks; what the others show is told."
     )
     for network in networks:
         yield Heading(f"{network['name']} ({network['id']})")
@@ -84,7 +85,9 @@ def _said(network: Mapping[str, Any], name: str) -> Iterator[str]:
     time = method["classes"]["MI"]["time"]
     more = [part for part in parts if parts[part] > time[part]]
     listed = ", ".join(f"{part} {parts[part]:.0%} of the map in {time[part]:.0%}" for part in parts)
-    yield f"{name}, MI: more than its time lies in {' and '.join(more) or 'no part'} ({listed})."
+    coarse = f" One place of its map is {method['place_ms']:.0f} ms." if not method["leads"] else ""
+    where = " and ".join(more) or "no part"
+    yield f"{name}, MI: more than its time lies in {where} ({listed}).{coarse}"
 
 
 def _shares(method: Mapping[str, Any]) -> Table:
@@ -110,14 +113,13 @@ def figure(of: Aggregate, beat: NDArray[np.float64], label: str) -> bytes:
 
 def _drawn(plt: Any, of: Aggregate, beat: NDArray[np.float64], label: str) -> Any:
     figure, axes = plt.subplots(3, 4, figsize=(9, 5.2), layout="constrained", sharex=True)
-    span = FIRST * CELL_MS, LAST * CELL_MS
-    ms = np.linspace(*span, len(beat), endpoint=False)
+    ms = np.linspace(*SPAN_MS, len(beat), endpoint=False)
     low, high = np.nanmin(beat), np.nanmax(beat)
     most = max(float(np.nanmax(of.maps)), 1e-9)
     for lead, axis in enumerate(axes.T.ravel()):
         axis.imshow(
             of.maps[lead][None],
-            extent=(*span, low, high),
+            extent=(*SPAN_MS, low, high),
             aspect="auto",
             cmap="YlOrRd",
             vmin=0,

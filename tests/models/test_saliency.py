@@ -119,7 +119,7 @@ def test_the_trace_is_the_median_beat_in_the_contracts_measure() -> None:
     tensor[(PEAKS * 4).astype(int), V2] = 100
     trace = median_trace([tensor], [PEAKS], contract)
     assert trace.shape == (BINS * 4, 12)
-    assert trace[-FIRST * 4, V2] == pytest.approx(100 * contract.step)
+    assert trace[-FIRST * 4 + 2, V2] == pytest.approx(100 * contract.step)
     assert np.nansum(np.abs(trace)) == pytest.approx(100 * contract.step)
 
 
@@ -132,6 +132,7 @@ def described(worst: float, won: float, low: float) -> dict[str, object]:
     facing["inferior"] = {"anterior": 0.3, "inferior": 0.4}
     method = {
         "leads": True,
+        "place_ms": 40,
         "classes": {"MI": of_class},
         "checks": {
             "records": 20,

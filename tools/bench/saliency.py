@@ -65,7 +65,7 @@ class Method:
     """One way to ask one network.
 
     scores : log odds of a label; random : the same maps of networks that were never trained
-    leads : whether it tells the leads apart
+    leads : whether it tells the leads apart; place_ms : of time, what it tells apart
     """
 
     name: str
@@ -73,6 +73,7 @@ class Method:
     scores: Callable[[Sequence[Tensor], str], Sequence[float] | NDArray[np.float64]]
     random: Sequence[Maps]
     leads: bool = True
+    place_ms: float = CELL_MS
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def measure(target: Path | None, data: Path, records: int | None, say: Progress)
             drawn[label] = aggregate(method.maps(of.tensors, label), of.peaks)
         told[method.name] = {
             "leads": method.leads,
+            "place_ms": method.place_ms,
             "classes": {label: _told(one) for label, one in drawn.items()},
             "checks": _checks(method, classes, bundle.input.zero, what, say),
         }
@@ -214,7 +216,7 @@ def _float(run: Path, contract: InputContract, one: Tensor) -> Iterator[Method]:
 
     for found in methods(load_network(run), contract, one):
         random = [of(replace(found, network=other)) for other in others]
-        yield Method(found.method, of(found), scores_of(found), random, found.leads)
+        yield Method(found.method, of(found), scores_of(found), random, found.leads, found.place_ms)
 
 
 def _told(one: Aggregate) -> dict[str, Any]:
@@ -276,21 +278,26 @@ def _columns(part: str) -> list[int]:
 
 
 def figures(found: Found) -> list[Figure]:
-    """The checks beside their limits."""
+    """The checks; the device's own explanation beside what it must keep."""
     out = []
     for name, method in found.network["methods"].items():
         part = f"{found.network['name']}, {name}, {method['checks']['records']} records"
         won, effect, random = (method["checks"][key] for key in ("won", "effect", "random"))
-        out += [
-            Figure(part, "random weights: rank correlation, worst", max(random), "", high=ALIKE),
-            Figure(part, "top 10 % removed loses more than random", 100 * won[0], "%", low=WON),
-            Figure(part, "log odds lost more by it, mean", effect[0], ""),
-            Figure(part, "the same, 95 % from", effect[1], "", low=0.0),
+        rows = [
+            ("random weights: rank correlation, worst", max(random), "", None, ALIKE),
+            ("top 10 % removed loses more than random", 100 * won[0], "%", WON, None),
+            ("log odds lost more by it, mean", effect[0], "", None, None),
+            ("the same, 95 % from", effect[1], "", 0.0, None),
         ]
         if located := method.get("infarctions"):
-            name = "anterior from inferior infarction by leads, AUC"
-            out.append(Figure(part, name, located["auc"], ""))
-            out.append(Figure(part, "the same, 95 % from", located["interval"][0], "", low=0.5))
+            what = "anterior from inferior infarction by leads, AUC"
+            rows.append((what, located["auc"], "", None, None))
+            rows.append(("the same, 95 % from", located["interval"][0], "", 0.5, None))
+        for text, value, unit, low, high in rows:
+            must = name == OCCLUSION
+            out.append(
+                Figure(part, text, value, unit, low if must else None, high if must else None)
+            )
     return out
 
 
