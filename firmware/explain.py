@@ -33,7 +33,7 @@ BEAT_AT_LEAST = 0.1  # weight of a beat that is not missed, beside the one that 
 FAR = AFTER_MS // CELL_MS  # the distance of windows far from any R peak
 
 _NV_PER_UNIT = 50.0  # resolution in which the tensor is shown to the beat detector
-_TALLEST_UV = 1000.0  # in it, where nothing says how tall it was
+_TALLEST_UV = 1000.0  # where nothing says how tall it was
 _SETTLE_S = 2  # mirrored before the window: the detector learns in it
 _TAIL_S = 1
 _COLUMNS = [LEADS.index(lead) for lead in CHANNEL_LEADS]
@@ -181,27 +181,32 @@ def without(
 
 
 def beats(tensor: NDArray[np.int8], of: InputContract) -> NDArray[np.float64]:
-    """R peaks in ``tensor`` [samples, 12], in samples, by the monitor's own detector.
-
-    In a measure that forgot the microvolts, the tallest wave counts as a millivolt.
-    """
+    """R peaks in ``tensor`` [samples, 12], in samples, by the monitor's own detector."""
     rate_hz = of.rate_hz
     up = SAMPLE_RATE_HZ // rate_hz
     before, after = _SETTLE_S * rate_hz, _TAIL_S * rate_hz
-    channels = tensor[:, _COLUMNS].astype(np.float64) - of.zero
-    there = channels.any(axis=0)
-    step_uv = of.step_uv
-    if of.normal is not Normal.FIXED:
-        channels[:, there] -= np.median(channels[:, there], axis=0)
-        step_uv = _TALLEST_UV / max(1.0, float(np.abs(channels).max()))
+    channels = microvolts(tensor, of)[:, _COLUMNS]
+    there = (tensor[:, _COLUMNS] != of.zero).any(axis=0)
     channels = np.concatenate([channels[before:0:-1], channels, channels[-2 : -2 - after : -1]])
     at = np.arange(len(channels) * up) / up
     units = np.stack([np.interp(at, at[::up], column) for column in channels.T], axis=1)
-    counts = np.rint(units * (step_uv * 1000 / _NV_PER_UNIT)).astype(np.int32)
+    counts = np.rint(units * (1000 / _NV_PER_UNIT)).astype(np.int32)
     found = QrsDetector(_NV_PER_UNIT).push(0, counts, there)
     peaks = np.array(found, np.float64) / up - before
     inside: NDArray[np.float64] = peaks[(peaks >= 0) & (peaks < len(tensor))]
     return inside
+
+
+def microvolts(tensor: NDArray[np.int8], of: InputContract) -> NDArray[np.float64]:
+    """What ``tensor`` [samples, 12] stands for.
+
+    In a measure that forgot it each lead is about its median, and the tallest wave is a millivolt.
+    """
+    steps = tensor.astype(np.float64) - of.zero
+    if of.normal is Normal.FIXED:
+        return steps * of.step_uv
+    steps -= np.median(steps, axis=0)
+    return steps * (_TALLEST_UV / max(1.0, float(np.abs(steps).max())))
 
 
 def _pieces(

@@ -59,7 +59,7 @@ def explained(
         from tools.explain_picture import picture  # Pillow: only for those who look
 
         question.pictures.mkdir(parents=True, exist_ok=True)
-        image = picture(tensor, found, network.bundle.input.step_uv, record)
+        image = picture(tensor, found, network.bundle.input, record)
         image.save(question.pictures / f"{record}.png", optimize=True)
     begin_s = end_s - len(tensor) / network.bundle.input.rate_hz
     return {

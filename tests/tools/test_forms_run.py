@@ -6,14 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from device.flash.facts import facts
 from firmware.bundle import Bundle
+from firmware.explain import Explanation
 from firmware.inputs import InputContract, Normal
 from models import inputs
 from tests.firmware.forms import form_bundle
 from tests.tools.test_classify import lead12, record
+from tools.explain_picture import LEFT, ROW, TINT, TOP, picture
+from tools.model import readable, summary
 
 FORMS = {
     "2048-log": inputs.at(500, 2048, Normal.LOG),
@@ -68,7 +72,7 @@ def test_it_runs(of, patient, capfd, tmp_path):
     assert all(one["rate_bpm"] == pytest.approx(70, abs=2) for one in results[9:])
 
 
-def test_facts_say_what_a_network_reads():
+def test_facts_say_what_a_network_reads(tmp_path):
     def said(of: InputContract) -> dict[str, object]:
         told = facts(Bundle.from_bytes(form_bundle(of)))["input"]
         return {key: told[key] for key in told if key not in ("profile", "rate_hz", "samples")}
@@ -77,3 +81,26 @@ def test_facts_say_what_a_network_reads():
     assert said(inputs.BEAT) == {"form": "median-beat", "normal": "z-score"}
     assert said(FORMS["page"]) == {"form": "page", "height": 200, "every_s": 2}
     assert said(replace(FORMS["2048-log"], every_s=5)) == {"normal": "log-scale", "every_s": 5}
+
+    def line(of: InputContract) -> str:
+        return next(one for one in readable(summary(str(bundle(tmp_path, of)))) if "input" in one)
+
+    assert line(inputs.TEN_SECONDS) == "input: 10 s at 100 Hz, 20 µV a step, filter model v1"
+    assert line(FORMS["2048-log"]) == "input: 4.096 s at 500 Hz, log-scale, filter model-500 v1"
+    assert line(inputs.BEAT) == "input: median beat, 0.8 s at 500 Hz, z-score"
+    assert line(FORMS["page"]) == "input: page of 500 x 200 pixels, filter model v1, every 2 s"
+
+
+@pytest.mark.parametrize("name", ["50-min-max", "beat"])
+def test_an_explanation_is_drawn_at_its_rate(name, tmp_path):
+    of = FORMS[name]
+    relevance = np.zeros((12, of.samples * 25 // of.rate_hz), np.int8)
+    relevance[6, 7] = 127
+    tensor = np.full(of.shape, of.zero, np.int8)
+    image = picture(tensor, Explanation("g", "l", 1.0, relevance), of)
+    assert image.width == LEFT + 150 * of.samples // of.rate_hz + 8
+    top = TOP + 6 * ROW + 5
+    assert image.getpixel((LEFT + 7 * 6 + 2, top)) == TINT
+    assert (
+        image.getpixel((LEFT + 6 * 6 + 2, top)) == image.getpixel((LEFT + 8 * 6 + 2, top)) != TINT
+    )
