@@ -65,10 +65,10 @@ def read(path: Path) -> Recipe:
         known = sorted(file.stem for file in RECIPES.glob("*.toml"))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None
     except KeyError as error:
-        raise TrainError(f"{path} is not a recipe: it has no {error}; see docs/data.md") from None
+        raise TrainError(f"{path} is not a recipe: it has no {error}; see docs/training.md") from None
     except (TypeError, ValueError, AttributeError) as error:
         detail = str(error).removeprefix("TrainConfig.__init__() ")
-        raise TrainError(f"{path} is not a recipe: {detail}; see docs/data.md") from None
+        raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
     for config in (*recipe.teachers, *recipe.students):
         _check(path, config)
     if not recipe.students or recipe.students[0].architecture not in DEVICE:

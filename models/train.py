@@ -24,6 +24,7 @@ from models.config import TrainConfig, TrainError
 from models.data.batches import balanced_epoch, oversampled_epoch, plain_epoch
 from models.data.forms import Clean, Material, stands_for
 from models.data.labels import RHYTHM, STATEMENTS
+from models.distribution import any_of, chief, join, share
 from models.groups import GROUPS, OUTPUTS, column_of
 from models.inputs import TEN_SECONDS
 from models.losses import loss_function
@@ -100,8 +101,11 @@ def fit(
     begun, before = clock(), at.took_s
     saved, why = begun, PLANNED
     for epoch in range(at.epoch, config.epochs):
-        if at.took_s >= 3600 * hours or worn_out(config, at.history):
-            why = OUT_OF_TIME if at.took_s >= 3600 * hours else WORN_OUT
+        if _spent(at, hours):
+            why = OUT_OF_TIME
+            break
+        if worn_out(config, at.history):
+            why = WORN_OUT
             break
         if config.head_only(epoch) != at.head_only:
             at.head_only = config.head_only(epoch)
@@ -116,16 +120,16 @@ def fit(
         for layer, seed in zip(_drawing(model), at.seeds, strict=True):
             layer.seed_generator.state.assign(seed)
         for step in range(at.step, steps):
-            rows = np.sort(order[step])
-            share = rate(config, at.history, (epoch * steps + step) / (config.epochs * steps))
-            model.optimizer.learning_rate.assign(config.learning_rate * share)
+            rows = share(np.sort(order[step]))
+            peak = rate(config, at.history, (epoch * steps + step) / (config.epochs * steps))
+            model.optimizer.learning_rate.assign(config.learning_rate * peak)
             model.reset_metrics()
             at.losses.append(float(model.train_on_batch(show(rows), y[rows])))
             at.step = step + 1
             say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
             now = clock()
             at.took_s = before + now - begun
-            spent = at.took_s >= 3600 * hours
+            spent = _spent(at, hours)
             if spent or now - saved > CHECKPOINT_S:
                 _keep(out, model, at)
                 saved = now
@@ -137,8 +141,14 @@ def fit(
         _close_epoch(out, model, config, lesson, at)
         at.took_s, saved = before + clock() - begun, clock()
         _keep(out, model, at)
-        (out / HISTORY).write_text(json.dumps(at.history, indent=1) + "\n")
+        if chief():
+            (out / HISTORY).write_text(json.dumps(at.history, indent=1) + "\n")
     _finish(out, model, config, at, why, threads)
+
+
+def _spent(at: Standing, hours: float) -> bool:
+    """Whether time is up, for any of the processes that train together."""
+    return hours < math.inf and any_of(at.took_s >= 3600 * hours)
 
 
 def _close_epoch(out: Path, model: Any, config: TrainConfig, lesson: Lesson, at: Standing) -> None:
@@ -148,7 +158,7 @@ def _close_epoch(out: Path, model: Any, config: TrainConfig, lesson: Lesson, at:
     if config.scored:
         row["score"] = score(config, logits, lesson.val_y)
     at.history.append(row)
-    if config.keep == "best" and best_epoch(at.history) == len(at.history) - 1:
+    if chief() and config.keep == "best" and best_epoch(at.history) == len(at.history) - 1:
         model.save_weights(out / BEST)
     at.epoch, at.step = at.epoch + 1, 0
 
@@ -157,6 +167,8 @@ def _finish(
     out: Path, model: Any, config: TrainConfig, at: Standing, why: str, threads: int
 ) -> None:
     """The result: the weights as they stand, or the best epoch's."""
+    if not chief():
+        return
     kept = 0
     if config.keep == "best" and at.history:
         kept = best_epoch(at.history) + 1
@@ -167,6 +179,8 @@ def _finish(
 
 
 def _keep(out: Path, model: Any, at: Standing) -> None:
+    if not chief():
+        return
     at.seeds = [np.asarray(layer.seed_generator.state).tolist() for layer in _drawing(model)]
     save(out, model, at)
 
@@ -259,6 +273,7 @@ def quiet_keras(threads: int = 1) -> Any:
             tf.config.threading.set_inter_op_parallelism_threads(1)
         except RuntimeError:  # already running: keep what it has
             pass
+    join(keras)
     return keras
 
 

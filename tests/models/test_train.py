@@ -14,13 +14,23 @@ from firmware.bundle import Bundle
 from firmware.network import Network
 from models.bundle import Calibration, draft, finish
 from models.config import TrainConfig, TrainError
+from models.data.forms import Clean, Material
 from models.data.rates import Rate
+from models.evaluate.targets import bundle_of
 from models.groups import GROUPS, OUTPUTS
 from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid
 from models.quantize import Validation, build, calibrate_head
 from models.recipe import RECIPES, _taught, read
-from models.run_folder import claim
+from models.run_folder import (
+    OUT_OF_TIME,
+    PLANNED,
+    claim,
+    complete,
+    read_config,
+    standing,
+    told,
+)
 from models.schedules import one_cycle
 from models.train import Lesson, fit, load_network, predict
 from models.views import DOSE, Views
@@ -55,30 +65,120 @@ def lesson() -> Lesson:
     return Lesson(Views(tensors[:48], tensors[:48], 5), y[:48], tensors[48:], y[48:])
 
 
+class Ticking:
+    """A clock that goes on by ``tick_s`` whenever it is looked at."""
+
+    def __init__(self, tick_s: float) -> None:
+        self.now, self.tick_s = 0.0, tick_s
+
+    def __call__(self) -> float:
+        self.now += self.tick_s
+        return self.now
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder that was interrupted after its first epoch and taken up again."""
+    """A run folder that ran out of time in its first epoch, was cut off in its second, and ended.
+
+    Being cut off is an exception here: nothing is written on the way out, as after a SIGKILL.
+    """
     folder = tmp_path_factory.mktemp("run")
 
-    def interrupt(what: str, done: int, total: int) -> None:
-        if what == "epoch 2/2":
+    def cut_off(what: str, done: int, total: int) -> None:
+        if (what, done) == ("epoch 2/2", 3):
             raise KeyboardInterrupt
 
     claim(folder, CONFIG, "0" * 64, "rhythm")
+    fit(folder, CONFIG, lesson(), quiet, hours=2.5 / 3600, clock=Ticking(1))
+    first = told(folder)
+    assert (first["ended"], first["epochs_done"], first["epochs_planned"]) == (OUT_OF_TIME, 1, 2)
+    assert first["took_s"] == pytest.approx(3, abs=1.1)
+    assert load_network(folder)  # what it has learned until then can be measured
+    assert not complete(folder)
     with pytest.raises(KeyboardInterrupt):
-        fit(folder, CONFIG, lesson(), interrupt)
-    assert len(json.loads((folder / "history.json").read_text())) == 1
+        fit(folder, CONFIG, lesson(), cut_off, clock=Ticking(1e4))  # a checkpoint at every step
+    assert (standing(folder).epoch, standing(folder).step) == (1, 2)
     fit(folder, CONFIG, lesson(), quiet)
+    assert (told(folder)["ended"], told(folder)["epochs_done"]) == (PLANNED, 2)
     return folder
 
 
+def weights(run: Path) -> list[np.ndarray]:
+    return [np.asarray(weight) for weight in load_network(run).get_weights()]
+
+
 @needs_tensorflow
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(run: Path, tmp_path: Path) -> None:
+def test_a_run_cut_off_in_mid_epoch_ends_with_the_weights_of_one_that_was_not(
+    run: Path, tmp_path: Path
+) -> None:
+    claim(tmp_path, CONFIG, "0" * 64, "rhythm")
     fit(tmp_path, CONFIG, lesson(), quiet)
     resumed, straight = (json.loads((f / "history.json").read_text()) for f in (run, tmp_path))
     assert resumed == straight
+    for one, other in zip(weights(run), weights(tmp_path), strict=True):
+        np.testing.assert_array_equal(one, other)
     assert straight[-1]["loss"] < straight[0]["loss"]
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert {"backend", "processor", "cores", "threads", "took_s"} <= told(tmp_path).keys()
+
+
+@needs_tensorflow
+def test_a_frozen_trunk_stays_and_a_thawed_one_learns_after_its_head(
+    run: Path, tmp_path: Path
+) -> None:
+    before = weights(run)
+    config = replace(CONFIG, head_epochs=1, keep="best", schedule="plateau", learning_rate=0.01)
+
+    def cut_off(what: str, done: int, total: int) -> None:
+        if what == "epoch 2/2":
+            raise KeyboardInterrupt
+
+    claim(tmp_path, config, "0" * 64, "rhythm")
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, config, lesson(), cut_off, start=run)
+    final = (tmp_path / "best.weights.h5").rename(tmp_path / "final.weights.h5")
+    changed = [bool((a != b).any()) for a, b in zip(weights(tmp_path), before, strict=True)]
+    final.rename(tmp_path / "best.weights.h5")
+    fit(tmp_path, config, lesson(), quiet)
+    assert changed == [False] * (len(before) - 2) + [True] * 2
+    history = json.loads((tmp_path / "history.json").read_text())
+    scores = [row["score"] for row in history]
+    assert told(tmp_path)["kept_epoch"] == 1 + int(np.argmax(scores))
+    assert not standing(tmp_path).head_only
+
+
+@needs_tensorflow
+def test_a_network_of_another_form_and_measure_becomes_a_bundle_of_its_name(
+    tmp_path: Path,
+) -> None:
+    """MATE's shipped one: 50 Hz, min-max; batches are made when they are shown."""
+    rng = np.random.default_rng(2)
+    leads = np.cumsum(rng.normal(0, 40, (48, 500, 8)), axis=1).astype(np.int16)
+    config = TrainConfig(
+        architecture="mate-shipped", epochs=1, batch=16, augmentation="seven", keep="best"
+    )
+    contract, rows = config.contract, np.arange(48)
+    y = windows()[1][:48]
+    views = Material(leads, rows[:32], contract, 0, "seven")
+    some = Lesson(views, y[:32], Clean(leads, rows[32:], contract), y[32:])
+    claim(tmp_path, config, "0" * 64, "mate-shipped")
+    fit(tmp_path, config, some, quiet)
+    fold9 = Validation(some.val_tensors, some.val_y, [(60.0, 0.02)] * 16)
+    network = load_network(tmp_path)
+    path = build(tmp_path, network, read_config(tmp_path), views, fold9, "0.1", quiet)
+    assert path.name == "mate-shipped.l12"
+    assert bundle_of(tmp_path) == path
+    bundle = Bundle.from_bytes(path.read_bytes())
+    assert bundle.input == contract
+    int8 = Network(bundle)
+    assert int8._interpreter.get_input_details()[0]["quantization"] == (
+        pytest.approx(contract.step),
+        contract.zero,
+    )
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["systems"].keys() == {"int8", "float"}
+    assert metrics["training"]["epochs_done"] == 1
+    assert bundle.manifest["training"]["run"]["epochs_done"] == 1
 
 
 @needs_tensorflow
