@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,21 +169,43 @@ class Deletion:
 
 
 def deletion(
-    score: Scores, tensors: Sequence[Tensor], maps: Sequence[Relevance], zero: int
+    score: Scores,
+    tensors: Sequence[Tensor],
+    maps: Sequence[Relevance],
+    remove: Callable[[Tensor, NDArray[np.bool_]], Tensor],
+    there: Callable[[Tensor], NDArray[np.bool_]] = lambda _: np.True_,
 ) -> Deletion:
     """The deletion check (Samek et al., IEEE Trans Neural Netw Learn Syst 2017;28:2660).
 
-    score : of the label that the maps are of; zero : the int8 that stands for 0
+    score : of the label that the maps are of
+    remove : a tensor without the marked cells of its map
+    there : cells that random choices are made of first, because they hold something
     """
     spoiled: list[Tensor] = []
     for at, (tensor, relevance) in enumerate(zip(tensors, maps, strict=True)):
         rng = np.random.default_rng(at)
-        by_lot = [top_cells(rng.random(relevance.shape), TOP) for _ in range(CONTROLS)]
+        lots = [rng.random(relevance.shape) + there(tensor) for _ in range(CONTROLS)]
         spoiled.append(tensor)
-        spoiled += [without(tensor, cut, zero) for cut in (top_cells(relevance, TOP), *by_lot)]
+        spoiled += [remove(tensor, top_cells(one, TOP)) for one in (relevance, *lots)]
     scores = np.asarray(score(spoiled)).reshape(len(tensors), 2 + CONTROLS)
     lost = scores[:, :1] - scores[:, 1:]
     return Deletion(lost[:, 0], lost[:, 1:].mean(1))
+
+
+def checked(alike: Sequence[Sequence[float]], lost: Sequence[Deletion]) -> dict[str, Any]:
+    """Both checks in figures.
+
+    alike : rank correlations with each of the networks that were never trained, record by record
+    lost : of all records
+    """
+    tops, randoms = ([getattr(one, key) for one in lost] for key in ("top", "random"))
+    every = Deletion(np.concatenate(tops), np.concatenate(randoms))
+    return {
+        "records": len(every.top),
+        "random": [float(np.mean(values)) for values in alike],
+        "won": every.won,
+        "effect": every.effect,
+    }
 
 
 def median_trace(

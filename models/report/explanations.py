@@ -45,12 +45,14 @@ def _blocks(networks: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     for network in networks:
         yield Heading(f"{network['name']} ({network['id']})")
         yield Items([sentence for name in network["methods"] for sentence in _said(network, name)])
-        for name, method in network["methods"].items():
+        of_leads = {name: m for name, m in network["methods"].items() if "classes" in m}
+        for name, method in of_leads.items():
             yield Heading(f"{network['name']}: {name}", 3)
             yield _shares(method)
         for picture in network["pictures"]:
             label = picture.rpartition("-")[2].upper()
-            yield Picture(picture, f"{label}: mean map over the median beat, twelve leads")
+            over = "the median beat, twelve leads" if of_leads else "the page"
+            yield Picture(picture, f"{label}: mean map over {over}")
 
 
 def _said(network: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -66,7 +68,7 @@ def _said(network: Mapping[str, Any], name: str) -> Iterator[str]:
     yield (
         f"{name}: {'holds' if held else '**does not hold**'}. Networks of random weights give maps "
         f"with a rank correlation of {worst:.2f} at most (wanted: {ALIKE} or less); without the "
-        f"top 10 % of the cells {100 * won:.0f} % ({100 * won_span[0]:.0f}-{100 * won_span[1]:.0f})"
+        f"top 10 % of its cells {100 * won:.0f} % ({100 * won_span[0]:.0f}-{100 * won_span[1]:.0f})"
         f" of {checks['records']} records lose more than without random ones (wanted: {WON:.0f}), "
         f"{spanned(effect, span, 2)} more of log odds."
     )
@@ -81,6 +83,8 @@ def _said(network: Mapping[str, Any], name: str) -> Iterator[str]:
             f"Their difference {'tells' if low > 0.5 else '**does not tell**'} the two apart: AUC "
             f"{spanned(located['auc'], located['interval'], 2)}."
         )
+    if "classes" not in method:
+        return
     parts = method["classes"]["MI"]["parts"]
     time = method["classes"]["MI"]["time"]
     more = [part for part in parts if parts[part] > time[part]]
@@ -130,4 +134,19 @@ def _drawn(plt: Any, of: Aggregate, beat: NDArray[np.float64], label: str) -> An
         axis.set_yticks([])
         axis.tick_params(labelsize=7)
     figure.suptitle(f"{label}: {of.records} records; share of the lead; ms from R", fontsize=9)
+    return figure
+
+
+def page_figure(mean: NDArray[np.float64], ink: NDArray[np.float64], title: str) -> bytes:
+    """A mean map [h, w] under all the pages' ink [height, width], 0 to 1, as PNG."""
+    return png(lambda plt: _page_drawn(plt, mean, ink, title))
+
+
+def _page_drawn(plt: Any, mean: NDArray[np.float64], ink: NDArray[np.float64], title: str) -> Any:
+    high, wide = ink.shape
+    figure, axis = plt.subplots(figsize=(8, 0.5 + 8 * high / wide), layout="constrained")
+    axis.imshow(mean, extent=(0, wide, high, 0), cmap="YlOrRd", vmin=0)
+    axis.imshow(np.zeros_like(ink), alpha=np.sqrt(ink), cmap="gray", extent=(0, wide, high, 0))
+    axis.set_axis_off()
+    axis.set_title(title, fontsize=9)
     return figure

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from firmware.events import LEADS
+from firmware.explain import without
+from firmware.page import INK, PAPER
 from models.evaluate.saliency import (
     BINS,
     FIRST,
@@ -22,7 +26,8 @@ from models.evaluate.saliency import (
     told_apart,
 )
 from models.inputs import TEN_SECONDS
-from models.report.explanations import page
+from models.report.explanations import page, page_figure
+from tools.bench.page_saliency import places_with_ink, without_places
 
 train = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
@@ -88,10 +93,10 @@ def test_the_map_of_what_counts_wins_against_chance_and_a_moved_one_does_not() -
     def score(some: list[np.ndarray]) -> list[float]:
         return [float(np.abs(one[there].astype(int)).sum()) for one in some]
 
-    right = deletion(score, tensors, [counts] * 12, 0)
+    right = deletion(score, tensors, [counts] * 12, without)
     assert right.won[0] == 1
     assert right.effect[1] > 0
-    moved = deletion(score, tensors, [np.roll(counts, 5, axis=0)] * 12, 0)
+    moved = deletion(score, tensors, [np.roll(counts, 5, axis=0)] * 12, without)
     assert moved.effect[0] < right.effect[0] / 4
 
 
@@ -123,7 +128,36 @@ def test_the_trace_is_the_median_beat_in_the_contracts_measure() -> None:
     assert np.nansum(np.abs(trace)) == pytest.approx(100 * contract.step)
 
 
-def described(worst: float, won: float, low: float) -> dict[str, object]:
+def test_random_choices_fall_on_places_that_hold_something() -> None:
+    """One of 400 places has ink, and it is what counts: every choice of a tenth takes it."""
+    sheet = np.full((40, 80, 1), PAPER, np.int8)
+    sheet[10, 41] = INK
+    ink = places_with_ink(sheet, (20, 20))
+    assert np.argwhere(ink).tolist() == [[5, 10]]
+    assert (without_places(sheet, ink) == PAPER).all()
+
+    def score(pages: list[np.ndarray]) -> list[float]:
+        return [float((one == INK).sum()) for one in pages]
+
+    inked = partial(places_with_ink, places=(20, 20))
+    found = deletion(score, [sheet] * 5, [ink.astype(float)] * 5, without_places, inked)
+    assert found.top.tolist() == found.random.tolist() == [1] * 5
+    blind = deletion(score, [sheet] * 5, [ink.astype(float)] * 5, without_places)
+    assert blind.random.mean() < 0.5
+
+
+def test_a_page_has_a_figure_and_checks_but_no_leads() -> None:
+    checks = described(0.1, 0.95, 0.6)["methods"]["gradient"]["checks"]
+    methods = {"Grad-CAM": {"page": True, "checks": checks}}
+    network = {"name": "p", "id": "p-1", "methods": methods, "pictures": ["saliency-p-mi"]}
+    text = page([network])
+    assert "Grad-CAM: holds." in text
+    assert "MI: mean map over the page" in text
+    assert "| V1 |" not in text
+    assert page_figure(np.eye(3), np.zeros((30, 50)), "MI")[:4] == b"\x89PNG"
+
+
+def described(worst: float, won: float, low: float) -> dict[str, Any]:
     """What the bench writes of one network whose checks came out so."""
     parts = {"P": 0.1, "QRS": 0.5, "ST": 0.3, "T": 0.1}
     time = {"P": 0.25, "QRS": 0.25, "ST": 0.15, "T": 0.35}

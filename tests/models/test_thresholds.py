@@ -13,24 +13,23 @@ PATIENTS = np.array([f"p{i // 2}" for i in range(40)])  # two records each
 
 
 def test_equal_probabilities_are_said_together() -> None:
-    """0.6 alone would be F1 2 / 3 before its twin is counted; together they are 1 / 2."""
-    p = np.array([0.8, 0.6, 0.6, 0.2])
-    assert best_f1(p, np.array([0, 1, 0, 0])) == pytest.approx(0.6)
-    assert best_f1(p, np.array([1, 1, 0, 0])) == pytest.approx(0.6)  # 4 / 5 against 2 / 3
-    assert best_f1(p, np.array([1, 0, 0, 0])) == pytest.approx(0.8)
+    """0.6 alone is F1 1 for its first record, but 4 / 7 with all that are said with it."""
+    p = np.array([0.9, 0.6, 0.6, 0.6, 0.6])
+    assert best_f1(p, np.array([1, 1, 0, 0, 0])) == pytest.approx(0.9)  # 2 / 3
+    assert best_f1(p, np.array([1, 1, 1, 0, 0])) == pytest.approx(0.6)  # 3 / 4 against 1 / 2
 
 
 def test_figures_of_answers_by_hand() -> None:
     """Sensitivity is the labels' mean, specificity and accuracy are of all entries at once."""
-    truth = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], bool)
-    said = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]], bool)
+    truth = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]], bool)
+    said = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 0]], bool)
     found = said_figures(truth, said)
-    assert found["accuracy"] == pytest.approx(9 / 12)
-    assert found["sensitivity"] == pytest.approx((1 / 2 + 1) / 2)  # the third has no positive
+    assert found["accuracy"] == pytest.approx(8 / 12)
+    assert found["sensitivity"] == pytest.approx((1 / 3 + 1) / 2)  # the third has no positive
     assert found["specificity"] == pytest.approx(6 / 8)
-    assert found["g_mean"] == pytest.approx(np.sqrt(0.75 * 0.75))
-    assert found["f1"] == pytest.approx((1 / 2 + 1) / 2)
-    np.testing.assert_allclose(f1_scores(truth, said), [1 / 2, 1, 0])
+    assert found["g_mean"] == pytest.approx(np.sqrt(2 / 3 * 6 / 8))
+    assert found["f1"] == pytest.approx((2 / 5 + 1) / 2)
+    np.testing.assert_allclose(f1_scores(truth, said), [2 / 5, 1, 0])
 
 
 def test_map_leaves_out_labels_without_a_positive() -> None:

@@ -17,22 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.events import LEADS
-from firmware.explain import CELL_MS, Scorer, beats, explain
+from firmware.explain import CELL_MS, Scorer, beats, explain, without
 from firmware.inputs import Form, InputContract
 from firmware.network import Network, NetworkError
 from firmware.tensor import R_AT
 from models.architectures import ARCHITECTURES
-from models.data import forms, ptbxl
-from models.data.dataset import VALIDATION_FOLD, Dataset
-from models.data.labels import STATEMENTS, SUPERCLASSES
+from models.data import ptbxl
+from models.data.dataset import VALIDATION_FOLD
+from models.data.labels import SUPERCLASSES
 from models.evaluate import targets
 from models.evaluate.compare import OURS
 from models.evaluate.saliency import (
     Aggregate,
-    Deletion,
     Relevance,
     Tensor,
     aggregate,
+    checked,
     deletion,
     lead_shares,
     likeness,
@@ -40,22 +40,20 @@ from models.evaluate.saliency import (
     told_apart,
 )
 from models.explain.methods import FloatMaps, methods
-from models.groups import GROUPS, OUTPUTS
+from models.groups import OUTPUTS
 from models.report.explanations import ALIKE, NAME, WON, figure, page
 from models.run_folder import read_config
 from models.train import Progress, load_network
+from tools.bench.evidence import CHECKED, GROUP, RANDOM, Fold9, Found, column
 from tools.bench.explain import random_network
 from tools.bench.figures import DOCS, Figure
+from tools.bench.page_saliency import page_maps
 from tools.models_cli import EMBEDDED
 
-GROUP = next(group for group in GROUPS if group.name == "superclasses")
 RECORDS = 100  # of a class
-CHECKED = 20  # of them, for the checks
-RANDOM = 3  # networks that were never trained
 ANTERIOR, INFERIOR = ("AMI", "ASMI", "ALMI"), ("IMI", "IPMI")
 FACING = {"anterior": ("V1", "V2", "V3", "V4"), "inferior": ("II", "III", "aVF")}
 OCCLUSION = "occlusion, int8"
-LOST = ("top", "random")
 
 Maps = Callable[[Sequence[Tensor], str], list[Relevance]]  # of records, for a label
 
@@ -76,106 +74,86 @@ class Method:
     place_ms: float = CELL_MS
 
 
-@dataclass(frozen=True)
-class Cases:
-    """Records that carry a label, as the network is shown them; R peaks in windows of 40 ms."""
-
-    tensors: list[Tensor]
-    peaks: list[NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Found:
-    """``network`` goes into docs/explanations.json; ``pictures``: PNG by name."""
-
-    network: dict[str, Any]
-    pictures: dict[str, bytes]
-
-
 def measure(target: Path | None, data: Path, records: int | None, say: Progress) -> Found:
     """Maps, shares and checks of one network; None takes the firmware's own.
 
-    target : a bundle, or the folder of a training, whose float network is asked as well
+    target : a bundle, or the folder of a training, whose float network is asked as well; of a
+        network that reads pages it is needed
     records : of each class, RECORDS if None
     Raises BundleError, DataError, NetworkError or TrainError in one line. Needs the [train] extra.
     """
     found = targets.find(target or EMBEDDED)
     bundle = targets.load(found.bundle)
-    if bundle.input.form is Form.PAGE:
-        raise NetworkError(f"{bundle.id} reads pages, which have no beats to fold; name another")
     name = OURS if bundle.digest == targets.load(EMBEDDED).digest else bundle.name
-    fold9 = _Fold9(ptbxl.load(data), bundle.input, records or RECORDS, say)
+    fold9 = Fold9(ptbxl.load(data), bundle.input, records or RECORDS, say)
     classes = {label: fold9.carrying((label,)) for label in SUPERCLASSES}
-    infarctions = {
-        "anterior": fold9.carrying(ANTERIOR, without=INFERIOR),
-        "inferior": fold9.carrying(INFERIOR, without=ANTERIOR),
-    }
-    some = [tensor for of in classes.values() for tensor in of.tensors[:CHECKED]]
-    asked = [_occlusion(Network(bundle), some)]
-    if found.run:
-        asked += _float(found.run, bundle.input, some[0])
-    told: dict[str, Any] = {}
-    pictures: dict[str, bytes] = {}
-    for method in asked:
-        what = f"{name}: {method.name}"
-        drawn = {}
-        for at, (label, of) in enumerate(classes.items()):
-            say(f"{what}, {label}", at, len(classes))
-            drawn[label] = aggregate(method.maps(of.tensors, label), of.peaks)
-        told[method.name] = {
-            "leads": method.leads,
-            "place_ms": method.place_ms,
-            "classes": {label: _told(one) for label, one in drawn.items()},
-            "checks": _checks(method, classes, bundle.input.zero, what, say),
+    if bundle.input.form is Form.PAGE:
+        if found.run is None:
+            raise NetworkError(f"{bundle.id} reads pages: give the folder of its training")
+        methods_told, pictures = page_maps(name, found.run, bundle.input, classes, say)
+    else:
+        asked = [_occlusion(Network(bundle), _some(classes))]
+        if found.run:
+            asked += _float(found.run, bundle.input, classes[SUPERCLASSES[0]][0])
+        infarctions = {
+            "anterior": fold9.carrying(ANTERIOR, but_not=INFERIOR),
+            "inferior": fold9.carrying(INFERIOR, but_not=ANTERIOR),
         }
-        if method.leads:
-            told[method.name]["infarctions"] = _located(method, infarctions)
-            kind = method.name.split(",")[0].lower()
-            for label, one in drawn.items():
-                beat = median_trace(classes[label].tensors, classes[label].peaks, bundle.input)
-                pictures[f"saliency-{name}-{kind}-{label.lower()}"] = figure(one, beat, label)
+        methods_told, pictures = _of_leads(name, asked, classes, infarctions, bundle.input, say)
     network = {
         "name": name,
         "id": bundle.id,
         "data": {"name": ptbxl.NAME, "fold": VALIDATION_FOLD, "sha256": fold9.dataset.digest},
-        "methods": told,
+        "methods": methods_told,
         "pictures": list(pictures),
     }
     return Found(network, pictures)
 
 
-@dataclass
-class _Fold9:
-    """Its records, in an order drawn once; ``most`` of a kind are taken."""
+def _some(classes: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
+    return [tensor for tensors in classes.values() for tensor in tensors[:CHECKED]]
 
-    dataset: Dataset
-    contract: InputContract
-    most: int
-    say: Progress
 
-    def carrying(self, labels: Sequence[str], without: Sequence[str] = ()) -> Cases:
-        """Records with any of some superclasses or statements, and none of others."""
-        fold9 = np.flatnonzero(self.dataset.fold == VALIDATION_FOLD)
-        order = np.random.default_rng(0).permutation(fold9)
-        wanted = self._any(labels)[order] & ~self._any(without)[order]
-        rows = np.sort(order[wanted][: self.most])
-        tensors = list(forms.tensors(self.dataset, self.contract, rows, self.say))
-        return Cases(tensors, [self._peaks(tensor) for tensor in tensors])
+def _of_leads(
+    name: str,
+    asked: Sequence[Method],
+    classes: Mapping[str, Sequence[Tensor]],
+    infarctions: Mapping[str, Sequence[Tensor]],
+    contract: InputContract,
+    say: Progress,
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What every method tells, and the pictures of those that tell the leads apart."""
+    peaks = {label: _peaks(tensors, contract) for label, tensors in classes.items()}
+    told: dict[str, Any] = {}
+    pictures: dict[str, bytes] = {}
+    for method in asked:
+        what = f"{name}: {method.name}"
+        drawn = {}
+        for at, (label, tensors) in enumerate(classes.items()):
+            say(f"{what}, {label}", at, len(classes))
+            drawn[label] = aggregate(method.maps(tensors, label), peaks[label])
+        told[method.name] = {
+            "leads": method.leads,
+            "place_ms": method.place_ms,
+            "classes": {label: _told(one) for label, one in drawn.items()},
+            "checks": _checks(method, classes, contract.zero, what, say),
+        }
+        if method.leads:
+            told[method.name]["infarctions"] = _located(method, infarctions)
+            kind = method.name.split(",")[0].lower()
+            for label, one in drawn.items():
+                beat = median_trace(classes[label], peaks[label], contract)
+                pictures[f"saliency-{name}-{kind}-{label.lower()}"] = figure(one, beat, label)
+    return told, pictures
 
-    def _any(self, labels: Sequence[str]) -> NDArray[np.bool_]:
-        has = np.zeros(len(self.dataset), np.bool_)
-        for label in labels:
-            if label in SUPERCLASSES:
-                has |= self.dataset.superclasses[:, SUPERCLASSES.index(label)] > 0
-            else:
-                has |= self.dataset.statements[:, STATEMENTS.index(label)] > 0
-        return has
 
-    def _peaks(self, tensor: Tensor) -> NDArray[np.float64]:
-        of = self.contract
-        rows = np.array([R_AT]) if of.form is Form.MEDIAN_BEAT else beats(tensor, of)
-        found: NDArray[np.float64] = rows * 1000 / (of.rate_hz * CELL_MS)
-        return found
+def _peaks(tensors: Sequence[Tensor], of: InputContract) -> list[NDArray[np.float64]]:
+    """R peaks in windows of 40 ms."""
+    if of.form is Form.MEDIAN_BEAT:
+        rows = [np.array([float(R_AT)])] * len(tensors)
+    else:
+        rows = [beats(tensor, of) for tensor in tensors]
+    return [one * 1000 / (of.rate_hz * CELL_MS) for one in rows]
 
 
 def _occlusion(network: Network, some: Sequence[Tensor]) -> Method:
@@ -203,9 +181,6 @@ def _float(run: Path, contract: InputContract, one: Tensor) -> Iterator[Method]:
         keras.utils.set_random_seed(seed)
         others.append(architecture.build(OUTPUTS, contract.samples))
 
-    def column(label: str) -> int:
-        return GROUP.first + GROUP.labels.index(label)
-
     def of(float_maps: FloatMaps) -> Maps:
         return lambda tensors, label: float_maps.relevance(tensors, column(label))
 
@@ -229,32 +204,31 @@ def _told(one: Aggregate) -> dict[str, Any]:
 
 
 def _checks(
-    method: Method, classes: Mapping[str, Cases], zero: int, what: str, say: Progress
+    method: Method,
+    classes: Mapping[str, Sequence[Tensor]],
+    zero: int,
+    what: str,
+    say: Progress,
 ) -> dict[str, Any]:
     """Random weights, and deletion."""
     alike: list[list[float]] = [[] for _ in method.random]
     lost = []
-    for at, (label, of) in enumerate(classes.items()):
+    for at, (label, every) in enumerate(classes.items()):
         say(f"{what}, checks, {label}", at, len(classes))
-        tensors = of.tensors[:CHECKED]
+        tensors = every[:CHECKED]
         maps = method.maps(tensors, label)
         for values, other in zip(alike, method.random, strict=True):
             values += map(likeness, maps, other(tensors, label))
-        lost.append(deletion(partial(method.scores, label=label), tensors, maps, zero))
-    every = Deletion(*(np.concatenate([getattr(one, key) for one in lost]) for key in LOST))
-    return {
-        "records": len(every.top),
-        "random": [float(np.mean(values)) for values in alike],
-        "won": every.won,
-        "effect": every.effect,
-    }
+        scores = partial(method.scores, label=label)
+        lost.append(deletion(scores, tensors, maps, partial(without, zero=zero)))
+    return checked(alike, lost)
 
 
-def _located(method: Method, infarctions: Mapping[str, Cases]) -> dict[str, Any]:
+def _located(method: Method, infarctions: Mapping[str, Sequence[Tensor]]) -> dict[str, Any]:
     """Does the map of MI lie in the leads that face it?"""
     shares = {
-        where: np.array([lead_shares(one) for one in method.maps(of.tensors, "MI")])
-        for where, of in infarctions.items()
+        where: np.array([lead_shares(one) for one in method.maps(tensors, "MI")])
+        for where, tensors in infarctions.items()
     }
     of_part = {
         where: {part: of[:, _columns(part)].sum(1) for part in FACING}
