@@ -18,7 +18,7 @@ from firmware.explain import beats, explain
 from firmware.filters import FilterChain
 from firmware.inputs import Form, InputContract, Normal
 from firmware.leads import twelve_leads
-from firmware.median_beat import AFTER, BEFORE
+from firmware.median_beat import AFTER, BEFORE, median_beat
 from firmware.model_window import ModelWindow
 from firmware.network import Network, NetworkError
 from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
@@ -28,6 +28,7 @@ from firmware.window import normalised
 from hal.frontend import FrameBlock
 from hal.patient.presets import preset
 from models import inputs
+from models.architectures import ARCHITECTURES
 from tests.firmware.forms import form_bundle, of_form
 from tests.firmware.test_pipeline import NV_PER_COUNT, cut, frames
 
@@ -71,6 +72,11 @@ def test_a_bundle_of_any_form_calls_once_a_second(of: InputContract, sinus: Fram
     assert {call.scores_age for call in found} == {0}
     assert chain.tensor is not None
     assert found[-1].scores == network.run(chain.tensor)
+
+
+def test_every_input_that_networks_are_trained_on_is_one_the_device_makes() -> None:
+    for of in {architecture.input for architecture in ARCHITECTURES.values()}:
+        assert of_form(of).input == of
 
 
 @pytest.mark.parametrize("of", WINDOWS.values(), ids=WINDOWS.keys())
@@ -166,6 +172,27 @@ def test_a_seldom_network_keeps_its_scores_and_says_how_old_they_are(sinus: Fram
     restarted = calls(chain.push(after))
     assert [bool(call.scores) for call in restarted] == [False] * 9 + [True]
     assert restarted[-1].scores_age == 0
+
+
+def test_a_call_between_two_seconds_has_its_own_scores(sinus: FrameBlock) -> None:
+    chain = pipeline(inputs.TEN_SECONDS)
+    found = calls(chain.push(replace(sinus, first_index=300)))
+    assert [call.index + 1 for call in found if call.scores][:2] == [5300, 5500]
+    assert {call.scores_age for call in found} == {0}
+
+
+def test_a_beat_is_read_as_soon_as_there_is_one(sinus: FrameBlock) -> None:
+    window = ModelWindow(Network(of_form(replace(inputs.BEAT, every_s=3))))
+    usable = np.ones(8, np.bool_)
+    counts = sinus.counts[:WINDOW]
+    beat = median_beat(counts, list(range(300, WINDOW, 429)), usable, NV_PER_COUNT)
+    assert beat is not None
+    assert window.scores(NONE_LOST, 5000, lambda: None) == {}
+    assert window.unscored is Refusal.UNSURE
+    assert window.scores(NONE_LOST, 5500, lambda: beat)
+    assert window.unscored is None
+    assert window.shown is not None
+    assert window.shown.end == 5500
 
 
 def refused(change: InputContract) -> str:

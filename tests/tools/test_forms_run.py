@@ -12,12 +12,16 @@ import pytest
 from device.flash.facts import facts
 from firmware.bundle import Bundle
 from firmware.explain import Explanation
-from firmware.inputs import InputContract, Normal
+from firmware.inputs import Form, InputContract, Normal
+from firmware.network import Network
+from hal.patient.recording import read_recording
 from models import inputs
-from tests.firmware.forms import form_bundle
+from tests.firmware.forms import form_bundle, of_form
 from tests.tools.test_classify import lead12, record
+from tools.chain import hear
 from tools.explain_picture import LEFT, ROW, TINT, TOP, picture
 from tools.model import readable, summary
+from tools.study import _explained
 
 FORMS = {
     "2048-log": inputs.at(500, 2048, Normal.LOG),
@@ -55,6 +59,31 @@ def test_it_is_classified_and_explained_or_told_why_not(of, patient, capsys, tmp
     assert result["model"] == "rhythm-2.1-test"
     assert sum(result["scores"]["mate4"].values()) == pytest.approx(1, abs=1e-3)
     assert 0.999 < sum(result["explanation"]["leads"].values()) < 1.001
+    times = [cell["start_s"] for cell in result["explanation"]["windows"]]
+    # Of a median beat seconds from its R peak, else of the record
+    low, high = (-0.3, 0.46) if of is inputs.BEAT else (13 - of.samples / of.rate_hz, 13)
+    assert all(low <= time < high for time in times)
+
+
+@pytest.mark.parametrize("name", ["2048-log", "50-min-max", "page"])
+def test_the_network_is_shown_the_record_to_its_last_sample(name, patient):
+    """However late its filter is."""
+    of = replace(FORMS[name], every_s=1)
+    heard = hear(read_recording(patient), Network(of_form(of)))
+    assert heard.tensor_end == heard.samples == 6500
+    assert len(heard.counts) == 5000 + heard.tail
+
+
+@every_form
+def test_a_report_marks_what_was_read_in_the_trace(of):
+    network = Network(of_form(of))
+    found = _explained(network, network.bundle.golden[0].tensor, "SR")
+    if of.form is not Form.WINDOW:
+        assert found is None
+        return
+    assert found is not None
+    assert found.relevance.shape == (12, 250)
+    assert not found.relevance[:, : 250 - of.samples * 25 // of.rate_hz].any()
 
 
 @every_form
