@@ -109,6 +109,7 @@ class Bench(StrEnum):
     LIVE = "live"
     NETWORKS = "networks"  # hours: not of ALL
     SALIENCY = "saliency"
+    PHOTO = "photo"
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -280,7 +281,8 @@ def evaluate(
 def bench(
     what: Annotated[Bench, typer.Argument(help="What to measure.")] = Bench.ALL,
     runs: Annotated[
-        Path | None, typer.Argument(help="Trainings: of networks all, of saliency one.")
+        Path | None,
+        typer.Argument(help="Trainings: of networks all, of saliency one; photo: a page bundle."),
     ] = None,
     as_json: Json = False,
     update_docs: Annotated[
@@ -289,12 +291,12 @@ def bench(
     data: Data = None,
     seconds: Annotated[float, typer.Option(min=120, help="Length of the live run.")] = 600.0,
     records: Annotated[
-        int | None, typer.Option(min=1, help="Records of fold 9, for networks and saliency.")
+        int | None, typer.Option(min=1, help="Records of fold 9: networks, saliency, photo.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes of networks.")] = 1,
 ) -> None:
     """Measure, and print every figure beside its limit; exit code 1 when one is broken."""
-    if what in (Bench.NETWORKS, Bench.SALIENCY):
+    if what in (Bench.NETWORKS, Bench.SALIENCY, Bench.PHOTO):
         from tools.bench import trained
 
         raise typer.Exit(

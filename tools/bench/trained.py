@@ -1,4 +1,4 @@
-"""``lead12 bench networks`` and ``saliency``: what needs trained networks, their data and time."""
+"""``lead12 bench networks``, ``saliency``, ``photo``: what needs networks, data and hours."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def run(
         nonlocal broken
         if what == "networks":
             from tools.bench import networks as bench
+
+            found = bench.measure(runs, found_in, records, jobs, say)
+        elif what == "photo":
+            from tools.bench import photo as bench
 
             found = bench.measure(runs, found_in, records, jobs, say)
         else:

@@ -121,8 +121,8 @@ def _middle(grey: NDArray[np.float32], about: Points, px_per_mm: float) -> Point
     piece = grey[top : y + reach + 1, left : x + reach + 1]
     low, high = np.percentile(piece, (5, 90))
     dark = np.clip(((low + high) / 2 - piece) / max(high - low, 1), 0, 0.5)
-    labels, _ = ndimage.label(dark > 0)
-    of = labels[min(y - top, len(piece) - 1), min(x - left, piece.shape[1] - 1)]
+    labels, n = ndimage.label(dark > 0)
+    of = 1 + int(np.argmax(ndimage.sum_labels(dark, labels, range(1, n + 1))))
     weight = dark * (labels == of)
     down, right = np.indices(piece.shape)
     total = weight.sum()

@@ -14,8 +14,8 @@ from models.data.photos import bend, project
 from tools.photo.corners import SHEET
 
 PX = 10  # per millimetre
-FINE_MM, BOLD_MM = 1, 5  # between the grid's lines
-CELL = BOLD_MM * PX
+COARSE_PX = 5  # while the lines are looked at
+LINES_MM = 5  # between the grid's bold lines
 AROUND_CELLS = 3  # cells of 5 mm that are looked at together
 TERMS = 4  # degree of the polynomial in x; one less in y
 SHOWN = 0.004  # darkness of the lines below which there are none; where none are it is 0.001
@@ -28,14 +28,13 @@ Map = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # grid mm [..., 2] -
 
 @dataclass(frozen=True)
 class Straight:
-    """ink, grid : float32 [1450, 2650], how dark it is, 0 paper to 1; ``grid`` with the colour
+    """ink : float32 [1450, 2650], how dark it is, 0 paper to 1, where it is so in all colours
 
     bent_mm : how far the grid was bent out of the plane of its corners at most
-    lined : whether grid lines were found to straighten it by
+    lined : whether grid lines were found to straighten it by; a hard black-and-white scan has none
     """
 
     ink: Image2D
-    grid: Image2D
     bent_mm: float
     lined: bool
 
@@ -47,74 +46,79 @@ def straighten(picture: NDArray[np.uint8], page: NDArray[np.float64]) -> Straigh
     def flat(mm: NDArray[np.float64]) -> NDArray[np.float64]:
         return project(page, mm)
 
-    ink, grid = _look(image, flat)
     off = np.zeros((2, *_terms(np.zeros(1), np.zeros(1)).shape[:1]))
+
+    def along(mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        return flat(mm + _moved(off, mm))
+
     lined = False
     for _ in range(2):
-        found = _bent(ink, grid)
+        found = _bent(*_look(image, along, COARSE_PX), COARSE_PX)
         if found is None:
             break
         lined = True
         off += found
-        kept = off.copy()
-        ink, grid = _look(image, lambda mm, by=kept: flat(mm + _moved(by, mm)))  # type: ignore[misc]
+    ink, _ = _look(image, along, PX)
     where = np.stack(np.meshgrid(np.arange(0, 265, 5.0), np.arange(0, 145, 5.0)), axis=-1)
     bent = float(np.abs(_moved(off, where)).max())
-    return Straight(ink, grid, bent, lined)
+    return Straight(ink, bent, lined)
 
 
-def _look(image: Image.Image, to_pixels: Map) -> tuple[Image2D, Image2D]:
-    size = round(SHEET.grid_width) * PX, round(SHEET.grid_height) * PX
+def _look(image: Image.Image, to_pixels: Map, px: int) -> tuple[Image2D, Image2D]:
+    """How dark it is in all colours (the pen), and in green (the grid, too)."""
+    size = round(SHEET.grid_width) * px, round(SHEET.grid_height) * px
     seen = bend(
         image,
         size,
-        lambda x, y: to_pixels(np.stack([x, y], axis=-1) / PX),
+        lambda x, y: to_pixels(np.stack([x, y], axis=-1) / px),
         (255, 255, 255),
     )
     values = np.asarray(seen, np.float32)
-    return _darkness(values.max(axis=2)), _darkness(values[:, :, 1])
+    return _darkness(values.max(axis=2), px), _darkness(values[:, :, 1], px)
 
 
-def _darkness(values: Image2D) -> Image2D:
+def _darkness(values: Image2D, px: int) -> Image2D:
     """1 - value / paper; paper is what is brightest around."""
-    high, wide = (side // PX for side in values.shape)
-    cells = values.reshape(high, PX, wide, PX).transpose(0, 2, 1, 3).reshape(high, wide, -1)
-    bright = np.partition(cells, -10, axis=2)[:, :, -10]  # the tenth: not a glint
+    high, wide = (side // px for side in values.shape)
+    cells = values.reshape(high, px, wide, px).transpose(0, 2, 1, 3).reshape(high, wide, -1)
+    nearly = -max(1, px * px // 10)  # not a glint
+    bright = np.partition(cells, nearly, axis=2)[:, :, nearly]
     paper = ndimage.gaussian_filter(ndimage.percentile_filter(bright, 60, 7), 2)
     whole = Image.fromarray(np.maximum(paper, 1)).resize(
-        (wide * PX, high * PX), Image.Resampling.BILINEAR
+        (wide * px, high * px), Image.Resampling.BILINEAR
     )
     return np.clip(1 - values / np.asarray(whole), 0, 1)
 
 
-def _bent(ink: Image2D, grid: Image2D) -> NDArray[np.float64] | None:
+def _bent(ink: Image2D, grid: Image2D, px: int) -> NDArray[np.float64] | None:
     """Coefficients [2, terms] of how far (mm) the lines are from where they should be."""
-    covered = ndimage.maximum_filter(ink > INKED, 5)
+    covered = ndimage.maximum_filter(ink > INKED, px // 2 | 1)
+    cell = LINES_MM * px
     seen = (~covered).astype(np.float32)
-    share = _cells(seen)
-    mean = _cells(grid * seen) / np.maximum(share, 0.1)
-    lines = (grid - np.repeat(np.repeat(mean, CELL, axis=0), CELL, axis=1)) * seen
+    share = _cells(seen, cell)
+    mean = _cells(grid * seen, cell) / np.maximum(share, 0.1)
+    lines = (grid - np.repeat(np.repeat(mean, cell, axis=0), cell, axis=1)) * seen
     offs, weights = [], []
     for axis in (1, 0):
-        wave = np.exp(-2j * np.pi * (np.arange(lines.shape[axis]) + 0.5) / CELL).astype(
+        wave = np.exp(-2j * np.pi * (np.arange(lines.shape[axis]) + 0.5) / cell).astype(
             np.complex64
         )
         turned = lines * (wave if axis == 1 else wave[:, None])
-        cells = _cells(turned)
+        cells = _cells(turned, cell)
         strength = np.abs(cells) / np.maximum(share, 0.2)
-        offs.append(-np.angle(cells) * BOLD_MM / (2 * np.pi))
+        offs.append(-np.angle(cells) * LINES_MM / (2 * np.pi))
         weights.append(strength * (share > 0.4))
     if min(float(np.median(weight)) for weight in weights) < SHOWN:
         return None
     rows, columns = np.indices(offs[0].shape)
-    terms = _terms((columns.ravel() + 0.5) * BOLD_MM, (rows.ravel() + 0.5) * BOLD_MM)
+    terms = _terms((columns.ravel() + 0.5) * LINES_MM, (rows.ravel() + 0.5) * LINES_MM)
     return np.stack([_fit(terms, o.ravel(), w.ravel()) for o, w in zip(offs, weights, strict=True)])
 
 
-def _cells(values: NDArray[np.inexact]) -> NDArray[np.inexact]:
-    """Means over cells of 5 mm and those around them."""
-    high, wide = (side // CELL for side in values.shape)
-    means = values.reshape(high, CELL, wide, CELL).mean(axis=(1, 3))
+def _cells(values: NDArray[np.inexact], cell: int) -> NDArray[np.inexact]:
+    """Means over cells of so many pixels and those around them."""
+    high, wide = (side // cell for side in values.shape)
+    means = values.reshape(high, cell, wide, cell).mean(axis=(1, 3))
     if np.iscomplexobj(means):
         return _smooth(means.real) + 1j * _smooth(means.imag)
     return _smooth(means)
