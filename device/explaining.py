@@ -186,7 +186,8 @@ class Explaining:
         strip = screen.trace.strip(first, first + samples // SAMPLES_PER_COLUMN - 1)
         screen.why = Reasons(question, probability, end - 1, strip)
         if contract.form is not Form.WINDOW:  # its cells have no place in the trace
-            screen.why = replace(screen.why, failure=f"it was read in the {contract.form}")
+            what = contract.form.replace("-", " ")
+            screen.why = replace(screen.why, failure=f"read in the {what}, not in the trace")
             return
         self._explainer.ask(Task(network, tensor, question))
 
