@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from firmware.inputs import InputContract, Normal
-from firmware.window import normalised
+from firmware.profiles import MODEL_500
+from firmware.window import filtered_leads, normalised
 from models.inputs import at
-from tests.firmware.ecg import beats_at, counts_of, ecg_mv
+from tests.firmware.ecg import NV_PER_COUNT, beats_at, counts_of, ecg_mv
+from tools.bench.recordings import packed, plain_counts
 
 NONE_LOST = np.zeros(12, np.bool_)
 MEASURED = [normal for normal in Normal if normal is not Normal.FIXED]
@@ -132,3 +135,25 @@ def test_a_measure_names_its_bits(normal: Normal) -> None:
     of: InputContract = at(500, 2048, normal)
     digest = hashlib.sha256(normalised(x, NONE_LOST, of).tobytes()).hexdigest()[:16]
     assert digest == GOLDEN[normal]
+
+
+@pytest.mark.data
+def test_real_records_are_hardly_clipped(recordings: Path) -> None:
+    """Steps are as fine as that allows: beyond int8 lies one sample in 10 000, at the most."""
+    pytest.importorskip("h5py")
+    leads = []
+    for record in packed(recordings, "ecg_500hz", every=8):
+        counts = plain_counts(record, NV_PER_COUNT)
+        settled = np.concatenate([counts[1000:0:-1], counts])
+        leads.append(filtered_leads(settled, MODEL_500, 2048))
+    of_measure = {
+        normal: normalised(
+            np.stack(leads), np.zeros((len(leads), 12), np.bool_), at(500, 2048, normal)
+        )
+        for normal in MEASURED
+    }
+    for normal in (Normal.Z_SCORE, Normal.R_SCALE, Normal.LOG, Normal.L2):
+        found, zero = of_measure[normal], at(500, 2048, normal).zero
+        clipped = (found == 127) | ((found == -128) & (zero != -128))
+        assert clipped.mean() < 1e-4, normal
+        assert np.abs(found.astype(int) - zero).max() > 60, normal
