@@ -15,12 +15,14 @@ from models.data.photos import homography
 from tools.report_layout import CORNER_MM, SHEETS
 
 SHEET = SHEETS["a4"]
+MARKS = np.array(SHEET.corners) - (SHEET.left, SHEET.top)  # mm
 LOOK_PX = 1600  # the longer side of what is searched
 DARK = 0.6  # of the paper around it
 SIDE_PX = (4, 40)  # of a mark, as searched
 SOLID = 0.16  # how far a mark's moments may be from a parallelogram's
 SLENDER = 0.25  # least ratio of its second moments
-UNEVEN = 1.5  # how much larger one mark may look than its size on the page says
+UNEVEN = 1.5  # how much larger or smaller a mark may look than where it lies says
+TRIED = 3  # sets of four
 MOST = 40  # dark squares, the largest: more are a pattern
 LEAST_PX_PER_MM = 4.0
 
@@ -28,7 +30,7 @@ Points = NDArray[np.float64]
 
 
 def find_page(picture: NDArray[np.uint8]) -> list[Points]:
-    """Each way the page may lie, best first: from grid millimetres to pixels, [3, 3].
+    """Each way the page may lie, likeliest first: from grid millimetres to pixels, [3, 3].
 
     The grid's upper left corner is (0, 0). Turned by a half, the page would have the same marks:
     what is on it decides. Raises RecordingError where there are no such four marks.
@@ -36,23 +38,24 @@ def find_page(picture: NDArray[np.uint8]) -> list[Points]:
     image = Image.fromarray(picture).convert("L")
     by = max(1.0, max(image.size) / LOOK_PX)
     small = image.resize((round(image.width / by), round(image.height / by)), Image.Resampling.BOX)
-    squares = _squares(np.asarray(small, np.float32))
-    best = max(_quads(squares), key=lambda found: found[0], default=None)
-    if best is None:
+    quads = sorted(_quads(_squares(np.asarray(small, np.float32))), key=lambda found: found[0])
+    if not quads:
         raise RecordingError(
             "no ECG grid found: a Lead12 report has a black square beside each corner of its grid",
             act="photograph all four, from above",
         )
-    scale, quad = best
-    if scale * by < LEAST_PX_PER_MM:
+    px_per_mm = quads[0][1] * by
+    if px_per_mm < LEAST_PX_PER_MM:
         raise RecordingError(
-            f"the page is too small in the picture, {scale * by:.1f} pixels per millimetre",
+            f"the page is too small in the picture, {px_per_mm:.1f} pixels per millimetre",
             act="go closer until the grid fills it",
         )
     grey = np.asarray(image, np.float32)
-    exact = np.array([_middle(grey, corner * by, scale * by) for corner in quad])
-    marks = np.array(SHEET.corners) - (SHEET.left, SHEET.top)
-    return [homography(marks, np.roll(exact, shift, axis=0)) for shift in (0, 2)]
+    ways = []
+    for _, scale, quad in quads[:TRIED]:
+        exact = np.array([_middle(grey, corner * by, scale * by) for corner in quad])
+        ways += [homography(MARKS, np.roll(exact, shift, axis=0)) for shift in (0, 2)]
+    return ways
 
 
 def _squares(grey: NDArray[np.float32]) -> Points:
@@ -74,25 +77,29 @@ def _squares(grey: NDArray[np.float32]) -> Points:
     return np.array(found[:MOST]).reshape(-1, 3)
 
 
-def _quads(squares: Points) -> Iterator[tuple[float, Points]]:
-    """Four squares as far apart as the page's marks, for their size: pixels per mm, and [4, 2].
+def _quads(squares: Points) -> Iterator[tuple[float, float, Points]]:
+    """Four squares that may be the page's marks: how unlikely, pixels per mm, and [4, 2].
 
-    Clockwise from an upper left corner of the page, or from the opposite one.
+    Each must be as large as a mark is there, seen as the four are seen. Clockwise from an upper
+    left corner of the page, or from the opposite one.
     """
-    wide_mm = SHEET.corners[1][0] - SHEET.corners[0][0]
-    high_mm = SHEET.corners[2][1] - SHEET.corners[1][1]
-    for four in _apart(squares, float(np.hypot(wide_mm, high_mm)) / CORNER_MM):
-        middle = four[:, :2].mean(axis=0)
-        four = four[np.argsort(np.arctan2(*(four[:, :2] - middle).T[::-1]))]
+    for four in _apart(squares, float(np.linalg.norm(MARKS[2] - MARKS[0])) / CORNER_MM):
+        about = four[:, :2] - four[:, :2].mean(axis=0)
+        four = four[np.argsort(np.arctan2(about[:, 1], about[:, 0]))]
+        if not _convex(four[:, :2]):
+            continue
         for turned in (four, np.roll(four, 1, axis=0)):
             points = turned[:, :2]
-            sides = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
-            scales = sides / (wide_mm, high_mm, wide_mm, high_mm)
-            scale = float(scales.mean())
-            sizes = turned[:, 2] / (CORNER_MM * scale)
-            even = max(scales.max() / scales.min(), sizes.max(), 1 / sizes.min())
-            if even < UNEVEN and _convex(points):
-                yield scale, points
+            scales = _scales(homography(MARKS, points))
+            uneven = float(np.abs(np.log(turned[:, 2] / (CORNER_MM * scales))).max())
+            if uneven < np.log(UNEVEN):
+                yield uneven, float(scales.mean()), points
+
+
+def _scales(page: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pixels per millimetre at each of the marks."""
+    depth = np.append(MARKS, np.ones((4, 1)), axis=1) @ page[2]
+    return np.asarray(np.sqrt(abs(np.linalg.det(page)) / np.abs(depth) ** 3))
 
 
 def _apart(squares: Points, sizes: float) -> Points:
