@@ -76,12 +76,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "crnn-lstm": Architecture(crnn.lstm, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
     "crnn-gru": Architecture(crnn.gru, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
     "att-resnet": Architecture(attention.att_resnet, ENOUGH, at(500, resnet.SAMPLES, Normal.L2)),
-    "transformer": Architecture(
-        attention.transformer, ENOUGH, at(500, resnet.SAMPLES, Normal.Z_SCORE)
-    ),
-    "res-transformer": Architecture(
-        attention.res_transformer, ENOUGH, at(500, resnet.SAMPLES, Normal.Z_SCORE)
-    ),
+    "transformer": Architecture(attention.transformer, ENOUGH, attention.SLOW_INPUT),
+    "res-transformer": Architecture(attention.res_transformer, ENOUGH, attention.INPUT),
     "cnn-te": Architecture(cnn_te.build, "CNN-TE", at(500, cnn_te.SAMPLES)),
 }
 DEVICE = tuple(name for name, of in ARCHITECTURES.items() if of.device)

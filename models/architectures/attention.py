@@ -8,13 +8,18 @@ by default and 2 in its settings: 4 here, as in the Transformer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from firmware.inputs import Normal
 from models.architectures.layers import encoder_layer, positions, self_attention
 from models.architectures.resnet import SAMPLES, trunk
+from models.inputs import at
 
 WIDTH, HEADS, ENCODER_LAYERS, HIDDEN = 512, 4, 4, 2048
 DROPOUT = 0.1
+INPUT = at(500, SAMPLES, Normal.Z_SCORE)  # of both Transformers
+SLOW_INPUT = replace(INPUT, every_s=10)  # seconds of a laptop's time: 43 GMAC
 
 
 def att_resnet(outputs: int, samples: int | None = SAMPLES) -> Any:
