@@ -51,6 +51,14 @@ def share(rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.split(rows, processes())[int(os.environ[_ID])]
 
 
+def weights(rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
+    """Of the records of a batch, all 1: Keras does not share out a batch that has none."""
+    import keras
+
+    shared = keras.distribution.distribution() is not None
+    return np.ones(len(rows), np.float32) if shared else None
+
+
 def any_of(happened: bool) -> bool:
     """Whether it happened to any process."""
     if processes() == 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from models.config import TrainConfig, TrainError
 from models.data.batches import balanced_epoch, oversampled_epoch, plain_epoch
 from models.data.forms import Clean, Material, stands_for
 from models.data.labels import RHYTHM, STATEMENTS
-from models.distribution import any_of, chief, join, share
+from models.distribution import any_of, chief, join, share, weights
 from models.groups import GROUPS, OUTPUTS, column_of
 from models.inputs import TEN_SECONDS
 from models.losses import loss_function
@@ -124,7 +125,7 @@ def fit(
             peak = rate(config, at.history, (epoch * steps + step) / (config.epochs * steps))
             model.optimizer.learning_rate.assign(config.learning_rate * peak)
             model.reset_metrics()
-            at.losses.append(float(model.train_on_batch(show(rows), y[rows])))
+            at.losses.append(float(model.train_on_batch(show(rows), y[rows], weights(rows))))
             at.step = step + 1
             say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
             now = clock()
@@ -169,12 +170,12 @@ def _finish(
     """The result: the weights as they stand, or the best epoch's."""
     if not chief():
         return
-    kept = 0
-    if config.keep == "best" and at.history:
-        kept = best_epoch(at.history) + 1
-        model.load_weights(out / BEST)
+    kept = best_epoch(at.history) + 1 if config.keep == "best" and at.history else 0
+    if kept:
+        shutil.copyfile(out / BEST, out / FINAL)
+    else:
+        model.save_weights(out / FINAL)
     draw(out / CURVES, at)
-    model.save_weights(out / FINAL)
     tell(out, config, at, why, kept, threads)
 
 

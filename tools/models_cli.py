@@ -50,6 +50,8 @@ def _went(run: Path) -> str:
     from models.run_folder import HISTORY, told
 
     of, history = told(run), run / HISTORY
+    if not of:  # of an older release, or written by the first of several processes
+        return f"{run}: finished"
     line = (
         f"{run}: {of['epochs_done']:g} of {of['epochs_planned']} epochs, {of['ended']}, "
         f"{of['took_s'] / 3600:.2f} h on {of['backend']}"
