@@ -41,7 +41,7 @@ PIECE = 100  # records after which what the device said is kept
 class Subject:
     """One network of the table.
 
-    run : folder of its training, None where it was not trained here
+    run : folder of its training, None where it was not trained here; recipe : what it followed
     bundle : None where it was not quantised
     """
 
@@ -49,48 +49,55 @@ class Subject:
     architecture: str
     run: Path | None = None
     bundle: Path | None = None
+    recipe: str = ""
 
 
 def subjects(runs: Path | None, embedded: Path) -> list[Subject]:
     """Our own network, then every architecture that a device runs, trained or not.
 
-    Of several runs of an architecture the first counts that has a bundle, else the first that is
-    finished, else the first; in the order of their paths, never of their scores.
+    Runs on a part of the records (transfer) are left out. Of several others of an architecture
+    those of its own recipe come first, then what has a bundle, then what is finished; then the
+    order is that of their paths, never of their scores.
     """
     found = list(_runs(runs)) if runs else []
     own = load(embedded)
     architecture = str(own.manifest.get("training", {}).get("run", {}).get("architecture", ""))
-    twins = [one.run for one in found if one.bundle and load(one.bundle).digest == own.digest]
+    twins = [one.run for one in found if one.bundle and _sha256(one.bundle) == own.digest]
     rows = [Subject(OURS, architecture, twins[0] if twins else None, embedded)]
     for name, of in ARCHITECTURES.items():
         if not of.device or name == architecture:
             continue
         trained = [one for one in found if one.architecture == name]
-        trained.sort(key=_stage)
+        trained.sort(key=_order)
         rows.append(trained[0] if trained else Subject(name, name))
     return rows
 
 
-def _stage(one: Subject) -> int:
-    """0 with a bundle, 1 finished, 2 begun."""
-    return 0 if one.bundle else 1 if one.run and (one.run / FINAL).is_file() else 2
+def _order(one: Subject) -> tuple[bool, int]:
+    stage = 0 if one.bundle else 1 if one.run and (one.run / FINAL).is_file() else 2
+    return one.recipe != one.architecture, stage
 
 
 def _runs(folder: Path) -> Iterator[Subject]:
-    for config in sorted(folder.rglob("config.json")):
-        run = config.parent
+    for path in sorted(folder.rglob("config.json")):
+        run = path.parent
         try:
-            name = str(read_config(run)["architecture"])
+            config = read_config(run)
         except TrainError:
             continue
+        if config.get("records", "all") != "all":
+            continue
+        name = str(config["architecture"])
         bundles = sorted(run.glob("*.l12"))
-        yield Subject(name, name, run, bundles[0] if bundles else None)
+        recipe = str(config.get("recipe", name))
+        yield Subject(name, name, run, bundles[0] if bundles else None, recipe)
 
 
 def training(subject: Subject) -> dict[str, Any]:
     """How far its weights came, from the run's training.json; {} where it was not trained here.
 
-    epochs, planned : done, and asked for; seconds, hardware : None where the run does not say
+    epochs, planned : done, and asked for; chosen : whether fold 9 chose the epoch
+    seconds, hardware : None where the run does not say
     """
     if subject.run is None:
         return {}
@@ -101,6 +108,7 @@ def training(subject: Subject) -> dict[str, Any]:
         "epochs": said.get("epochs_done", config["epochs"] if finished else 0),
         "planned": config["epochs"],
         "ended": said.get("ended"),
+        "chosen": config.get("keep") == "best",
         "seconds": said.get("took_s"),
         "hardware": f"{said['processor']} ({devices})" if "processor" in said else None,
         "finished": finished,
@@ -128,7 +136,7 @@ def measured(
     found: dict[str, ByGroup] = {}
     run = subject.run
     if run and (run / FINAL).is_file():
-        weights = hashlib.sha256((run / FINAL).read_bytes()).hexdigest()
+        weights = _sha256(run / FINAL)
         logits = _kept(
             f"float {weights} {key}", lambda: predict(load_network(run), on.tensors, of.input)
         )
@@ -210,6 +218,10 @@ def _asked(on: Fold, score: ByGroup) -> Sequence[Task]:
 def macro_aucs(on: Fold, score: ByGroup) -> dict[str, float]:
     """Macro AUC of each of TASKS."""
     return {task.name: macro_auc(task.truth, task.score) for task in _asked(on, score)}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _whole_lines(path: Path) -> list[str]:

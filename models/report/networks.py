@@ -113,6 +113,10 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             continue
         if training and training["epochs"] < training["planned"]:
             out.append(f"{name}: {training['epochs']} of {training['planned']} epochs trained.")
+        if training.get("chosen"):
+            out.append(
+                f"{name}: its epoch was chosen on fold 9 itself, which flatters it a little."
+            )
         if row["records"] < row["of_records"]:
             out.append(f"{name}: measured on {row['records']} of {row['of_records']} records.")
         out += [

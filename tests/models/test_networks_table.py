@@ -69,7 +69,7 @@ def row(name: str, auc: float, macs: int, **changed: Any) -> dict[str, Any]:
         "paper": "A paper",
         "input": "window",
         "training": {
-            "epochs": 20, "planned": 20, "ended": "as planned", "seconds": 7200.0,
+            "epochs": 20, "planned": 20, "ended": "as planned", "chosen": False, "seconds": 7200.0,
             "hardware": "a processor", "finished": True,
         },
         "parameters": 1_234_567,
@@ -105,7 +105,7 @@ def test_what_falls_short_is_a_sentence_each() -> None:
     lossy = row("alexnet", 0.93, 100_000_000)
     lossy["systems"]["int8"]["less_float"]["rhythm"]["difference"] = -0.02
     half = row("vgg11-bn", 0.90, 100_000_000, records=5)
-    half["training"] |= {"epochs": 3.5}
+    half["training"] |= {"epochs": 3.5, "chosen": True}
     failed = {"exit": 1, "results": 0, "scored": 0, "said": None, "error": "lead12: no"}
     other = row("crnn-gru", 0.93, 100_000_000, not_int8={"TANH float32": 2}, device_run=failed)
     other["speed"] = {"tflite_runtime": {"error": "unknown op"}}
@@ -116,6 +116,7 @@ def test_what_falls_short_is_a_sentence_each() -> None:
     assert found == [
         "`alexnet`: int8 loses 0.020 of macro AUC, rhythm.",
         "`vgg11-bn`: 3.5 of 20 epochs trained.",
+        "`vgg11-bn`: its epoch was chosen on fold 9 itself, which flatters it a little.",
         "`vgg11-bn`: measured on 5 of 20 records.",
         "`crnn-gru`: not int8: TANH float32 (2).",
         "`crnn-gru`: tflite_runtime did not run it: unknown op.",
@@ -164,47 +165,58 @@ def test_the_papers_figures_are_of_networks_that_are_here() -> None:
     assert set(PUBLISHED) <= set(ARCHITECTURES)
 
 
-def a_run(folder: Path, architecture: str, **files: str) -> Path:
+FINAL = "final.weights.h5"
+
+
+def a_run(folder: Path, architecture: str, *files: str, **keys: str) -> Path:
+    """A run folder with empty ``files``, and ``keys`` in its config."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"architecture": architecture, "epochs": 9}))
-    for name, text in files.items():
-        (folder / name.replace("_json", ".json").replace("_h5", ".weights.h5")).write_text(text)
+    config = {"architecture": architecture, "epochs": 9, **keys}
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in files:
+        (folder / name).touch()
     return folder
 
 
 def test_every_architecture_has_a_row_and_the_first_quantised_run_is_taken(tmp_path: Path) -> None:
+    def taken(name: str) -> Subject:
+        return next(one for one in subjects(tmp_path, embedded) if one.name == name)
+
     with resources.as_file(EMBEDDED) as embedded:
-        begun = a_run(tmp_path / "a", "alexnet")
-        done = a_run(tmp_path / "b", "alexnet", final_h5="")
-        twin = a_run(tmp_path / "deep" / "student-0", "residual", final_h5="")
+        a_run(tmp_path / "a0", "alexnet", FINAL, "x.l12", records="small")  # on a part
+        other = a_run(tmp_path / "a1", "alexnet", FINAL, "x.l12", recipe="mine")
+        assert taken("alexnet").run == other
+        begun = a_run(tmp_path / "b", "alexnet", recipe="alexnet")
+        assert taken("alexnet").run == begun
+        done = a_run(tmp_path / "c", "alexnet", FINAL, recipe="alexnet")
+        assert taken("alexnet").run == done
+        (begun / "alexnet.l12").touch()
+        assert taken("alexnet").bundle == begun / "alexnet.l12"
+
+        twin = a_run(tmp_path / "deep" / "student-0", "residual", FINAL)
         shutil.copy(embedded, twin / "rhythm.l12")
-        (tmp_path / "c").mkdir()
-        (tmp_path / "c" / "config.json").write_text("{}")
+        (tmp_path / "junk").mkdir()
+        (tmp_path / "junk" / "config.json").write_text("{}")
         rows = subjects(tmp_path, embedded)
         assert rows[0] == Subject(OURS, "residual", twin, embedded)
         names = [name for name, of in ARCHITECTURES.items() if of.device and name != "residual"]
         assert [one.name for one in rows[1:]] == names
-        of = {one.name: one for one in rows}
-        assert of["alexnet"].run == done
-        assert of["cnn-te"] == Subject("cnn-te", "cnn-te")
-        shutil.copy(embedded, begun / "x.l12")
-        (again,) = [one for one in subjects(tmp_path, embedded) if one.name == "alexnet"]
-        assert (again.run, again.bundle) == (begun, begun / "x.l12")
+        assert taken("cnn-te") == Subject("cnn-te", "cnn-te")
         assert [one.run for one in subjects(None, embedded)] == [None] * len(rows)
 
 
 def test_a_run_says_how_far_it_came(tmp_path: Path) -> None:
-    said = json.dumps(
-        {"epochs_done": 3.5, "ended": "out of time", "took_s": 60.0, "processor": "P",
-         "devices": ["cpu:0"]}
-    )  # fmt: skip
-    half = Subject("a", "alexnet", a_run(tmp_path / "a", "alexnet", training_json=said))
+    half = Subject("a", "alexnet", a_run(tmp_path / "a", "alexnet", keep="best"))
+    said = {"epochs_done": 3.5, "ended": "out of time", "took_s": 60.0}
+    said |= {"processor": "P", "devices": ["cpu:0"]}
+    (tmp_path / "a" / "training.json").write_text(json.dumps(said))
     assert training(half) == {
-        "epochs": 3.5, "planned": 9, "ended": "out of time", "seconds": 60.0,
+        "epochs": 3.5, "planned": 9, "ended": "out of time", "chosen": True, "seconds": 60.0,
         "hardware": "P (cpu:0)", "finished": False,
     }  # fmt: skip
-    old = training(Subject("b", "alexnet", a_run(tmp_path / "b", "alexnet", final_h5="")))
+    old = training(Subject("b", "alexnet", a_run(tmp_path / "b", "alexnet", FINAL)))
     assert (old["epochs"], old["seconds"], old["finished"]) == (9, None, True)
+    assert not old["chosen"]
     assert training(Subject("c", "alexnet")) == {}
 
 

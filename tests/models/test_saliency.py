@@ -56,6 +56,7 @@ def test_a_bin_belongs_to_the_nearest_beat_and_one_that_none_reaches_is_unknown(
     relevance[0, 5:100:10] = 1
     found = folded(relevance, fast)
     assert found[0, -FIRST] == 1
+    assert np.isnan(found[0, :2]).all()
     assert found[0, -FIRST + 10 :].max(initial=0, where=~np.isnan(found[0, -FIRST + 10 :])) == 0
     assert np.isnan(folded(relevance, np.array([2.0]))[:, 0]).all()
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device.bundles import read_bundle
 from firmware.inputs import InputContract
 from models.architectures import ARCHITECTURES
 from models.architectures.layers import unroll
@@ -30,7 +31,6 @@ from models.evaluate.fold import Fold, only
 from models.evaluate.op_types import op_types
 from models.evaluate.outputs import ByGroup
 from models.evaluate.speed import speed
-from models.evaluate.targets import load
 from models.groups import OUTPUTS
 from models.report.goals import Goal
 from models.report.networks import JSON, goals, page, picture
@@ -97,7 +97,7 @@ class _Bench:
         row["parameters"], row["macs"] = cost(network)
         if subject.bundle is None:
             return row
-        bundle = load(subject.bundle)
+        bundle = read_bundle(str(subject.bundle))
         of = op_types(bundle.model)
         row |= {
             "id": bundle.id,
