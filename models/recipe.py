@@ -65,7 +65,8 @@ def read(path: Path) -> Recipe:
         known = sorted(file.stem for file in RECIPES.glob("*.toml"))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None
     except KeyError as error:
-        raise TrainError(f"{path} is not a recipe: it has no {error}; see docs/training.md") from None
+        detail = f"it has no {error}"
+        raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
     except (TypeError, ValueError, AttributeError) as error:
         detail = str(error).removeprefix("TrainConfig.__init__() ")
         raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
