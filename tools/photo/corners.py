@@ -16,12 +16,15 @@ from tools.report_layout import CORNER_MM, SHEETS
 
 SHEET = SHEETS["a4"]
 MARKS = np.array(SHEET.corners) - (SHEET.left, SHEET.top)  # mm
+SIDES = np.linalg.norm(np.roll(MARKS, -1, axis=0) - MARKS, axis=1)
 LOOK_PX = 1600  # the longer side of what is searched
 DARK = 0.6  # of the paper around it
 SIDE_PX = (4, 40)  # of a mark, as searched
 SOLID = 0.16  # how far a mark's moments may be from a parallelogram's
 SLENDER = 0.25  # least ratio of its second moments
-UNEVEN = 1.5  # how much larger or smaller a mark may look than where it lies says
+UNEVEN = 1.2  # how much larger or smaller a mark may look than where it lies says
+SLANTED = 1.4  # how much its width may be drawn out against its height
+ROUGHLY = 1.5
 TRIED = 3  # sets of four
 MOST = 40  # dark squares, the largest: more are a pattern
 LEAST_PX_PER_MM = 4.0
@@ -38,13 +41,13 @@ def find_page(picture: NDArray[np.uint8]) -> list[Points]:
     image = Image.fromarray(picture).convert("L")
     by = max(1.0, max(image.size) / LOOK_PX)
     small = image.resize((round(image.width / by), round(image.height / by)), Image.Resampling.BOX)
-    quads = sorted(_quads(_squares(np.asarray(small, np.float32))), key=lambda found: found[0])
+    quads = sorted(_quads(_squares(np.asarray(small, np.float32))), key=lambda found: -found[0])
     if not quads:
         raise RecordingError(
             "no ECG grid found: a Lead12 report has a black square beside each corner of its grid",
             act="photograph all four, from above",
         )
-    px_per_mm = quads[0][1] * by
+    px_per_mm = quads[0][0] * by
     if px_per_mm < LEAST_PX_PER_MM:
         raise RecordingError(
             f"the page is too small in the picture, {px_per_mm:.1f} pixels per millimetre",
@@ -52,7 +55,7 @@ def find_page(picture: NDArray[np.uint8]) -> list[Points]:
         )
     grey = np.asarray(image, np.float32)
     ways = []
-    for _, scale, quad in quads[:TRIED]:
+    for scale, quad in quads[:TRIED]:
         exact = np.array([_middle(grey, corner * by, scale * by) for corner in quad])
         ways += [homography(MARKS, np.roll(exact, shift, axis=0)) for shift in (0, 2)]
     return ways
@@ -77,8 +80,8 @@ def _squares(grey: NDArray[np.float32]) -> Points:
     return np.array(found[:MOST]).reshape(-1, 3)
 
 
-def _quads(squares: Points) -> Iterator[tuple[float, float, Points]]:
-    """Four squares that may be the page's marks: how unlikely, pixels per mm, and [4, 2].
+def _quads(squares: Points) -> Iterator[tuple[float, Points]]:
+    """Four squares that may be the page's marks: pixels per mm, and [4, 2].
 
     Each must be as large as a mark is there, seen as the four are seen. Clockwise from an upper
     left corner of the page, or from the opposite one.
@@ -91,9 +94,15 @@ def _quads(squares: Points) -> Iterator[tuple[float, float, Points]]:
         for turned in (four, np.roll(four, 1, axis=0)):
             points = turned[:, :2]
             scales = _scales(homography(MARKS, points))
-            uneven = float(np.abs(np.log(turned[:, 2] / (CORNER_MM * scales))).max())
-            if uneven < np.log(UNEVEN):
-                yield uneven, float(scales.mean()), points
+            sizes = turned[:, 2] / (CORNER_MM * scales)
+            sides = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1) / SIDES
+            slanted = (sides[0] + sides[2]) / (sides[1] + sides[3])
+            if _within(sizes, UNEVEN) and _within(slanted, SLANTED):
+                yield float(scales.mean()), points
+
+
+def _within(ratio: NDArray[np.float64], factor: float) -> bool:
+    return bool(np.all((ratio < factor) & (ratio > 1 / factor)))
 
 
 def _scales(page: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,7 +120,7 @@ def _apart(squares: Points, sizes: float) -> Points:
     between = points[:, :, None, :2] - points[:, None, :, :2]
     far = np.sqrt((between**2).sum(axis=-1)).max(axis=(1, 2))
     ratio = far / (sizes * points[:, :, 2].mean(axis=1))
-    return np.asarray(points[(ratio > 1 / UNEVEN) & (ratio < UNEVEN)])
+    return np.asarray(points[(ratio > 1 / ROUGHLY) & (ratio < ROUGHLY)])
 
 
 def _convex(points: Points) -> bool:
