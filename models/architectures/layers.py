@@ -35,6 +35,8 @@ def self_attention(x: Any, heads: int, dropout: float = 0.0) -> Any:
     """Scaled dot products of [time, width] with itself, in so many heads.
 
     One product per head: each has its own scales, and no tensor is larger than [time, time].
+    Interpreters round weights to 1/256, all of an even look at 512 samples or more to 0. So they
+    are applied to what differs from the mean value, which weights that add up to 1 let through.
     dropout : of the weights (Vaswani et al., Attention is all you need, 2017, 3.2)
     """
     from keras import layers, ops
@@ -43,13 +45,15 @@ def self_attention(x: Any, heads: int, dropout: float = 0.0) -> Any:
     size = width // heads
     query, key, value = (layers.Dense(width)(x) for _ in range(3))
     query = query * size**-0.5
+    mean = ops.mean(value, axis=1, keepdims=True)
+    value = value - mean
     seen = []
     for head in range(heads):
         of = np.s_[..., head * size : (head + 1) * size]
         weights = ops.softmax(ops.matmul(query[of], ops.transpose(key[of], (0, 2, 1))))
         if dropout:
             weights = layers.Dropout(dropout, seed=head)(weights)
-        seen.append(ops.matmul(weights, value[of]))
+        seen.append(ops.matmul(weights, value[of]) + mean[of])
     return layers.Dense(width)(layers.Concatenate()(seen))
 
 

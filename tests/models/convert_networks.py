@@ -1,7 +1,7 @@
 """Every network of the papers, as int8: ``python -m tests.models.convert_networks [NAME...]``.
 
 Weights are random, windows noise in the network's own measure: it shows that they convert and run,
-what they are made of and how long they take, not how good they are.
+what they are made of and how much processor time they take, not how good they are.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def logits(model: bytes, windows: NDArray[np.float32]) -> dict[str, NDArray[np.f
 
 
 def milliseconds(model: bytes, runs: int = 5) -> dict[str, float]:
-    """The least of a few runs of one thread, as the device runs it."""
+    """Processor time, the least of a few runs of one thread, as the device runs it."""
     out = {}
     for runtime in installed():
         network = _load(runtime, model)
         took = []
         for _ in range(runs):
-            start = time.perf_counter()
+            start = time.process_time()
             network.invoke()
-            took.append((time.perf_counter() - start) * 1e3)
+            took.append((time.process_time() - start) * 1e3)
         out[runtime.value] = round(min(took), 1)
     return out
 
@@ -74,9 +74,9 @@ def main(names: list[str]) -> None:
         rng = np.random.default_rng(1)
         windows = rng.normal(0, 40 * contract.step, (2, *contract.shape)).astype(np.float32)
         network = ARCHITECTURES[name](OUTPUTS, contract.samples)
-        start = time.perf_counter()
+        start = time.process_time()
         model = to_int8(network, windows)
-        row: dict[str, Any] = {"network": name, "seconds": round(time.perf_counter() - start, 1)}
+        row: dict[str, Any] = {"network": name, "seconds": round(time.process_time() - start, 1)}
         row |= asdict(op_types(model)) | {"ms": milliseconds(model)}
         del row["operators"]
         print(json.dumps(row), flush=True)

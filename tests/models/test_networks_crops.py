@@ -249,6 +249,20 @@ def test_an_encoder_is_plain_int8_and_follows_float() -> None:
     plain_and_close(keras.Model(signal, layers.Dense(5)(x)), windows)
 
 
+def test_attention_over_many_samples_is_not_rounded_away() -> None:
+    import keras
+    from keras import layers
+
+    signal = keras.Input((640, 12))
+    x = layers.GlobalAveragePooling1D()(self_attention(layers.Dense(16)(signal), 2))
+    network = keras.Model(signal, layers.Dense(5)(x))
+    rng = np.random.default_rng(8)
+    network.set_weights([rng.normal(0, 0.15, one.shape) for one in network.get_weights()])
+    level = rng.normal(size=(32, 1, 12))  # what a rhythm's window differs in from another's
+    windows = (level + rng.normal(size=(32, 640, 12))).astype(np.float32)
+    plain_and_close(network, windows)
+
+
 def plain_and_close(network: Any, windows: NDArray[np.float32]) -> None:
     """Nothing but int8, and each output varies with the windows as the float one does."""
     model = to_int8(network, windows)
