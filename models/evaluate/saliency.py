@@ -93,9 +93,10 @@ class Aggregate:
 
 
 def aggregate(maps: Sequence[Relevance], peaks: Sequence[NDArray[np.float64]]) -> Aggregate:
-    """One figure of many records; those without a beat or with an empty map do not count."""
-    told = [(m, p) for m, p in zip(maps, peaks, strict=True) if len(p) and m.any()]
-    beats = np.stack([folded(m, p) for m, p in told])
+    """One figure of many records; those without a beat, or with nothing near one, do not count."""
+    all_beats = [folded(m, p) for m, p in zip(maps, peaks, strict=True)]
+    told = [(m, beat) for m, beat in zip(maps, all_beats, strict=True) if np.nansum(beat) > 0]
+    beats = np.stack([beat for _, beat in told])
     with np.errstate(invalid="ignore"):
         most = np.nanmax(beats, axis=2, keepdims=True)
         each = beats / np.where(most > 0, most, 1)

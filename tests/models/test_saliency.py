@@ -64,8 +64,11 @@ def test_a_bin_belongs_to_the_nearest_beat_and_one_that_none_reaches_is_unknown(
 def test_shares_of_leads_and_parts_are_of_the_evidence() -> None:
     """Three of four in the ST segment of V2, one in the QRS of lead I."""
     both = 3 * planted(V2, 3) + planted(0, 0)
-    found = aggregate([both, np.zeros((12, 100)), both], [PEAKS, PEAKS, np.array([])])
-    assert found.records == 1  # one map is empty, one record has no beat
+    empty, far = np.zeros((12, 100)), np.zeros((12, 100))
+    far[:, 50] = 1  # nearer to no R peak than a beat is long
+    beats = [PEAKS, PEAKS, np.array([]), np.array([10.0])]
+    found = aggregate([both, empty, both, far], beats)
+    assert found.records == 1
     assert found.leads[V2] == pytest.approx(0.75)
     assert found.parts == pytest.approx({"P": 0, "QRS": 0.25, "ST": 0.75, "T": 0})
     assert sum(found.parts_time.values()) == pytest.approx(1)
