@@ -24,9 +24,14 @@ def processes() -> int:
     return int(os.environ.get(COUNT) or 1)
 
 
+def number() -> int:
+    """Of this process."""
+    return int(os.environ.get(_ID) or 0) if processes() > 1 else 0
+
+
 def chief() -> bool:
     """Whether this process writes the run's files."""
-    return processes() == 1 or int(os.environ.get(_ID) or 0) == 0
+    return number() == 0
 
 
 def join(keras: Any) -> None:
@@ -48,7 +53,7 @@ def share(rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """What of a batch this process reads: its own part, in order."""
     if processes() == 1:
         return rows
-    return np.split(rows, processes())[int(os.environ[_ID])]
+    return np.split(rows, processes())[number()]
 
 
 def weights(rows: NDArray[np.intp]) -> NDArray[np.float32] | None:

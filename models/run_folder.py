@@ -18,6 +18,7 @@ from typing import Any
 
 from models.architectures import ARCHITECTURES
 from models.config import TrainConfig, TrainError, from_json
+from models.distribution import chief, number
 from models.views import DOSE, STRESSED
 
 CHECKPOINT, BEST, FINAL = "checkpoint.weights.h5", "best.weights.h5", "final.weights.h5"
@@ -45,13 +46,24 @@ class Standing:
 
 def save(out: Path, model: Any, standing: Standing) -> None:
     """Write the checkpoint."""
+    write(out / CHECKPOINT, model, json.dumps(asdict(standing)))
+
+
+def write(path: Path, model: Any, standing: str = "") -> None:
+    """Write weights and optimiser, whole or not at all.
+
+    Of several processes each must save, since Keras lets them meet in it; the first one's is kept.
+    """
     import h5py
 
-    part = out / "part.weights.h5"
+    part = path.with_name(f"part-{number()}.weights.h5")
     model.save_weights(part)
     with h5py.File(part, "r+") as file:
-        file.attrs["standing"] = json.dumps(asdict(standing))
-    part.replace(out / CHECKPOINT)
+        file.attrs["standing"] = standing
+    if chief():
+        part.replace(path)
+    else:
+        part.unlink()
 
 
 def standing(out: Path) -> Standing | None:

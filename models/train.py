@@ -46,6 +46,7 @@ from models.run_folder import (
     standing,
     tell,
     train_config,
+    write,
 )
 from models.schedules import best_epoch, rate, score, worn_out
 from models.views import Views
@@ -131,7 +132,7 @@ def fit(
             now = clock()
             at.took_s = before + now - begun
             spent = _spent(at, hours)
-            if spent or now - saved > CHECKPOINT_S:
+            if spent or any_of(now - saved > CHECKPOINT_S):
                 _keep(out, model, at)
                 saved = now
             if spent and at.step < steps:
@@ -159,8 +160,8 @@ def _close_epoch(out: Path, model: Any, config: TrainConfig, lesson: Lesson, at:
     if config.scored:
         row["score"] = score(config, logits, lesson.val_y)
     at.history.append(row)
-    if chief() and config.keep == "best" and best_epoch(at.history) == len(at.history) - 1:
-        model.save_weights(out / BEST)
+    if config.keep == "best" and best_epoch(at.history) == len(at.history) - 1:
+        write(out / BEST, model)
     at.epoch, at.step = at.epoch + 1, 0
 
 
@@ -168,20 +169,18 @@ def _finish(
     out: Path, model: Any, config: TrainConfig, at: Standing, why: str, threads: int
 ) -> None:
     """The result: the weights as they stand, or the best epoch's."""
+    kept = best_epoch(at.history) + 1 if config.keep == "best" and at.history else 0
+    if not kept:
+        write(out / FINAL, model)
     if not chief():
         return
-    kept = best_epoch(at.history) + 1 if config.keep == "best" and at.history else 0
     if kept:
         shutil.copyfile(out / BEST, out / FINAL)
-    else:
-        model.save_weights(out / FINAL)
     draw(out / CURVES, at)
     tell(out, config, at, why, kept, threads)
 
 
 def _keep(out: Path, model: Any, at: Standing) -> None:
-    if not chief():
-        return
     at.seeds = [np.asarray(layer.seed_generator.state).tolist() for layer in _drawing(model)]
     save(out, model, at)
 

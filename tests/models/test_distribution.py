@@ -26,7 +26,7 @@ fit(out, CONFIG, lesson(), quiet)
 """
 
 
-def trained(out: Path, processes: int) -> tuple[list[dict[str, float]], dict[str, object]]:
+def trained(out: Path, processes: int) -> tuple[list[dict[str, float]], dict[str, list[str]]]:
     """History and training.json of a run of so many processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ def trained(out: Path, processes: int) -> tuple[list[dict[str, float]], dict[str
 def test_two_processes_have_the_curve_of_one_with_the_same_batch(tmp_path: Path) -> None:
     alone, _ = trained(tmp_path / "alone", 1)
     both, how = trained(tmp_path / "both", 2)
-    assert how["devices"] == ["cpu:0", "cpu:1"] or len(how["devices"]) == 2
+    assert len(how["devices"]) == 2
     for one, other in zip(alone, both, strict=True):
-        assert other["loss"] == pytest.approx(one["loss"], rel=2e-4)
+        assert other["loss"] == pytest.approx(one["loss"], rel=5e-4)
         assert other["superclass_auc"] == pytest.approx(one["superclass_auc"], abs=0.02)
