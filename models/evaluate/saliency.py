@@ -59,7 +59,7 @@ def folded(relevance: Relevance, peaks: NDArray[np.float64]) -> Relevance:
     """
     windows = relevance.shape[1]
     begins = peaks - np.minimum(-FIRST, 0.4 * np.diff(peaks, prepend=-np.inf))
-    ends = np.append(begins[1:], windows)
+    ends = np.append(begins, windows)[1:]
     total, count = np.zeros((len(relevance), BINS)), np.zeros(BINS)
     for peak, begin, end in zip(peaks, begins, ends, strict=True):
         at = int(peak) + np.arange(FIRST, LAST)
