@@ -91,8 +91,86 @@ def adaptive_average(x: Any, bins: int) -> Any:
     return ops.stack([ops.mean(x[:, start:stop], axis=1) for start, stop in edges], axis=1)
 
 
+def lstm(units: int, all_times: bool = False) -> Any:
+    """Keras' LSTM (fused, for training), which ``unroll`` lays out in time.
+
+    all_times : give the state of each, not only of the last
+    """
+    from keras import layers, ops
+
+    class LSTM(layers.LSTM):
+        def call(
+            self,
+            sequences: Any,
+            initial_state: Any = None,
+            mask: Any = None,
+            training: bool = False,
+        ) -> Any:
+            if not self.unroll:
+                return super().call(sequences, initial_state, mask, training)
+            inputs = _dense(sequences, self.cell.kernel, self.cell.bias, 4)
+            states: list[Any] = []
+            memory: Any = 0.0
+            for time in range(sequences.shape[1]):
+                z = [one[:, time] for one in inputs]
+                if states:
+                    own = _dense(states[-1], self.cell.recurrent_kernel, None, 4)
+                    z = [a + b for a, b in zip(z, own, strict=True)]
+                kept = ops.sigmoid(z[0]) * ops.tanh(z[2])
+                memory = ops.sigmoid(z[1]) * memory + kept if states else kept
+                states.append(ops.sigmoid(z[3]) * ops.tanh(memory))
+            return ops.stack(states, axis=1) if self.return_sequences else states[-1]
+
+    return LSTM(units, return_sequences=all_times)
+
+
+def gru(units: int, all_times: bool = False) -> Any:
+    """Keras' GRU, as ``lstm``; the reset gate acts after the product, as in PyTorch."""
+    from keras import layers, ops
+
+    class GRU(layers.GRU):
+        def call(
+            self,
+            sequences: Any,
+            initial_state: Any = None,
+            mask: Any = None,
+            training: bool = False,
+        ) -> Any:
+            if not self.unroll:
+                return super().call(sequences, initial_state, mask, training)
+            inputs = _dense(sequences, self.cell.kernel, self.cell.bias[0], 3)
+            states: list[Any] = []
+            for time in range(sequences.shape[1]):
+                update, reset, new = (one[:, time] for one in inputs)
+                before = states[-1] if states else ops.zeros_like(update)
+                own = _dense(before, self.cell.recurrent_kernel, self.cell.bias[1], 3)
+                keep = ops.sigmoid(update + own[0])
+                new = (1 - keep) * ops.tanh(new + ops.sigmoid(reset + own[1]) * own[2])
+                states.append(keep * before + new if states else new)
+            return ops.stack(states, axis=1) if self.return_sequences else states[-1]
+
+    return GRU(units, return_sequences=all_times)
+
+
 def unroll(network: Any) -> None:
-    """Lay recurrent layers out in time; the weights stay. Fused ones crash the converter."""
+    """Lay recurrent layers out in time; the weights stay.
+
+    Keras' fused ones crash the converter. Its unrolled ones split the gates of a time with one
+    operator, which is left in float where a gate of the first time has nothing to act on.
+    """
     for layer in network.layers:
         if hasattr(layer, "unroll"):
             layer.unroll = True
+
+
+def _dense(x: Any, kernel: Any, bias: Any, gates: int) -> list[Any]:
+    """Each gate by itself, so that each has its own scales."""
+    from keras import ops
+
+    width = kernel.shape[-1] // gates
+    out = []
+    for gate in range(gates):
+        of = np.s_[..., gate * width : (gate + 1) * width]
+        product = ops.matmul(x, kernel[of])
+        out.append(product if bias is None else product + bias[of])
+    return out
