@@ -21,6 +21,8 @@ from firmware.tensor import of_counts
 
 Scores = dict[str, dict[str, float]]
 
+SAME_STEP = 1e-3  # of a step: calibration gives it as nearly
+
 
 class Runtime(StrEnum):
     """Where the interpreter comes from, in the order of preference."""
@@ -76,6 +78,7 @@ class Network:
         width = sum(len(group.labels) for group in bundle.groups)
         _expect(bundle, "input", inputs, shape)
         _expect(bundle, "output", outputs, (1, width))
+        _same_measure(bundle, *inputs[0]["quantization"])
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         self._scale, self._zero = outputs[0]["quantization"]
 
@@ -171,6 +174,16 @@ def _expect(
     found = [(np.dtype(item["dtype"]).name, tuple(map(int, item["shape"]))) for item in details]
     if found != [("int8", shape)]:
         raise NetworkError(f"{side} of {bundle.id} is {found}, its manifest says int8 {shape}")
+
+
+def _same_measure(bundle: Bundle, scale: float, zero: int) -> None:
+    """A network that reads its steps otherwise than they are made would be wrong without a sign."""
+    step = bundle.input.step
+    if zero != bundle.input.zero or abs(scale / step - 1) > SAME_STEP:
+        raise NetworkError(
+            f"input of {bundle.id} is in steps of {scale:g} from {zero}, its manifest says "
+            f"{step:g} from {bundle.input.zero}; use another bundle"
+        )
 
 
 def _rule(bundle: Bundle) -> CallRule:

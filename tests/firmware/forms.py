@@ -21,7 +21,7 @@ def form_bundle(contract: InputContract) -> bytes:
 
     def change(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
         (name,) = manifest["golden"]
-        model = small_network(*contract.shape)
+        model = small_network(*contract.shape, step=contract.step, zero=contract.zero)
         group = manifest["groups"][0]
         labels = group["labels"][-OUTPUTS:]
         deltas = np.frombuffer(files[f"golden/{name}.counts"], np.int8).reshape(-1, CHANNELS)

@@ -28,8 +28,11 @@ def changed(data: bytes, change: Change) -> bytes:
     return packed(model)
 
 
-def small_network(*shape: int) -> bytes:
-    """RESHAPE and FULLY_CONNECTED; out = in[:3]. ``shape``: of the input, else [SAMPLES, LEADS]."""
+def small_network(*shape: int, step: float = 0.5, zero: int = 0) -> bytes:
+    """RESHAPE and FULLY_CONNECTED; out = in[:3], in the same ``step`` from the same ``zero``.
+
+    shape : of the input, else [SAMPLES, LEADS]
+    """
     shape = shape or (SAMPLES, LEADS)
     inputs = math.prod(shape)
     model = schema.ModelT()
@@ -45,12 +48,12 @@ def small_network(*shape: int) -> bytes:
     graph = schema.SubGraphT()
     graph.name = b"main"
     graph.tensors = [
-        tensor("signal", (1, *shape), scale=0.5),
+        tensor("signal", (1, *shape), scale=step, zero=zero),
         tensor("shape", (2,), schema.TensorType.INT32, buffer=1),
-        tensor("flat", (1, inputs), scale=0.5),
+        tensor("flat", (1, inputs), scale=step, zero=zero),
         tensor("weights", weights.shape, scale=0.01, buffer=2),
-        tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=0.005, buffer=3),
-        tensor("logits", (1, OUTPUTS), scale=0.5),
+        tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=step * 0.01, buffer=3),
+        tensor("logits", (1, OUTPUTS), scale=step, zero=zero),
     ]
     reshape = schema.ReshapeOptionsT()
     reshape.newShape = flat
@@ -90,6 +93,7 @@ def tensor(
     shape: tuple[int, ...],
     of: int = schema.TensorType.INT8,
     scale: float = 0.0,
+    zero: int = 0,
     buffer: int = 0,
 ) -> Any:
     """A ``schema.TensorT``."""
@@ -97,7 +101,7 @@ def tensor(
     made.name, made.shape, made.type, made.buffer = name.encode(), list(shape), of, buffer
     if scale:
         made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
+        made.quantization.scale, made.quantization.zeroPoint = [scale], [zero]
     return made
 
 

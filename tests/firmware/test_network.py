@@ -14,6 +14,9 @@ from firmware import network as adapter
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError, Runtime, installed
 from firmware.tflite_file import inspect
+from models.inputs import TEN_SECONDS
+from tests.firmware.forms import of_form
+from tests.firmware.small_network import small_network
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
 
@@ -147,3 +150,13 @@ def test_tflite_runtime_with_numpy_2_says_numpy_below_2(
     monkeypatch.setattr(adapter.np, "__version__", "2.1.0")
     with pytest.raises(NetworkError, match="numpy<2"):
         Network(bundle, runtime=Runtime.TFLITE_RUNTIME)
+
+
+def test_a_network_in_another_measure_than_its_manifest_is_refused() -> None:
+    bundle = of_form(TEN_SECONDS)
+    other = replace(bundle, model=small_network(*bundle.input.shape, step=0.04))
+    with pytest.raises(NetworkError, match=r"steps of 0\.04 from 0, its manifest says 0\.02"):
+        Network(other)
+    shifted = replace(bundle, model=small_network(*bundle.input.shape, step=0.02, zero=-128))
+    with pytest.raises(NetworkError, match="from -128"):
+        Network(shifted)
