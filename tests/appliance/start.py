@@ -3,8 +3,8 @@
 The measured part is this machine's: moments of one boot after another. The estimate takes the
 processor time of our two processes times a factor, which is one benchmark of CPython, published for
 a Pi 4 and run here by the root's own interpreter; firmware and kernel are somebody's measurement.
-Where there is a choice it takes the slower side: the most of five starts, one process after the
-other although a Pi 4 has four processors, and the factor whole although that Pi's Python was older.
+Where there is a choice it takes the slower side: one process after the other although a Pi 4 has
+four processors, and the factor whole although that Pi's Python was older.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def _unit(bench: Bench, unit: str) -> tuple[float, float]:
 
 
 def ready_cpu_s(bench: Bench, unit: str) -> float:
-    """Processor seconds of a service up to READY=1, for which ``restart`` waits; the most of 5."""
-    return max(_ready_cpu_s(bench, unit) for _ in range(5))
+    """Processor seconds of a service up to READY=1, for which ``restart`` waits; of 5 the median."""
+    return statistics.median(_ready_cpu_s(bench, unit) for _ in range(5))
 
 
 def _ready_cpu_s(bench: Bench, unit: str) -> float:
@@ -170,7 +170,7 @@ def part(starts: list[Start], cpu_s: dict[str, float], benchmark_s: float, comma
             "all else that this machine does; there is a picture for each second of signal, so the "
             "trace may have been there up to a second earlier. Up to READY=1 the services take "
             + " and ".join(f"{seconds:.2f} s ({name})" for name, seconds in cpu_s.items())
-            + " of a processor: the most of five starts, each the larger of what the cgroup and "
+            + " of a processor: the median of five starts, each the larger of what the cgroup and "
             "the process itself (/proc/PID/stat) count, systemd's sandbox included. An installed "
             "device's modules are compiled ahead; in a checkout where they are not, loading takes "
             "longer.",
