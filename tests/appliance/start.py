@@ -91,7 +91,7 @@ def _unit(bench: Bench, unit: str) -> tuple[float, float]:
 
 
 def ready_cpu_s(bench: Bench, unit: str) -> float:
-    """Processor seconds of a service up to READY=1, for which ``restart`` waits; of 5 the median."""
+    """Processor seconds of a service up to READY=1, for which ``restart`` waits; median of 5."""
     return statistics.median(_ready_cpu_s(bench, unit) for _ in range(5))
 
 
