@@ -19,7 +19,7 @@ MAX_LINE = 4096  # bytes the device sends in one line, newline included
 AROUND = 80  # at most, of these, beside what ``pack`` returned
 _CRC_MARK = b',"crc":"'
 _CRC_BYTES = len(_CRC_MARK) + 8 + len(b'"}')
-_DIGITS = 20  # of a whole number, its sign included
+_DIGITS = 300  # of a whole number: a float holds it
 MAC_DIGITS = 32  # hexadecimal
 _MAC_MARK = b',"mac":"'
 _MAC_BYTES = len(_MAC_MARK) + MAC_DIGITS + len(b'"')
@@ -122,7 +122,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text) > _DIGITS:  # no number here is beyond 64 bits, and not all Python takes it
+    if len(text) > _DIGITS:
         raise ValueError(text)
     return int(text)
 
