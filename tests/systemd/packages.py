@@ -24,9 +24,7 @@ def package(arch: str, place: Elsewhere, wheel: Path, work: Path, epoch: int) ->
     there = work / arch / place.folder
     before = os.umask(place.umask)
     try:
-        for name in ("systemd", "locks"):
-            shutil.copytree(ROOT / name, there / name)
-        shutil.copyfile(ROOT / "constraints.txt", there / "constraints.txt")
+        shutil.copytree(work / "sources", there, copy_function=shutil.copyfile)
         for file in there.rglob("*"):
             os.utime(file, (place.mtime, place.mtime))
         done = subprocess.run(
@@ -57,6 +55,9 @@ def main(architectures: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         work = Path(folder)
         try:
+            for name in ("systemd", "locks"):
+                shutil.copytree(ROOT / name, work / "sources" / name)
+            shutil.copyfile(ROOT / "constraints.txt", work / "sources/constraints.txt")
             wheel = build(PLACES[0], work, sources(), epoch)
             for arch in architectures or ARCHITECTURES:
                 hashes = {package(arch, place, wheel, work, epoch) for place in PLACES}
