@@ -30,9 +30,9 @@ _REAL = (
     "filled and made read-only where this machine allows mounts, the host talks nonsense.",
     "Checked is what the soak in virtual time checks. Samples lost while nothing was planted "
     "are held against a bare timer loop of the same priority beside it: what that loses, the "
-    "machine loses. Memory, descriptors and threads are read every ten seconds; memory is told, not "
-    "judged: what a process keeps fills up for three hours, and none lives as long here. The age of "
-    "a result's last sample is taken when the host has the line.",
+    "machine loses. Memory, descriptors and threads are read every ten seconds; memory is told, "
+    "not judged: what a process keeps fills up for three hours, and none lives as long here. The "
+    "age of a result's last sample is taken when the host has the line.",
 )
 
 
