@@ -20,6 +20,7 @@ from typing import Protocol
 
 from device import config as settings
 from device import defects, last_good
+from device.fault_log import FaultLog
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
 from device.ring import RingWriter, WriterState
@@ -39,6 +40,7 @@ from hal.frontend import (
 MAX_FRAMES = 4
 READ_TIMEOUT_S = 0.5
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 5.0
+FRONT_END = "front end"
 STEADY_SAMPLES = 5 * SAMPLE_RATE_HZ  # after so many without a fault the pauses start small again
 REALTIME_PRIORITY = 50
 SWITCH_S = 0.0001  # a simulated patient's thread gives way within a twentieth of a sample
@@ -72,7 +74,8 @@ class Sink(Protocol):
 class Acquisition:
     """Front end to ring, through every fault.
 
-    build : makes a fresh front end for each attempt; log : takes one line per change of state
+    build : makes a fresh front end for each attempt; log : takes one line per change of state,
+        however often it is tried
     ring : takes the samples, and what there is to say of them
     max_frames : asked of the front end at once
     injected : where frames wait that a bench sends, while the front end is closed
@@ -96,6 +99,8 @@ class Acquisition:
         self._ring = ring
         self._clock = clock
         self._log = log
+        self._faults = FaultLog(log, clock, " (trying again)")
+        self._described = ""  # the front end, as it was told last
         self._notify = notify
         self._shift: int | None = None  # ring index minus the front end's index
         self._samples = 0  # since the front end was started
@@ -119,7 +124,7 @@ class Acquisition:
                 if error.reason is Reason.BAD_CONFIG:
                     self._log(str(error))
                     return Exit.USAGE
-                self._log(f"{error} (trying again in {pause_s:g} s)")
+                self._faults.say(FRONT_END, str(error))
                 self._pause(pause_s, stopping, silent=error.reason is Reason.DATA_READY_TIMEOUT)
                 pause_s = min(2 * pause_s, RETRY_LONGEST_S)
         if self._ring.next_index:
@@ -135,7 +140,7 @@ class Acquisition:
             info = frontend.configure(self._config)
             frontend.start()
             self._ring.describe(info)
-            self._log(f"{info.detail}, {info.nv_per_count:.3f} nV per count")
+            self._describe(f"{info.detail}, {info.nv_per_count:.3f} nV per count")
             while not stopping():
                 self._store(frontend.read(self._max_frames, READ_TIMEOUT_S))
         finally:
@@ -144,12 +149,18 @@ class Acquisition:
             with contextlib.suppress(HalError):
                 frontend.close()
 
+    def _describe(self, told: str) -> None:
+        if told != self._described:
+            self._log(told)
+        self._described = told
+
     def _store(self, block: FrameBlock) -> None:
         ring = self._ring
         first_of_life = self._shift is None
         if self._shift is None:
             self._shift = ring.next_index + self._lost_since(block) - block.first_index
             self._ring.say(WriterState.RUNNING, self._clock.now_ns())
+            self._faults.say(FRONT_END, "")
         first = block.first_index + self._shift
         ring.write(
             FrameBlock(
@@ -165,6 +176,7 @@ class Acquisition:
         before, self._samples = self._samples, self._samples + len(block)
         if before // SAMPLE_RATE_HZ != self._samples // SAMPLE_RATE_HZ:
             self._notify("WATCHDOG=1")
+            self._faults.poll()
 
     def _lost_since(self, block: FrameBlock) -> int:
         """Samples between the ring's newest and this first block of a front end just opened."""

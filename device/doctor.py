@@ -108,9 +108,8 @@ def _packages() -> Check:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Check(
-            "packages", False, f"missing: {', '.join(missing)}", "pip install --upgrade lead12"
-        )
+        act = "install Lead12 again; in a checkout: make clean setup"
+        return Check("packages", False, f"missing: {', '.join(missing)}", act)
     return Check("packages", True, ", ".join(found))
 
 

@@ -52,6 +52,7 @@ class Installed:
         self._marks: tuple[_Mark, _Mark] = (None, None)
         self._barred = "", ""  # digest of a model that failed, and why; to be taken back yet
         self._pause = 0  # looks until the store is asked again
+        self._unconfirmed = ""  # why, as it was told
         self._judged = self._slow = 0
 
     def start(self) -> Model:
@@ -195,7 +196,10 @@ class Installed:
             self.store.confirm(DEVICE, self._utc(), sha256=self.model.sha256)
         except StoreError as error:
             self._pause = PATIENCE
-            self._log(f"{self.model.id} is not confirmed yet: {error}")
+            told = f"{self.model.id} is not confirmed yet: {error}"
+            if told != self._unconfirmed:
+                self._log(told)
+            self._unconfirmed = told
             return None
         why = f"confirmed: {self._judged} windows were judged without a fault"
         return self._use(replace(self.model, state=ModelState.CONFIRMED, why=why), self._slot)

@@ -67,7 +67,7 @@ class Instrument:
     explainer : works out why a call was made; None: while the monitor waits
     runner : how the network is run
     history : gives the latest blocks processed, to settle new filters on
-    log : takes each fault as it begins, one line
+    journal : takes a part and what is wrong with it, "" when it is well again
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Instrument:
         explainer: Explainer | None = None,
         runner: Callable[[Network], Runner] = model_window.AtOnce,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
-        log: Callable[[str], None] = lambda line: None,
+        journal: Callable[[str, str], None] = lambda part, text: None,
     ) -> None:
-        self._log = log
+        self._journal = journal
         self._records = RecordDesk(recorder)
         self._memory = memory
         self._save = save
@@ -227,7 +227,6 @@ class Instrument:
             return
         if "analysis" in self._faults and self.index - self._failed_at > SETTLED:
             self.fault("analysis", "")
-            self._log(f"the analysis is well again; it has failed {self.failures} times")
         for event in events:
             self._tell_screen(event)
             self._tell_alarms(self.alarms.push(event))
@@ -388,7 +387,7 @@ class Instrument:
         self._faults.pop(part, None)
         if text:
             self._faults[part] = text
-            self._log(text)
+        self._journal(part, text)
         self.screen.note(part, text)
         self.link.send("event", messages.fault_event(self.index, part, text))
         self._tell_alarms(fault_alarm(self.alarms, part, self._faults, self.index))

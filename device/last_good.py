@@ -97,7 +97,7 @@ def of_device(text: bytes, path: Path) -> Config:
     if config.frontend.backend not in BACKENDS:
         raise ConfigError(
             f"{path}: frontend.backend must be one of {', '.join(BACKENDS)}, "
-            f"not {config.frontend.backend!r}"
+            f"not {config.frontend.backend[:40]!r}"
         )
     return config
 

@@ -30,6 +30,7 @@ from device.bundles import Model
 from device.config import MADE_UP, Config
 from device.display.outputs import DisplayError, open_display
 from device.explaining import Beside
+from device.fault_log import FaultLog
 from device.flash.flasher import StoreFlasher
 from device.flash.store import Store, state_folder, store_folder
 from device.front_panel import FrontPanel
@@ -82,6 +83,7 @@ class Monitor:
         self._keys = keys
         self._clock = clock
         self._notify = notify
+        self._fault_log = FaultLog(log, clock)
         self._ring: RingReader | None = None
         store = Store(store_folder(config), config.model.confirm_windows, wait_s=STORE_WAIT_S)
         self._installed = None if config.model.path else Installed(store, _utc, log)
@@ -104,7 +106,7 @@ class Monitor:
             explainer=self._explainer,
             runner=live,
             history=self._history,
-            log=log,
+            journal=self._fault_log.say,
         )
         self._bad_display = ""
         self._panel = self._open_panel()
@@ -159,6 +161,7 @@ class Monitor:
             if now_ns >= self._next_check_ns:
                 self._next_check_ns = now_ns + 500_000_000
                 self._notify("WATCHDOG=1")
+                self._fault_log.poll()
                 self._check_model()
                 ended = self._check(now_ns)
         except RingError as error:

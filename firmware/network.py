@@ -21,6 +21,7 @@ from firmware.tensor import of_counts
 
 Scores = dict[str, dict[str, float]]
 
+_INSTALL = "install Lead12 again; in a checkout: make clean setup"
 SAME_STEP = 1e-3  # of a step: calibration gives it as nearly
 
 
@@ -161,11 +162,11 @@ def _interpreter_module(wanted: Runtime | None) -> tuple[Runtime, Any]:
             continue
         if runtime is Runtime.TFLITE_RUNTIME and int(np.__version__.split(".")[0]) >= 2:
             raise NetworkError(
-                f"tflite-runtime does not work with NumPy {np.__version__}; pip install 'numpy<2'"
+                f"tflite-runtime does not work with NumPy {np.__version__}; {_INSTALL}"
             )
         return runtime, module
     name = wanted or "ai-edge-litert or tflite-runtime"
-    raise NetworkError(f"no interpreter: {name} is not installed; pip install ai-edge-litert")
+    raise NetworkError(f"no interpreter: {name} is not installed; {_INSTALL}")
 
 
 def _expect(

@@ -21,6 +21,11 @@ DEV = Path("/dev")
 # The chip behind the 40-pin header: Pi Zero to 3, Pi 4 and 400, Pi 5. Its number is not fixed.
 HEADER_CHIP_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 
+GET_GPIO = "install Lead12 again; in a checkout on a Pi: make pi-setup"
+GPIO_RIGHTS = (
+    "on a device sudo udevadm trigger; else sudo usermod -aG gpio $USER, then log in again"
+)
+
 # BCM number -> pin of the 40-pin header
 HEADER_PIN = {
     2: 3, 3: 5, 4: 7, 5: 29, 6: 31, 7: 26, 8: 24, 9: 21, 10: 19, 11: 23, 12: 32, 13: 33, 14: 8,
@@ -69,7 +74,7 @@ def find_header_chip() -> str:
         raise FrontendError(
             Reason.PERMISSION,
             "no permission for the GPIO chips",
-            act="sudo usermod -aG gpio $USER, then log in again",
+            act=GPIO_RIGHTS,
         ) from refused
     found = f"only {', '.join(labels)}" if labels else "none"
     raise FrontendError(
@@ -174,7 +179,7 @@ def import_gpiod() -> ModuleType:
         raise FrontendError(
             Reason.NOT_FOUND,
             "the Python package gpiod is not installed",
-            act="run make pi-setup",
+            act=GET_GPIO,
         ) from error
     return gpiod
 
@@ -193,14 +198,14 @@ def request_lines(
         raise FrontendError(
             Reason.PERMISSION,
             f"no permission for {chip}",
-            act="sudo usermod -aG gpio $USER, then log in again",
+            act=GPIO_RIGHTS,
         ) from error
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise FrontendError(
                 Reason.BUS,
                 f"{names} of {chip}: another program holds a line",
-                act="run gpioinfo to see which, and stop it",
+                act="gpioinfo says which (sudo apt install gpiod); stop it",
             ) from error
         raise FrontendError(
             Reason.BUS, f"{chip} refused {names}: {error.strerror}", act="check the pin numbers"

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from hal.clock import Clock
 from hal.errors import FrontendError, Reason
-from hal.linux_gpio import Pins
+from hal.linux_gpio import GPIO_RIGHTS, Pins
 from hal.spi import Edge
 
 
@@ -102,7 +102,7 @@ def import_rpi_gpio() -> ModuleType:
         raise FrontendError(
             Reason.NOT_FOUND,
             f"RPi.GPIO cannot be used here: {error}",
-            act="on a Pi: pip install RPi.GPIO, or rpi-lgpio on a Pi 5 or a kernel from 6.6 on",
+            act="use the back-end ads1298 (libgpiod), or rpi-lgpio on a Pi: docs/boards.md",
         ) from error
     return GPIO  # type: ignore[no-any-return]
 
@@ -114,10 +114,10 @@ def refusals(line: int) -> Iterator[None]:
         yield
     except Exception as error:
         if "/dev/mem" in str(error):
-            reason, act = Reason.PERMISSION, "sudo usermod -aG gpio $USER, then log in again"
+            reason, act = Reason.PERMISSION, GPIO_RIGHTS
         elif "busy" in str(error):
             reason, act = Reason.BUS, "stop the program that holds the line"
         else:
             reason = Reason.BUS
-            act = "replace RPi.GPIO by rpi-lgpio, or use the back-end ads1298 (libgpiod)"
+            act = "use the back-end ads1298 (libgpiod), or rpi-lgpio for RPi.GPIO: docs/boards.md"
         raise FrontendError(reason, f"GPIO {line}: {error}", act=act) from error

@@ -10,6 +10,7 @@ from hal.errors import FrontendError, Reason
 if TYPE_CHECKING:
     import spidev
 
+GET_SPIDEV = "sudo apt install python3-spidev; in a checkout on a Pi: make pi-setup"
 DEFAULT_SPEED_HZ = 2_000_000
 # Below 0.5 MHz a frame takes more than a fifth of the 2 ms between two edges.
 SPEED_RANGE_HZ = (500_000, REGISTER_SPEED_MAX_HZ)
@@ -58,7 +59,7 @@ class SpidevBus:
             raise FrontendError(
                 Reason.NOT_FOUND,
                 "the Python package spidev is not installed",
-                act="sudo apt install python3-spidev on a device, make pi-setup in a checkout",
+                act=GET_SPIDEV,
             ) from error
         spi = spidev.SpiDev()
         try:
@@ -82,6 +83,7 @@ class SpidevBus:
             return FrontendError(
                 Reason.PERMISSION,
                 f"no permission for {self.path}",
-                act="sudo usermod -aG spi $USER, then log in again",
+                act="on a device sudo udevadm trigger; else sudo usermod -aG spi $USER, then log "
+                "in again",
             )
         return FrontendError(Reason.BUS, f"{self.path} refused its settings: {error.strerror}")

@@ -55,12 +55,14 @@ maintainer postinst
 maintainer prerm
 maintainer postrm
 
+# Of files only: how large a folder is depends on the disk it was made on.
+size_kb=$(find "$root" -type f -printf '%s\n' | awk '{ kb += int(($1 + 1023) / 1024) } END { print kb }')
 cat >"$root/DEBIAN/control" <<TEXT
 Package: lead12
 Version: $version
 Architecture: $arch
 Maintainer: Lead12 <lead12@localhost>
-Installed-Size: $(du -sk --apparent-size "$root" | cut -f1)
+Installed-Size: $size_kb
 Depends: python3 (>= 3.$minor~), python3 (<< 3.$((minor + 1))~), libc6 (>= 2.$GLIBC), libstdc++6, zlib1g, systemd (>= 252), util-linux
 Recommends: python3-spidev
 Section: science

@@ -51,12 +51,13 @@ refuse_this_system() {
 refuse_this_python() {
     command -v python3 >/dev/null || fail "there is no python3; type: sudo apt install python3"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "Lead12 needs Python 3.11 or newer; this is $(python3 --version)"
+        fail "Lead12 needs Python 3.11 or newer, this is $(python3 --version); Debian 12 has it"
     python3 -c 'import ensurepip, venv' 2>/dev/null ||
         fail "Python's venv module is missing; type: sudo apt install python3-venv"
-    free_kb=$(df -Pk /opt 2>/dev/null | awk 'NR == 2 { print $4 }')
+    install -d /opt
+    free_kb=$(df -Pk /opt | awk 'NR == 2 { print $4 }')
     [ "$free_kb" -ge $NEED_KB ] ||
-        fail "/opt has $((free_kb / 1024)) MB free; $((NEED_KB / 1024)) MB are needed"
+        fail "/opt has $((free_kb / 1024)) MB free, $((NEED_KB / 1024)) MB are needed; make room"
 }
 
 # Run this script inside the other system, from a copy.
@@ -88,16 +89,23 @@ copy_sources() {
     done
 }
 
+undo() {
+    rm -rf "${LEAD12_HOME:?}/$new"
+    rmdir "$LEAD12_HOME" 2>/dev/null || true
+    fail "not installed; what was here before is untouched"
+}
+
 build_environment() {
     [ -n "$wheel" ] && what=$wheel || what=$here/..
     new=venv-$(date +%s)
     say "Lead12 and what it needs, in $LEAD12_HOME/$new (takes minutes)"
+    trap 'exit 130' INT TERM
+    trap undo EXIT
     install -d -m 0755 "$LEAD12_HOME"
-    if ! sh "$here/venv.sh" python3 "$LEAD12_HOME/$new" "$here/.." "$what" ||
-        ! "$LEAD12_HOME/$new/bin/python" -I -c 'import device.acquire, device.monitor, tools.cli'; then
-        rm -rf "${LEAD12_HOME:?}/$new"
-        fail "that failed, see above; what was here before is untouched"
-    fi
+    sh "$here/venv.sh" python3 "$LEAD12_HOME/$new" "$here/.." "$what"
+    runs=$("$LEAD12_HOME/$new/bin/python" -I -c 'import device.acquire, device.monitor, tools.cli' 2>&1) ||
+        fail "it does not run here: $(printf '%s\n' "$runs" | tail -n 1)"
+    trap 'fail "not finished; mend what is said above and type the same again"' EXIT
     say "it works: it takes the place of what was here"
     turn_to "$new"
 }
@@ -130,5 +138,6 @@ else
     forget_the_others
     "$LEAD12_VENV/bin/python" -I -c 'import spidev' 2>/dev/null ||
         say "no front end on SPI yet: Python's spidev is missing; type: sudo apt install python3-spidev"
+    trap - EXIT
     say "done; what is missing yet says: sudo lead12 doctor"
 fi

@@ -13,36 +13,68 @@ final=/opt/lead12/.venv
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 : "${MULTIARCH:=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH"))')}"
 
-"$python" -m venv "$folder.pip" # pip works from here; no tool that fetches is left on the device
 trap 'rm -rf "$folder.pip"' EXIT
 trap 'exit 130' INT TERM
+
+explain() { # what pip said last, in a line for who installs; its own are kept from him
+    case $said in
+    *"No space left"*) why="the disk is full; make room" ;;
+    *"DO NOT MATCH THE HASHES"*)
+        why="a package that was fetched is not the one that locks/ names; is this checkout whole?"
+        ;;
+    *CERTIFICATE_VERIFY_FAILED* | *SSLError*)
+        why="the package index shows a certificate that is not trusted here; look at the clock (date)"
+        why="$why, and for a proxy"
+        ;;
+    *NewConnectionError* | *NameResolutionError* | *ProxyError* | *Timeout* | *"Connection broken"*)
+        why="the package index cannot be reached; look at the network, or bring the packages along"
+        why="$why: docs/install.md"
+        ;;
+    *"No matching distribution found for "*)
+        which=${said##*"No matching distribution found for "}
+        which=${which%%[!A-Za-z0-9._=-]*}
+        why="nobody has a ready-made $which for Python $version on ${MULTIARCH%%-*}: docs/boards.md"
+        ;;
+    *) why=$(printf '%s\n' "$said" | sed -n '/^ERROR: /h; $ { x; s/^ERROR: //p; }') ;;
+    esac
+    echo "lead12: ${why:-$(printf '%s\n' "$said" | tail -n 1)}" >&2
+    exit 1
+}
 missing() {
     echo "lead12: not every library of hardware.txt is there; what needs it will say so" >&2
 }
+pip() {
+    said=$("$folder.pip/bin/python" -m pip --disable-pip-version-check --quiet install "$@" 2>&1)
+}
+
+# pip works from here, beside where it installs: /tmp may be small, or memory. No tool that fetches is
+# left on the device.
+said=$("$python" -m venv --without-pip "$folder.pip" 2>&1 &&
+    "$folder.pip/bin/python" -m ensurepip 2>&1) || explain # by itself it says why it fails
+export TMPDIR="$folder.pip"
 packages=lib/python$version/site-packages
 mkdir -p "$folder/bin" "$folder/$packages"
 ln -s "$BASE" "$folder/bin/python"
 printf 'home = %s\ninclude-system-site-packages = false\n' "${BASE%/*}" >"$folder/pyvenv.cfg"
 
-pip="$folder.pip/bin/python -m pip --disable-pip-version-check --quiet install"
-into="--no-compile --target $folder/$packages"
-# shellcheck disable=SC2086  # lists of options; these paths have no blanks
+into() { pip --no-compile --target "$folder/$packages" "$@"; }
 if [ -n "${PIP_NO_INDEX:-}" ] || [ "$("$python" -c 'import sys; print(sys.maxsize >> 32)')" = 0 ]; then
     # From a folder of wheels that somebody chose; or 32 bits, for which there are no locks.
     beside=$sources
     [ ! -f "$what" ] || beside=$(dirname "$what")
-    $pip $into --find-links "$beside" --constraint "$sources/constraints.txt" "$@" "$what"
+    [ $# = 0 ] || set -- --only-binary=:all: "$@"
+    into --find-links "$beside" --constraint "$sources/constraints.txt" "$@" "$what" || explain
     sed '/^#/d' "$sources/systemd/hardware.txt" | while read -r library; do
-        $pip $into --find-links "$beside" --no-deps --only-binary=:all: "$@" "$library" || missing
+        into --find-links "$beside" --no-deps --only-binary=:all: "$@" "$library" || missing
     done
 else # what is fetched must have the lock's hashes; sdnotify is published as source only
-    $pip --require-hashes --only-binary=:all: --requirement "$sources/locks/build.txt"
-    $pip $into --require-hashes --no-deps --no-build-isolation --only-binary=:all: \
-        --no-binary=sdnotify "$@" --requirement "$sources/locks/runtime.txt"
+    pip --require-hashes --only-binary=:all: --requirement "$sources/locks/build.txt" || explain
+    into --require-hashes --no-deps --no-build-isolation --only-binary=:all: \
+        --no-binary=sdnotify "$@" --requirement "$sources/locks/runtime.txt" || explain
     rm -rf "${folder:?}/$packages/bin" # commands of others: not wanted, and pip minds them
-    $pip $into --no-deps --no-build-isolation "$what"
+    into --no-deps --no-build-isolation "$what" || explain
     rm -rf "${folder:?}/$packages/bin"
-    $pip $into --require-hashes --no-deps --only-binary=:all: "$@" \
+    into --require-hashes --no-deps --only-binary=:all: "$@" \
         --requirement "$sources/locks/hardware.txt" || missing
 fi
 spidev=/usr/lib/python3/dist-packages/spidev.cpython-$(echo "$version" | tr -d .)-$MULTIARCH.so

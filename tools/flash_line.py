@@ -15,7 +15,15 @@ from device.flash.install import Outcome
 from device.link.commands import MAX_CHUNK_LINE
 from device.link.protocol import Wrong
 from device.link.upload import CHUNK_BYTES
-from tools.host_line import SILENCE_S, TRIES, HostLine, RemoteError, SilentError, understood
+from tools.host_line import (
+    SILENCE_S,
+    TRIES,
+    HostLine,
+    NoSessionError,
+    RemoteError,
+    SilentError,
+    understood,
+)
 
 WINDOW = 3  # chunks under way: the line stays full while the monitor answers the first of them
 INSTALL_S = 60.0  # from one step of the installer to the next: its self-test may take 20 s
@@ -67,7 +75,7 @@ class Remote(HostLine):
             try:
                 while len(parts) < parts[0]["parts"]:
                     parts.append(self.answer(asked, "log"))
-            except SilentError:
+            except (SilentError, NoSessionError):
                 continue
             if [part["part"] for part in parts] == [*range(len(parts))]:
                 return [part["entry"] for part in parts if part["entry"] is not None]

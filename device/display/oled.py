@@ -10,6 +10,8 @@ from PIL import Image
 
 from device.display.outputs import Display, DisplayError
 from device.display.screens import Frame
+from hal.linux_gpio import GET_GPIO
+from hal.linux_spi import GET_SPIDEV
 
 
 class Controller(NamedTuple):
@@ -95,7 +97,9 @@ class Oled(Display):
             import luma.core.interface.serial as buses
             import luma.oled.device as drivers
         except ImportError as error:
-            raise self._error(error, "install luma.oled") from error
+            raise self._error(
+                error, "install Lead12 again; in a checkout: make clean setup"
+            ) from error
         try:
             serial = self._serial or self._open_bus(buses)
             more = {}
@@ -106,7 +110,8 @@ class Oled(Display):
                 serial, width=width, height=height, rotate=self._rotate, **more
             )
         except (ImportError, luma.core.error.UnsupportedPlatform) as error:
-            raise self._error(error, "on a Raspberry Pi run make pi-setup") from error
+            spidev = getattr(error, "name", "") == "spidev"
+            raise self._error(error, GET_SPIDEV if spidev else GET_GPIO) from error
         except (OSError, RuntimeError, luma.core.error.Error) as error:
             raise self._error(error) from error
 

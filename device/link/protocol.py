@@ -19,6 +19,7 @@ MAX_LINE = 4096  # bytes the device sends in one line, newline included
 AROUND = 80  # at most, of these, beside what ``pack`` returned
 _CRC_MARK = b',"crc":"'
 _CRC_BYTES = len(_CRC_MARK) + 8 + len(b'"}')
+_DIGITS = 300  # of a whole number: a float holds it
 MAC_DIGITS = 32  # hexadecimal
 _MAC_MARK = b',"mac":"'
 _MAC_BYTES = len(_MAC_MARK) + MAC_DIGITS + len(b'"')
@@ -84,7 +85,7 @@ def decode(line: bytes, *, crc_required: bool) -> dict[str, Any]:
     elif crc_required or b'"crc"' in line:
         raise ProtocolError(Wrong.BAD_CRC, "the line does not end with a CRC")
     try:
-        message = json.loads(line, parse_constant=_finite, parse_float=_finite)
+        message = json.loads(line, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError):
         raise ProtocolError(Wrong.NOT_JSON, "the line is not JSON") from None
     if not isinstance(message, dict):
@@ -118,6 +119,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):  # NaN and 1e999 pass Python's parser
         raise ValueError(text)
     return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(text)
+    return int(text)
 
 
 class LineSplitter:

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from hal.errors import FrontendError, Reason
 from hal.frontend import SAMPLE_NS
 
 _RECENT = 8  # edges of which the most punctual one sets the time
@@ -29,7 +30,15 @@ class EdgeCount:
         """Numbers int64 [k] of edges int64 [k, 2] (sequence, t_ns), k >= 1, unmade ones counted.
 
         Over a jump of the line's own count of more than a few edges no others are looked for.
+        Raises FrontendError(BUS) when that count does not rise: no sample has a place then.
         """
+        before = np.concatenate(([self._last], edges[:-1, 0]))
+        if (edges[:, 0] <= before).any():
+            raise FrontendError(
+                Reason.BUS,
+                f"the count of data-ready edges does not rise after {before.max()}",
+                act="check the DRDY wire, then restart",
+            )
         numbers = edges[:, 0] + self._unmade
         phases = edges[:, 1] - numbers * SAMPLE_NS
         low, high = int(phases.min()), int(phases.max())

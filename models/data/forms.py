@@ -60,9 +60,7 @@ def kept_leads(dataset: Dataset, contract: InputContract, say: Say) -> NDArray[n
 
     shape = (samples, CHANNELS)
     told = partial(say, "filtering")
-    return cached_tensors(
-        key, len(dataset), make, told, shape=shape, dtype=np.int16, mapped=True
-    )
+    return cached_tensors(key, len(dataset), make, told, shape=shape, dtype=np.int16, mapped=True)
 
 
 def _beat(counts: NDArray[np.int32], contract: InputContract) -> NDArray[np.int16]:

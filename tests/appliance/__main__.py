@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from tests.appliance import faults, page, power, root, security, start
+from tests.appliance import faults, package, page, power, root, security, start
 from tests.appliance.bench import ACQUIRE, CONFIG, MONITOR, REALTIME, SETTINGS, Bench
 from tests.appliance.container import CheckError, Container
 from tools.reliability import save
@@ -66,6 +66,11 @@ def main() -> int:
         if not given.smoke:
             cpu_s = {n: start.ready_cpu_s(bench, f"lead12-{n}.service") for n in SERVICES}
             benchmark_s = start.nbody_s(bench)
+            package.steps(bench, wheelhouse, scratch)
+        with bench.step("losses that nobody planted", "") as outcome:
+            outcome.what = page.losses(bench)
+            if sum(bench.unplanned.values()) * UNPLANNED_ONE_IN > page.samples(bench):
+                raise CheckError(outcome.what)
     failed = [outcome for outcome in bench.outcomes if outcome.failures]
     _say(f"losses that nobody planted: {page.losses(bench)}")
     _say(f"{len(bench.outcomes)} steps, {len(failed)} failed, {time.monotonic() - began_s:.0f} s")
@@ -104,10 +109,6 @@ def run(bench: Bench, *, kills: int, smoke: bool) -> None:
         power.boots(bench)
         power.state_files(bench)
         power.read_only(bench)
-    with bench.step("losses that nobody planted", "") as outcome:
-        outcome.what = page.losses(bench)
-        if sum(bench.unplanned.values()) * UNPLANNED_ONE_IN > page.samples(bench):
-            raise CheckError(outcome.what)
 
 
 def _settings(system: Path) -> None:

@@ -228,7 +228,7 @@ class Bench:
     def restart_counts_anew(self) -> None:
         """``systemctl reset-failed``: what was planted before does not use up the restarts."""
         if self.container.answers:
-            self.container.run("systemctl", "reset-failed", ACQUIRE, MONITOR)
+            self.container.code("systemctl", "reset-failed", ACQUIRE, MONITOR)  # if they are there
 
     def hit(self, unit: str, number: signal.Signals = signal.SIGKILL) -> float:
         """A signal to a service; the moment it had it."""

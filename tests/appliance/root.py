@@ -24,7 +24,7 @@ PACKAGES = "systemd,systemd-sysv,udev,dbus,python3,python3-venv,adduser,procps,c
 SOURCE, WHEELS = "/root/lead12", "/root/wheels"  # in the root, during installation
 CLOCK_LIBRARY = "/usr/lib/lead12-test-clock.so"
 DATA_MB = 300  # the data partition, /var/lib/lead12
-TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git", "gcc")
+TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "mkfs.ext4", "git", "gcc", "dpkg-deb")
 
 
 class UnavailableError(RuntimeError):
@@ -159,13 +159,9 @@ def jumping_clock(root: Path) -> None:
         raise UnavailableError(f"clock.c cannot be compiled: {_last(made.stdout)}")
 
 
-def install(root: Path, wheelhouse: Path) -> str:
-    """Run ``systemd/install.sh`` of this checkout in ``root``; what it said.
-
-    The checkout is copied as git has it, changed files as they are. Raises InstallError.
-    """
-    source = root / SOURCE.lstrip("/")
-    source.mkdir(parents=True)
+def checkout(folder: Path) -> None:
+    """Copy this checkout into ``folder`` as git has it, changed files as they are."""
+    folder.mkdir(parents=True)
     files = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY, capture_output=True, check=True,
@@ -173,7 +169,13 @@ def install(root: Path, wheelhouse: Path) -> str:
     there = b"\0".join(name for name in files if name and (REPOSITORY / name.decode()).is_file())
     packed = ["tar", "--null", "--files-from=-", "-cf", "-"]
     tar = subprocess.run(packed, cwd=REPOSITORY, input=there, capture_output=True, check=True)
-    subprocess.run(["tar", "-xf", "-", "-C", source], input=tar.stdout, check=True)
+    subprocess.run(["tar", "-xf", "-", "-C", folder], input=tar.stdout, check=True)
+
+
+def install(root: Path, wheelhouse: Path) -> str:
+    """Run this checkout's ``systemd/install.sh`` in ``root``; what it said. Raises InstallError."""
+    source = root / SOURCE.lstrip("/")
+    checkout(source)
     done = in_root(
         root,
         ["sh", "-c", f"cd {SOURCE} && ./systemd/install.sh"],

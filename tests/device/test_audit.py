@@ -56,6 +56,23 @@ def test_a_line_says_who_did_what_when_and_its_hash_is_that_of_the_rest(tmp_path
     assert verify(path, head) == []
 
 
+def test_an_update_is_less_than_a_kilobyte_and_no_entry_more_than_eight(tmp_path: Path) -> None:
+    """The arithmetic of docs/security.md: what a log without a limit comes to."""
+    path = tmp_path / "audit.log"
+    done = Note(
+        What.INSTALL,
+        "on trial, security counter 3; golden vectors agree (8), 12.3 ms a window, 141 MB",
+        "technician of the ward", NOW, "rhythm-2026-11-21", "ab" * 32,
+    )  # fmt: skip
+    head = append(path, Head(), done)
+    head = append(path, head, replace(done, what=What.CONFIRM, who="device"))
+    assert path.stat().st_size < 1000
+    rude = "\N{ANATOMICAL HEART}" * 5000
+    before = path.stat().st_size
+    append(path, head, Note(What.REFUSE, rude, "x" * 64, NOW, rude, "ab" * 32))
+    assert path.stat().st_size - before < 8000
+
+
 def test_no_log_is_in_order_before_the_first_entry_only(tmp_path: Path) -> None:
     assert verify(tmp_path / "audit.log", Head()) == []
     assert read(tmp_path / "audit.log") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -277,3 +278,33 @@ def test_a_dimmed_panel_that_was_pulled_off_is_dim_again() -> None:
     oled.show(render(state, oled.size, grey=False))
     oled.close()
     assert _contrasts(bus, lambda: oled.show(render(state, oled.size, grey=False)))[-1] == (0x10,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing", "act"),
+    [
+        ("ssd1322", "spidev", "sudo apt install python3-spidev; in a checkout on a Pi"),
+        ("ssd1322", "RPi", "install Lead12 again; in a checkout on a Pi: make pi-setup"),
+        ("ssd1306", "smbus2", "install Lead12 again; in a checkout on a Pi: make pi-setup"),
+        ("ssd1306", "luma.oled.device", "install Lead12 again; in a checkout: make clean setup"),
+    ],
+)
+def test_an_absent_library_says_what_to_install_on_a_device_and_in_a_checkout(
+    spec: str, missing: str, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "spidev":
+        monkeypatch.setattr("luma.core.interface.serial.spi.__rpi_gpio__", lambda bus: Pins())
+    monkeypatch.setitem(sys.modules, missing, None)
+    display = open_display(spec)
+    with pytest.raises(DisplayError, match=act):
+        display.show(render(patient(1.0), display.size, grey=display.grey))
+
+
+class Pins:
+    """Lines that do nothing."""
+
+    LOW, HIGH, OUT = 0, 1, 0
+
+    def setup(self, line: int, direction: int) -> None: ...
+
+    def output(self, line: int, level: int) -> None: ...

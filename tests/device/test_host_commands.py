@@ -158,7 +158,7 @@ class Bed:
             port=self.wire.port,
             recorder=recorder,
             save=lambda setting, value: self.kept.append((setting, value)),
-            log=self.log.append,
+            journal=lambda part, text: self.log.append(text),
         )
         self.instrument.connect(info)
         self.instrument.process(block)

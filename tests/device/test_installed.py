@@ -78,6 +78,19 @@ def test_confirmation_waits_for_a_store_that_is_held_or_read_only(
     assert looks(installed, 2 * PATIENCE) == [("rhythm-3.0", "confirmed")]
 
 
+def test_a_confirmation_that_has_to_wait_is_told_once_not_at_each_try(store: Store) -> None:
+    log: list[str] = []
+    monitor = Installed(store, lambda: NOW, log.append)
+    monitor.start()
+    put(store, "3.0")
+    looks(monitor, 2)
+    monitor.judged(3, 0.1)
+    with read_only():
+        looks(monitor, 10 * PATIENCE)
+    assert len([line for line in log if "is not confirmed yet" in line]) == 1
+    assert looks(monitor, 2 * PATIENCE) == [("rhythm-3.0", "confirmed")]
+
+
 def test_model_that_cannot_be_taken_back_yet_does_not_run_either(
     store: Store, installed: Installed
 ) -> None:

@@ -161,7 +161,8 @@ class HostTarget:
     def _member(self, rng: random.Random, line: bytes) -> bytes:
         try:
             message = change_json(rng, json.loads(line))
-            message.pop("crc", None)
+            if isinstance(message, dict):
+                message.pop("crc", None)
         except (ValueError, AttributeError, RecursionError):
             return change_bytes(rng, line, line)
         text = dump(rng, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,35 @@ def test_the_installer_refuses_in_one_line(arguments: list[str], said: str) -> N
     assert done.stdout.startswith("lead12: ")
     assert said in done.stdout
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("64M", "lead12: the package index cannot be reached; look at the network"),
+        ("2M", "lead12: the disk is full; make room"),
+    ],
+)
+def test_packages_that_cannot_be_had_are_one_line_and_pip_is_gone(size: str, said: str) -> None:
+    """Ends before the first package: nothing answers on port 9, or there is no room for pip."""
+    script = (
+        "mount -t tmpfs -o size=$1 tmpfs /mnt && cd /mnt || exit 77; shift;"
+        'sh "$1/systemd/venv.sh" "$2" /mnt/venv "$1" "$1"; ended=$?; ls /mnt; exit $ended'
+    )
+    unreachable = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_RETRIES": "1",
+    }
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", size, SYSTEMD.parent, sys.executable],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env=plain | unreachable,
+    )  # fmt: skip
+    if done.returncode == 77 or "unshare" in done.stdout:
+        pytest.skip(f"no mount of its own: {done.stdout.strip()}")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(said)
+    assert lines[1:] in ([], ["venv"])  # which install.sh removes

@@ -80,3 +80,17 @@ def test_a_line_that_pins_nothing_is_refused(tmp_path: Path) -> None:
         lock.write_text(line + "\n")
         with pytest.raises(LockError, match="is no pin; make lock writes it anew"):
             read_lock(lock)
+
+
+def test_the_filters_come_ready_made_and_as_one_version_on_arm(
+    locks: dict[str, list[Locked]],
+) -> None:
+    """1.10.3 would be compiled there, and what computes the filters be another."""
+    got = {
+        one.version
+        for place in PLACES
+        if place["platform_machine"] == "aarch64"
+        for one in locks["runtime"]
+        if one.name == "cmsisdsp" and one.applies(place)
+    }
+    assert got == {"1.10.1"}

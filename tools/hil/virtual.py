@@ -157,7 +157,7 @@ class _Bench:
             opener=lambda name, baud: self._line,
             flasher=self._flasher,
             history=lambda: list(self._past),
-            log=lambda line: self.note("monitor", line),
+            journal=lambda part, text: self.note("monitor", f"{part}: {text or 'is well again'}"),
         )
 
     def _store(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from firmware.events import LEADS
 from firmware.page import COLUMNS
@@ -24,10 +26,10 @@ from tools.report_layout import MM_PER_MV, MM_PER_S, PULSE_MM
 SECONDS = 10
 N = SECONDS * SAMPLE_RATE_HZ
 PIECE = N // len(COLUMNS)
-LIMB, CHEST = range(6), range(6, 12)
+LIMB, CHEST = (1, 0, 2, 5, 3, 4), (6, 7, 10, 8, 9, 11)  # as the report takes them for strips
 BRIDGED = 10  # samples without ink that a straight line may replace
 READ = 0.5  # of a piece of a lead, for it to count as read
-SAME_MV, SAME = 0.06, 0.35  # two traces of one lead: their difference, or as a share of it
+SAME_MV, SAME = 0.08, 0.5  # two traces of one lead: their difference, or as a share of it
 # The limb leads as sums of I and II (Einthoven, Goldberger)
 _LIMB_OF = np.array([(1, 0), (0, 1), (-1, 1), (-0.5, -0.5), (1, -0.5), (-0.5, 1)])
 
@@ -56,11 +58,6 @@ def read_page(picture: NDArray[np.uint8], name: str) -> Read:
     traces = _traces(page, rows)
     seen, strips = _seen(traces), np.stack([_bridged(mv) for mv in traces.strips.values()], axis=1)
     lost = np.isnan(strips).all(axis=1)
-    if lost[-SAMPLE_RATE_HZ:].all():
-        shown = N - lost[::-1].argmin()
-        raise RecordingError(
-            f"the page shows {shown / SAMPLE_RATE_HZ:.1f} s", act="print a recording of ten"
-        )
     whole = np.nan_to_num(extend(seen, np.nan_to_num(strips)))
     leads = dict(zip(INDEPENDENT_LEADS, whole.T, strict=True))
     return Read(
@@ -105,25 +102,37 @@ def _traces(page: Straight, rows: Rows) -> _Traces:
     pieces = np.empty((len(LEADS), PIECE))
     for column, leads in enumerate(COLUMNS):
         for row, lead in enumerate(leads):
-            mv = _strip(dark, rows.baselines_mm[row], column * PIECE, PIECE)
+            mv = _strip(dark, rows, row, column * PIECE, PIECE)
             pieces[lead] = mv if _readable(mv) else np.nan
-    below = [_strip(dark, mm, 0, N) for mm in rows.baselines_mm[len(COLUMNS[0]) :]]
-    strips = {}
-    for mv, may_be in zip(below, (LIMB, CHEST), strict=False):
-        if np.isfinite(mv).any():
-            strips[_whose(mv, pieces, may_be)] = mv
-    if not strips:
+    below = range(len(COLUMNS[0]), len(rows.baselines_mm))
+    whole = [_strip(dark, rows, row, 0, N) for row in below]
+    ends = [int(np.flatnonzero(np.isfinite(mv))[-1]) + 1 for mv in whole if np.isfinite(mv).any()]
+    if not ends:
         raise RecordingError("no trace can be read on the page", act="take a sharper photo")
+    if max(ends) < N - SAMPLE_RATE_HZ:
+        raise RecordingError(
+            f"the page shows {max(ends) / SAMPLE_RATE_HZ:.1f} s", act="print a recording of ten"
+        )
+    strips = {
+        _whose(mv, pieces, may_be): mv
+        for mv, may_be in zip(whole, (LIMB, CHEST), strict=False)
+        if np.isfinite(mv).any()
+    }
     return _Traces(pieces, strips)
 
 
 def _strip(
-    dark: NDArray[np.float32], baseline_mm: float, first: int, n: int
+    dark: NDArray[np.float32], rows: Rows, row: int, first: int, n: int
 ) -> NDArray[np.float64]:
-    """Samples ``first`` .. ``first + n`` of a row, about their median."""
+    """Samples ``first`` .. ``first + n`` of a row, about their median; NaN where it has no ink."""
     x = (PULSE_MM + (first + np.arange(n)) * MM_PER_S / SAMPLE_RATE_HZ) * PX
     left, right = round(x[0]), round(x[-1]) + 1
-    mm = follow(dark[:, left:right], baseline_mm)
+    baselines = (-inf, *rows.baselines_mm, inf)
+    above, here, below = baselines[row : row + 3]
+    mm = follow(dark[:, left:right], here)
+    # Every lead is drawn about its median: what stays elsewhere is the line of another row
+    level = ndimage.median_filter(np.nan_to_num(mm), round(MM_PER_S * PX), mode="nearest")
+    mm[(level > (here - above) / 2) | (level < (here - below) / 2)] = np.nan
     at = x - left - 0.5
     mv = np.interp(at, np.arange(len(mm)), np.nan_to_num(mm)) / MM_PER_MV
     ink = np.isfinite(mm)[np.clip(np.rint(at).astype(int), 0, len(mm) - 1)]
@@ -135,7 +144,7 @@ def _readable(mv: NDArray[np.float64]) -> bool:
     return float(np.isfinite(mv).mean()) >= READ
 
 
-def _whose(mv: NDArray[np.float64], pieces: NDArray[np.float64], may_be: range) -> int:
+def _whose(mv: NDArray[np.float64], pieces: NDArray[np.float64], may_be: Iterable[int]) -> int:
     """Which lead a rhythm strip is: it shows one of the pieces again, at its time.
 
     A page on which it shows none is not read as ours, or is no page of ours.
@@ -155,7 +164,8 @@ def _whose(mv: NDArray[np.float64], pieces: NDArray[np.float64], may_be: range) 
             " or too spoilt to read",
             act="photograph it again, flat and sharp",
         )
-    return min(off, key=lambda lead: off[lead])
+    alike = min(1.0, 3 * min(off.values()))  # II and aVF may look the same: then it is II
+    return next(lead for lead in may_be if off.get(lead, inf) <= alike)
 
 
 def _rms(mv: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""The grid of a page, seen straight from above, evenly lit, ten pixels to the millimetre."""
+"""The grid of a page, seen straight from above, evenly lit, eight pixels to the millimetre."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import ndimage
 from models.data.photos import bend, project
 from tools.photo.corners import SHEET
 
-PX = 10  # per millimetre
+PX = 8  # per millimetre
 COARSE_PX = 5  # while the lines are looked at
 LINES_MM = 5  # between the grid's bold lines
 AROUND_CELLS = 3  # cells of 5 mm that are looked at together
@@ -28,7 +28,7 @@ Map = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # grid mm [..., 2] -
 
 @dataclass(frozen=True)
 class Straight:
-    """ink : float32 [1450, 2650], how dark it is, 0 paper to 1, where it is so in all colours
+    """ink : float32 [145 PX, 265 PX], how dark it is, 0 paper to 1, where it is so in all colours
 
     bent_mm : how far the grid was bent out of the plane of its corners at most
     lined : whether grid lines were found to straighten it by; a hard black-and-white scan has none

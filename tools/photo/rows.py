@@ -31,10 +31,12 @@ def find_rows(ink: Image2D) -> Rows | None:
     """None where there are no four or five pulses, as on every page of ours."""
     strip = ink[:, : round(PULSE_MM * PX)]
     dark, pale = _along(strip)
-    dark = ndimage.uniform_filter1d(dark, 5)  # one summit per pulse
-    peaks = (dark == ndimage.maximum_filter1d(dark, round(2 * APART_MM * PX))) & (dark > 0)
-    at = np.flatnonzero(peaks)
-    at = at[np.argsort(-dark[at])][:MOST]
+    dark = ndimage.uniform_filter1d(dark, 5)
+    chosen: list[int] = []
+    for y in np.argsort(-dark, kind="stable")[: np.count_nonzero(dark)]:
+        if all(abs(y - other) > APART_MM * PX for other in chosen) and len(chosen) < MOST:
+            chosen.append(int(y))
+    at = np.array(chosen)
     if len(at) < LEAST:
         return None
     level = float(np.median(dark[at[:LEAST]]))
@@ -46,7 +48,7 @@ def find_rows(ink: Image2D) -> Rows | None:
 
 def _along(strip: Image2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For a pulse on each row of pixels: the least dark of its five strokes, and its inside."""
-    wider = ndimage.maximum_filter(strip, 3)  # the pen is 2.4 pixels wide; the row may be off by 1
+    wider = ndimage.maximum_filter(strip, 3)  # the pen is 2 pixels wide; the row may be off by 1
     high = round(HIGH_MM * PX)
     up, down = (round((LEFT_MM + FOOT_MM + x) * PX) for x in (0.0, WIDE_MM))
     left, right = round(LEFT_MM * PX), round((LEFT_MM + 2 * FOOT_MM + WIDE_MM) * PX)

@@ -1,22 +1,26 @@
 """One strip of a page: the way of the pen through it, in millimetres above its baseline.
 
 The way is the cheapest from left to right (Dijkstra's, column by column): ink is nearly free,
-paper is dear, so it stays on its own line and leaves names, bars and neighbours alone. Where the
-line is steep, a column of pixels holds a piece of it: its middle is taken, and at a turn its end.
+paper is dear, so it stays on its own line and leaves names, bars and neighbours alone; over a long
+gap the pen is lifted. Where the line is steep, a column of pixels holds a piece of it: its middle
+is taken, and at a turn its end.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tools.photo.rectify import PX, Image2D
 
 PEN = 0.002  # cost of a pixel of ink; one of paper costs 1
 FULL, NONE = 0.55, 0.2  # of the pen's darkness: as good as ink, as good as paper
 EDGE = 0.5  # of the pen's darkness, where a line begins and ends
-START = 0.03  # cost of beginning a pixel away from the baseline
+LIFT, LIFTED = 15.0, 0.05  # cost of taking the pen off at the baseline, and of a pixel without
+START_MM = 2  # from the baseline a line may begin at the cost of a pixel of paper; squared
 TALLEST_MM = 60
+OFF = -1
 
 
 def follow(dark: Image2D, baseline_mm: float) -> NDArray[np.float64]:
@@ -27,26 +31,39 @@ def follow(dark: Image2D, baseline_mm: float) -> NDArray[np.float64]:
     top = max(0, round((baseline_mm - TALLEST_MM) * PX))
     strip = dark[top : round((baseline_mm + TALLEST_MM) * PX)]
     base = baseline_mm * PX - top
-    entered, left = _way(np.clip((FULL - strip) / (FULL - NONE), 0, 1) + PEN, base)
+    cost = np.clip((FULL - strip) / (FULL - NONE), 0, 1) + PEN
+    entered, left = _way(cost, round(base))
     y = _height(strip, np.minimum(entered, left), np.maximum(entered, left))
-    return (base - y) / PX
+    return np.where(entered == OFF, np.nan, (base - y) / PX)
 
 
-def _way(cost: Image2D, base: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the cheapest way enters and leaves each column."""
+def _way(cost: Image2D, base: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the cheapest way enters and leaves each column, from near the row ``base``.
+
+    Both are ``OFF`` where the pen is lifted.
+    """
     high, wide = cost.shape
     rows = np.arange(high)
     entries = np.empty((wide, high), np.int32)
-    total = (np.abs(rows - base) * START).astype(np.float32)
+    total = (((rows - base) / (START_MM * PX)) ** 2).astype(np.float32)
+    lifted = LIFT
+    stayed, set_down = np.empty(wide, np.bool_), np.empty(wide, np.bool_)
     for column in range(wide):
-        step = cost[:, column]
+        step, lift = cost[:, column], total[base] + LIFT
+        stayed[column] = lifted <= lift
+        set_down[column] = lifted < total[base]
+        total[base] = min(total[base], lifted)
+        lifted = min(lifted, lift) + LIFTED
         total, entries[column] = _up_and_down(total + step, step, rows)
-    left = np.empty(wide, np.int64)
-    entered = np.empty(wide, np.int64)
-    at = int(total.argmin())
+    entered, left = np.empty(wide, np.int64), np.empty(wide, np.int64)
+    at = OFF if lifted < total.min() else int(total.argmin())
     for column in range(wide - 1, -1, -1):
-        left[column] = at
-        at = entered[column] = entries[column, at]
+        left[column] = entered[column] = at
+        if at == OFF:
+            at = OFF if stayed[column] else base
+        else:
+            at = entered[column] = entries[column, at]
+            at = OFF if at == base and set_down[column] else at
     return entered, left
 
 
@@ -88,13 +105,12 @@ def _height(
     weight = np.clip(strip[around, columns] - NONE, 0, None)
     weighed = (weight * (around + 0.5)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-6)
     y = np.where(level & (length <= 5), weighed, y)
-    high, low = top + pen / 2, bottom + 1 - pen / 2
-    y = np.where(~level & _turns(high, -1), high, y)
-    y = np.where(~level & _turns(low, 1), low, y)
+    for end, sign in ((top + pen / 2, -1), (bottom + 1 - pen / 2, 1)):
+        y = np.where(~level & _turns(end * sign), end, y)
     return np.where(there, y, np.nan)
 
 
-def _turns(y: NDArray[np.float64], sign: int) -> NDArray[np.bool_]:
-    """Where ``y`` goes further in the direction of ``sign`` than beside it."""
-    far = np.concatenate([y[:1], y, y[-1:]]) * sign
-    return np.asarray((far[1:-1] > far[:-2]) & (far[1:-1] >= far[2:]))
+def _turns(far: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where it is no less than beside it, and more than a little further off."""
+    near = ndimage.maximum_filter1d(far, 3)
+    return np.asarray((far >= near) & (far > ndimage.minimum_filter1d(far, 7)))

@@ -18,7 +18,7 @@ _VIRTUAL = (
     "rhythm at 70 is called so, once a second, with no fault standing. At every hour's end all "
     "records are whole and without holes.",
     "Slopes are least squares over all lives of a process, each with a level of its own, without "
-    "the first two hours of each; ± is the 95 % interval by the scatter. Growth counts as "
+    "the first three hours of each; ± is the 95 % interval by the scatter. Growth counts as "
     "a leak when even the lower end is above 50 kB, 0.05 descriptors or 0.05 threads an hour.",
 )
 
@@ -30,8 +30,9 @@ _REAL = (
     "filled and made read-only where this machine allows mounts, the host talks nonsense.",
     "Checked is what the soak in virtual time checks. Samples lost while nothing was planted "
     "are held against a bare timer loop of the same priority beside it: what that loses, the "
-    "machine loses. Memory, descriptors and threads are read every ten seconds. The age of a "
-    "result's last sample is taken when the host has the line.",
+    "machine loses. Memory, descriptors and threads are read every ten seconds; memory is told, "
+    "not judged: what a process keeps fills up for three hours, and none lives as long here. The "
+    "age of a result's last sample is taken when the host has the line.",
 )
 
 
