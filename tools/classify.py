@@ -174,7 +174,7 @@ def readable(result: dict[str, Any]) -> str:
     part = ""
     if read_s := result.get("read_s"):
         most = max(read_s.values())
-        whole = " ".join(lead for lead, seconds in read_s.items() if seconds == most)
+        whole = " ".join(lead for lead, seconds in read_s.items() if seconds > most - 0.5)
         part = f"  from a photo: {whole} for {most:g} s, the other leads in part"
     told = f"{said}{found}  {rate}/min  quality {result['quality']}{off}{why}{part}"
     return f"{result['record']}: {told}"
