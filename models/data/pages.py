@@ -1,4 +1,4 @@
-"""Pages as an image network sees them: drawn by the firmware, or binarised from a grey picture.
+"""Pages as an image network meets them while it learns: binarised, or as photos have them.
 
 Ao & He, Image based deep learning in 12-lead ECG diagnosis, 2023 (2.2): each image in grey and
 slightly blurred, each of them as it is and by simple, Otsu's and adaptive thresholds: eight copies.
@@ -11,26 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from firmware.inputs import InputContract
-from firmware.page import INK, draw
+from firmware.page import INK
 
 Grey = NDArray[np.uint8]
 
 BLUR_PX = 1.1  # sigma of a 5 x 5 Gaussian, OpenCV's
 SIMPLE = 127
 AROUND_PX, DARKER = 11, 2  # of the adaptive threshold: its square, and how much below its mean
-
-
-def pages(
-    tensors: NDArray[np.int8], lost: NDArray[np.bool_], contract: InputContract
-) -> NDArray[np.int8]:
-    """Draw windows int8 [n, 1000, 12] of ``contract``'s step: int8 [n, height, width, 1].
-
-    lost : bool [n, 12]
-    """
-    # Counts that scale back to the same microvolts, to within 0.05 uV
-    counts = np.rint(tensors * (contract.scale_den / contract.scale_num)).astype(np.int32)
-    return np.stack([draw(*one, contract) for one in zip(counts, lost, strict=True)])
 
 
 def variants(grey: Grey) -> NDArray[np.uint8]:

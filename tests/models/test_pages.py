@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware.inputs import Form
-from firmware.page import INK, PAPER
+from firmware.page import INK, PAPER, draw
 from models.architectures import ARCHITECTURES
-from models.data.pages import as_photographed, as_tensor, otsu, pages, variants
+from models.data.pages import as_photographed, as_tensor, otsu, variants
 from models.groups import OUTPUTS
 
 needs_tensorflow = pytest.mark.skipif(
@@ -22,19 +21,12 @@ PAGE = ARCHITECTURES["page"].input
 VGG16 = 14_714_688  # of its thirteen convolutions (Simyonan & Zisserman, table 2, less the head)
 
 
-def windows(n: int) -> np.ndarray:
-    t = np.arange(1000)[None, :, None] / 100
+def drawn() -> np.ndarray:
+    """A page of beats of one millivolt, int8 [1, 290, 530, 1]."""
+    t = np.arange(1000)[:, None] / 100
     beat = np.exp(-(((t * 1.2) % 1 - 0.5) ** 2) / 0.002)
-    return np.rint(beat * 50 * np.ones((n, 1, 12))).astype(np.int8)
-
-
-def test_pages_are_drawn_to_scale_from_tensors():
-    """50 steps of 20 uV are a millivolt: 20 pixels at 2 per millimetre."""
-    drawn = pages(windows(2), np.zeros((2, 12), np.bool_), PAGE)
-    assert drawn.shape == (2, *PAGE.shape)
-    assert PAGE.form is Form.PAGE
-    first_row = np.argwhere(drawn[0, :58, 20:144, 0] == INK)
-    assert np.ptp(first_row[:, 0]) == pytest.approx(20, abs=1)
+    counts = np.rint(beat * np.ones(12) * 1e6 / PAGE.nv_per_count).astype(np.int32)
+    return draw(counts, np.zeros(12, np.bool_), PAGE)[None]
 
 
 def test_eight_copies_of_a_picture():
@@ -64,11 +56,11 @@ def test_a_picture_becomes_the_firmwares_measure():
 
 
 def test_what_photos_add_is_ink_only_and_seeded():
-    drawn = pages(windows(1), np.zeros((1, 12), np.bool_), PAGE)
-    spoilt = as_photographed(drawn, np.random.default_rng(5))
-    assert np.array_equal(spoilt, as_photographed(drawn, np.random.default_rng(5)))
-    assert (spoilt >= drawn).all()
-    assert (spoilt != drawn).any()
+    page = drawn()
+    spoilt = as_photographed(page, np.random.default_rng(5))
+    assert np.array_equal(spoilt, as_photographed(page, np.random.default_rng(5)))
+    assert (spoilt >= page).all()
+    assert (spoilt != page).any()
 
 
 @pytest.mark.train
@@ -96,8 +88,7 @@ def test_the_small_network_is_small_and_becomes_int8_that_finds_its_answer():
     network = ARCHITECTURES["page"](OUTPUTS, PAGE.samples)
     assert network.count_params() <= 500_000
     assert macs(network) <= 250e6
-    drawn = pages(windows(1), np.zeros((1, 12), np.bool_), PAGE)
-    shown = np.concatenate([as_photographed(drawn, np.random.default_rng(i)) for i in range(4)])
+    shown = np.concatenate([as_photographed(drawn(), np.random.default_rng(i)) for i in range(4)])
     x = (shown.astype(np.float32) - PAGE.zero) * PAGE.step
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.tflite"
