@@ -136,6 +136,7 @@ class ModelWindow:
             self._read = FilteredWindow(profile, of.rows)
         self._windows = list({id(one): one for one in (self._seen, self._read)}.values())
         self.shown: Shown | None = None  # what the newest scores are of
+        self.tensor: NDArray[np.int8] | None = None  # of the newest there ever were
         self.unscored: Refusal | None = None  # why there are none though a network is there
 
     @property
@@ -193,6 +194,7 @@ class ModelWindow:
         newest = self._runner.newest()
         self.shown = newest if newest and end - newest.end < SECONDS * SAMPLE_RATE_HZ else None
         self.unscored = None if self.shown else Refusal.STARTING
+        self.tensor = self.shown.tensor if self.shown else self.tensor
         return self.shown.scores if self.shown else {}
 
     def _forget(self) -> None:

@@ -114,8 +114,7 @@ class Pipeline:
     @property
     def tensor(self) -> NDArray[np.int8] | None:
         """What the network saw for the newest call, int8; None before the first."""
-        shown = self._window.shown if self._window else None
-        return shown.tensor if shown else None
+        return self._window.tensor if self._window else None
 
     def push(self, block: FrameBlock) -> list[Event]:
         """Take the next samples (``block.first_index`` not below the last); return what is known.
