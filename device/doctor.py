@@ -164,7 +164,7 @@ def _model_store(config: Config, now: datetime) -> Check:
 
 
 def _run_ms(network: Network) -> float:
-    tensor = np.zeros((network.bundle.input.samples, 12), np.int8)
+    tensor = np.zeros(network.bundle.input.shape, np.int8)
     times = []
     for _ in range(MEASURED_RUNS):
         begin = time.perf_counter_ns()

@@ -23,6 +23,7 @@ from firmware.call import CallRule
 from firmware.events import Call
 from firmware.explain import Explanation, explain
 from firmware.findings import Priority
+from firmware.inputs import Form
 from firmware.network import Network
 from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
@@ -180,9 +181,14 @@ class Explaining:
         question, probability = found
         contract = network.bundle.input
         samples = len(tensor) * SAMPLE_RATE_HZ // contract.rate_hz
-        first = first_column(call.index + 1, samples, PROFILES[contract.profile])
+        end = call.index + 1 - call.scores_age
+        first = first_column(end, samples, PROFILES[contract.profile])
         strip = screen.trace.strip(first, first + samples // SAMPLES_PER_COLUMN - 1)
-        screen.why = Reasons(question, probability, call.index, strip)
+        screen.why = Reasons(question, probability, end - 1, strip)
+        if contract.form is not Form.WINDOW:  # its cells have no place in the trace
+            what = contract.form.replace("-", " ")
+            screen.why = replace(screen.why, failure=f"read in the {what}, not in the trace")
+            return
         self._explainer.ask(Task(network, tensor, question))
 
 

@@ -38,11 +38,14 @@ from device.records.changes import ChangedCall
 from device.records.desk import RecordDesk
 from device.records.interface import Recorder, Why
 from device.traces import LastTraces, joined
+from firmware import model_window
 from firmware.alarms import AlarmEvent, Alarms
 from firmware.call import READABLE
 from firmware.events import Call, ElectrodeChange, Event, Gap, Trace
 from firmware.findings import Priority
 from firmware.measurements import Measurements
+from firmware.model_window import Runner
+from firmware.network import Network
 from firmware.pipeline import Pipeline
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock, FrontendInfo
 
@@ -62,6 +65,7 @@ class Instrument:
     memory : keeps the alarms over a restart; None: they are forgotten
     save : takes a setting that was changed, and its value, to keep them over a restart
     explainer : works out why a call was made; None: while the monitor waits
+    runner : how the network is run
     history : gives the latest blocks processed, to settle new filters on
     journal : takes a part and what is wrong with it, "" when it is well again
     """
@@ -80,6 +84,7 @@ class Instrument:
         memory: AlarmMemory | None = None,
         save: Callable[[str, Any], None] = lambda setting, value: None,
         explainer: Explainer | None = None,
+        runner: Callable[[Network], Runner] = model_window.AtOnce,
         history: Callable[[], Iterable[FrameBlock]] = tuple,
         journal: Callable[[str, str], None] = lambda part, text: None,
     ) -> None:
@@ -93,6 +98,7 @@ class Instrument:
         self.config = config
         self.info: FrontendInfo | None = None
         self._history = history
+        self._runner = runner
         self.index = 0  # of the next sample
         self.utc: str | None = None  # wall-clock time of ``index``; the edge that has one sets it
         self.screen = ScreenState()
@@ -180,11 +186,13 @@ class Instrument:
         if self.info is None:
             return
         self._traces.clear()
+        network = self.model.network
         self._pipeline = Pipeline(
             self.info.nv_per_count,
             profile=self.config.filters.profile,
             mains_hz=self.config.filters.mains_hz or None,
-            network=self.model.network,
+            network=network,
+            runner=self._runner(network) if network else None,
         )
 
     def _give_way(self, block: FrameBlock, error: Exception) -> bool:

@@ -25,6 +25,7 @@ from device import config as settings
 from device import defects, last_good, last_words
 from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
+from device.behind import live
 from device.bundles import Model
 from device.config import MADE_UP, Config
 from device.display.outputs import DisplayError, open_display
@@ -103,6 +104,7 @@ class Monitor:
             memory=self._alarms,
             save=self._settings.save,
             explainer=self._explainer,
+            runner=live,
             history=self._history,
             journal=self._fault_log.say,
         )

@@ -9,7 +9,7 @@ Members of the archive (``firmware.archive``):
 ``model.tflite`` : the int8 network, one input, one output of logits
 ``card.md`` : the model card
 ``golden/NAME.counts`` : int8 [5000, 8], first differences of raw counts in steps of ``golden_step``
-``golden/NAME.tensor`` : int8 [1000, 12] the chain must make of them, bit for bit
+``golden/NAME.tensor`` : int8, as the input contract says, the chain must make of them, bit for bit
 ``golden/NAME.logits`` : int8 [outputs] the network must make of that, within ``tolerance``
 """
 
@@ -19,8 +19,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,31 +42,21 @@ from firmware.call import ABSTENTION
 from firmware.events import LEADS
 from firmware.findings import FindingRule, Priority
 from firmware.fusion import FEATURES, Fusion
+from firmware.inputs import Form, InputContract, Normal
+from firmware.median_beat import AFTER
 from firmware.profiles import PROFILES
+from firmware.tensor import R_AT, of_leads
 from firmware.tflite_file import check
-from hal.frontend import CHANNELS
+from hal.frontend import CHANNELS, SAMPLE_RATE_HZ
 
 FORMAT = 2
 FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
 SCHEMA = f"manifest-v{FORMAT}.json"
 HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
+MAX_EVERY_S = 10  # then nothing of the window is left
 
-
-@dataclass(frozen=True, slots=True)
-class InputContract:
-    """What the network was trained on: int8 [samples, 12], ``LEADS`` in order.
-
-    scale_num / scale_den : int8 steps per count of the chip at gain 6
-    """
-
-    rate_hz: int
-    samples: int
-    profile: str
-    profile_version: int
-    scale_num: int
-    scale_den: int
-    step_uv: float
+_Kind = TypeVar("_Kind", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,7 @@ class OutputGroup:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A synthetic signal and what must come of it: counts [5000, 8] -> tensor -> logits."""
+    """A synthetic signal and what must come of it: counts [5000, 8] -> tensor -> logits [n]."""
 
     name: str
     counts: NDArray[np.int32]
@@ -202,11 +193,12 @@ def _build(
     columns = [group.first + i for group in groups for i in range(len(group.labels))]
     if sorted(columns) != list(range(outputs)):
         raise BundleError("the manifest's groups do not cover the network's outputs once each")
-    check(files[MODEL], contract.samples, len(LEADS), outputs)
+    check(files[MODEL], contract.shape, outputs)
+    _can_be_made(contract)
     if manifest["call_group"] not in {group.name for group in groups}:
         raise BundleError(f"the manifest has no group {manifest['call_group']} to call from")
     golden = tuple(
-        _golden(name, manifest["golden_step"], files, contract.samples, outputs)
+        _golden(name, manifest["golden_step"], files, contract.shape, outputs)
         for name in manifest["golden"]
     )
     if not golden:
@@ -272,6 +264,10 @@ def _contract(entry: dict[str, Any]) -> InputContract:
         scale_num=int(entry["scale"]["num"]),
         scale_den=int(entry["scale"]["den"]),
         step_uv=float(entry["step_uv"]),
+        form=_one_of(Form, entry.get("form", Form.WINDOW)),
+        normal=_one_of(Normal, entry.get("normal", Normal.FIXED)),
+        height=int(entry.get("height", 0)),
+        every_s=int(entry.get("every_s", 1)),
     )
     profile = PROFILES.get(contract.profile)
     if profile is None or profile.version != contract.profile_version:
@@ -284,7 +280,43 @@ def _contract(entry: dict[str, Any]) -> InputContract:
         raise BundleError(f"filter {profile.name} does not give {contract.rate_hz} Hz")
     if contract.scale_num < 1 or contract.scale_den < 1:
         raise BundleError("the manifest's input scale is not a positive rational")
+    if not 1 <= contract.every_s <= MAX_EVERY_S:
+        raise BundleError(f"the manifest wants to be run every {contract.every_s} s")
     return contract
+
+
+def _one_of(known: type[_Kind], value: Any) -> _Kind:
+    try:
+        return known(value)
+    except ValueError:
+        raise IncompatibleError(
+            f"the bundle's network reads {value!r:.40}, which this firmware does not make; "
+            "update the firmware"
+        ) from None
+
+
+def _can_be_made(contract: InputContract) -> None:
+    """Of ten seconds and a beat there is no more than there is."""
+    match contract.form:
+        case Form.WINDOW:
+            most = 10 * contract.rate_hz
+        case Form.MEDIAN_BEAT:
+            most = R_AT + AFTER if contract.rate_hz == SAMPLE_RATE_HZ else 0
+        case Form.PAGE:
+            try:
+                of_leads(
+                    np.zeros((contract.rows, len(LEADS)), np.int32),
+                    np.zeros(len(LEADS), np.bool_),
+                    contract,
+                )
+            except ValueError as error:
+                raise BundleError(f"the manifest's page cannot be drawn: {error}") from None
+            return
+    if contract.samples > most:
+        raise BundleError(
+            f"the network reads {contract.samples} samples at {contract.rate_hz} Hz; "
+            f"of a {contract.form} there are {most}"
+        )
 
 
 def _group(entry: dict[str, Any]) -> OutputGroup:
@@ -346,7 +378,9 @@ def _known(group: str, label: str, groups: tuple[OutputGroup, ...], what: str) -
         raise BundleError(f"{what} names {group} {label}, which the network does not give")
 
 
-def _golden(name: str, step: int, files: dict[str, bytes], samples: int, outputs: int) -> Golden:
+def _golden(
+    name: str, step: int, files: dict[str, bytes], shape: tuple[int, ...], outputs: int
+) -> Golden:
     parts = [f"golden/{name}.{part}" for part in GOLDEN_PARTS]
     missing = [part for part in parts if part not in files]
     if missing:
@@ -355,4 +389,4 @@ def _golden(name: str, step: int, files: dict[str, bytes], samples: int, outputs
     counts = np.cumsum(deltas.reshape(-1, CHANNELS), axis=0, dtype=np.int32) * np.int32(step)
     if logits.shape != (outputs,):
         raise BundleError(f"golden vector {name} has {len(logits)} outputs, not {outputs}")
-    return Golden(name, counts, tensor.reshape(samples, len(LEADS)), logits)
+    return Golden(name, counts, tensor.reshape(shape), logits)

@@ -62,6 +62,9 @@ class Evidence:
     paced : spikes of a pacemaker go with the beats
     swap : what is said of exchanged electrodes
     doubtful : leads that a reader should not rely on
+    unscored : STARTING while a network is at work on its first window, UNSURE where it found no
+        beat to read; None where there are scores, or no network
+    scores_age : samples since the window that the scores are of
     """
 
     index: int
@@ -78,6 +81,8 @@ class Evidence:
     paced: bool = False
     swap: Finding | None = None
     doubtful: tuple[str, ...] = ()
+    unscored: Refusal | None = None
+    scores_age: int = 0
 
 
 def refusal_before_network(evidence: Evidence) -> tuple[Refusal, str, str] | None:
@@ -130,7 +135,7 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         found = _beside_a_swap(found)
     measured = _measured(evidence, refused, found)
     if refused is None and not best:
-        refused = Refusal.NO_MODEL, "NO MODEL", "install a model"
+        refused = _without_scores(evidence)
     if refused is None and evidence.paced:
         refused = Refusal.OTHER_RHYTHM, PACED.text, PACED.act
     if refused is None and (other := next((f for f, of in found if of.instead), None)):
@@ -159,7 +164,18 @@ def decide(evidence: Evidence, scores: dict[str, dict[str, float]], rule: CallRu
         model=rule.model if rule is not None else "",
         findings=by_priority([*measured, *(finding for finding, _ in found)]),
         doubtful=evidence.doubtful,
+        scores_age=evidence.scores_age,
     )
+
+
+def _without_scores(evidence: Evidence) -> tuple[Refusal, str, str]:
+    """Why nothing can be called though the evidence would carry it."""
+    match evidence.unscored:
+        case Refusal.STARTING:
+            return Refusal.STARTING, f"ANALYSING {evidence.span // SAMPLE_RATE_HZ} s", "hold still"
+        case Refusal.UNSURE:
+            return Refusal.UNSURE, "UNSURE", "read the trace"
+    return Refusal.NO_MODEL, "NO MODEL", "install a model"
 
 
 def _measured(
@@ -227,6 +243,7 @@ def decide_recording(windows: Sequence[Call], rule: CallRule | None) -> Call:
         paced=PACED in measured,
         swap=next((finding for finding in measured if finding.code == SWAP), None),
         doubtful=readable[-1].doubtful,
+        unscored=Refusal.UNSURE,  # where none of them has scores
     )
     return decide(evidence, _mean_scores(readable), rule)
 

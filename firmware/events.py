@@ -138,6 +138,7 @@ class Call:
         and for a rhythm outside the groups
     refusal : None when there is a call; act : what to do about a refusal ("press on or replace")
     scores : {group: {label: probability}}, given even when refused, {} if nothing could be run
+    scores_age : samples since the window they are of; 0 but for a network that is run seldom
     findings : the short list, the gravest first; () where the evidence cannot be read
     doubtful : leads that a reader should not rely on, fault or none
     """
@@ -158,6 +159,7 @@ class Call:
     model: str
     findings: tuple[Finding, ...] = ()
     doubtful: tuple[str, ...] = ()
+    scores_age: int = 0
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from firmware.bundle import OutputGroup
 from firmware.events import LEADS
+from firmware.inputs import Form, InputContract, Normal
 from firmware.network import Network, NetworkError
 from firmware.qrs import QrsDetector
+from firmware.tensor import R_AT
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
 
 CELL_MS = 40  # half a narrow QRS
@@ -31,6 +33,7 @@ BEAT_AT_LEAST = 0.1  # weight of a beat that is not missed, beside the one that 
 FAR = AFTER_MS // CELL_MS  # the distance of windows far from any R peak
 
 _NV_PER_UNIT = 50.0  # resolution in which the tensor is shown to the beat detector
+_TALLEST_UV = 1000.0  # where nothing says how tall it was
 _SETTLE_S = 2  # mirrored before the window: the detector learns in it
 _TAIL_S = 1
 _COLUMNS = [LEADS.index(lead) for lead in CHANNEL_LEADS]
@@ -115,32 +118,38 @@ def _group(network: Network, name: str) -> OutputGroup:
 def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) -> Explanation:
     """Why ``network`` gives ``label`` of ``group`` its score on ``tensor``, int8 [samples, 12].
 
-    About 250 runs of the network. Raises NetworkError for an unknown group or label, or a tensor
-    of another shape.
+    About 250 runs of the network. Raises NetworkError for an unknown group or label, a tensor of
+    another shape, or a network that reads no leads.
     """
+    of = network.bundle.input
+    if of.form is Form.PAGE:
+        raise NetworkError(
+            f"{network.bundle.id} reads a page, on which no lead can be told from the others; "
+            "ask a network that reads leads"
+        )
     score = Scorer(network, group, label)
     whole = score(tensor)
     step = float(np.diff(network.dequantised(np.arange(2, dtype=np.int8)))[0])
-    rate_hz = network.bundle.input.rate_hz
-    windows = len(tensor) * 1000 // (rate_hz * CELL_MS)
-    peaks = beats(tensor, rate_hz, network.bundle.input.step_uv)
-    distance, beat = _pieces(peaks * windows / len(tensor), windows)
+    per_cell = of.rate_hz * CELL_MS // 1000
+    windows = max(1, len(tensor) // per_cell)
+    peaks = np.array([R_AT]) if of.form is Form.MEDIAN_BEAT else beats(tensor, of)
+    distance, beat = _pieces(peaks / per_cell, windows)
     wave = np.zeros((len(LEADS), windows))
     for at in np.unique(distance):
         here = distance == at
         piece = here if at == FAR else (np.abs(distance - at) <= 1) & (distance != FAR)
-        for lead in np.flatnonzero(tensor.any(axis=0)):
+        for lead in np.flatnonzero((tensor != of.zero).any(axis=0)):
             removed = np.zeros(wave.shape, np.bool_)
             removed[lead, piece] = True
             # Half a step of the output may be rounding, and a distance that few beats have must
             # not look large for being short.
-            loss = whole - score(without(tensor, removed)) - step / 2
+            loss = whole - score(without(tensor, removed, of.zero)) - step / 2
             wave[lead, here] = loss / max(np.count_nonzero(piece), 3 * len(peaks))
     missed = np.zeros(windows)
     for one in np.unique(beat):
         here = beat == one
         removed = np.broadcast_to(here, wave.shape)
-        missed[here] = whole - score(without(tensor, removed))
+        missed[here] = whole - score(without(tensor, removed, of.zero))
     most = float(np.abs(missed).max()) or 1.0  # nothing missed: all beats alike
     weight = np.maximum(missed, 0) + BEAT_AT_LEAST * most
     relevance = np.maximum(wave, 0) * weight
@@ -148,39 +157,56 @@ def explain(network: Network, tensor: NDArray[np.int8], group: str, label: str) 
     return Explanation(group, label, whole, np.rint(relevance).astype(np.int8))
 
 
-def without(tensor: NDArray[np.int8], removed: NDArray[np.bool_]) -> NDArray[np.int8]:
+def without(
+    tensor: NDArray[np.int8], removed: NDArray[np.bool_], zero: int = 0
+) -> NDArray[np.int8]:
     """``tensor`` [samples, 12] with the cells ``removed`` [12, windows] bridged by straight lines.
 
     A run that reaches an end of the window takes the value of its other end; a lead with nothing
-    left is zero.
+    left is ``zero``. Samples behind the last whole cell belong to it.
     """
     out = tensor.copy()
-    n = len(tensor)
+    n, windows = len(tensor), removed.shape[1]
     index = np.arange(n)
+    cell = np.minimum(index // (n // windows), windows - 1)
     for lead in np.flatnonzero(removed.any(axis=1)):
-        gone = np.repeat(removed[lead], n // removed.shape[1])
+        gone = removed[lead][cell]
         kept = np.flatnonzero(~gone)
         if len(kept):
             line = np.interp(index[gone], kept, tensor[kept, lead])
             out[gone, lead] = np.rint(line).astype(np.int8)
         else:
-            out[:, lead] = 0
+            out[:, lead] = zero
     return out
 
 
-def beats(tensor: NDArray[np.int8], rate_hz: int, step_uv: float) -> NDArray[np.float64]:
+def beats(tensor: NDArray[np.int8], of: InputContract) -> NDArray[np.float64]:
     """R peaks in ``tensor`` [samples, 12], in samples, by the monitor's own detector."""
+    rate_hz = of.rate_hz
     up = SAMPLE_RATE_HZ // rate_hz
     before, after = _SETTLE_S * rate_hz, _TAIL_S * rate_hz
-    channels = tensor[:, _COLUMNS].astype(np.float64)
+    channels = microvolts(tensor, of)[:, _COLUMNS]
+    there = (tensor[:, _COLUMNS] != of.zero).any(axis=0)
     channels = np.concatenate([channels[before:0:-1], channels, channels[-2 : -2 - after : -1]])
     at = np.arange(len(channels) * up) / up
     units = np.stack([np.interp(at, at[::up], column) for column in channels.T], axis=1)
-    counts = np.rint(units * (step_uv * 1000 / _NV_PER_UNIT)).astype(np.int32)
-    found = QrsDetector(_NV_PER_UNIT).push(0, counts, tensor[:, _COLUMNS].any(axis=0))
+    counts = np.rint(units * (1000 / _NV_PER_UNIT)).astype(np.int32)
+    found = QrsDetector(_NV_PER_UNIT).push(0, counts, there)
     peaks = np.array(found, np.float64) / up - before
     inside: NDArray[np.float64] = peaks[(peaks >= 0) & (peaks < len(tensor))]
     return inside
+
+
+def microvolts(tensor: NDArray[np.int8], of: InputContract) -> NDArray[np.float64]:
+    """What ``tensor`` [samples, 12] stands for.
+
+    In a measure that forgot it each lead is about its median, and the tallest wave is a millivolt.
+    """
+    steps = tensor.astype(np.float64) - of.zero
+    if of.normal is Normal.FIXED:
+        return steps * of.step_uv
+    steps -= np.median(steps, axis=0)
+    return steps * (_TALLEST_UV / max(1.0, float(np.abs(steps).max())))
 
 
 def _pieces(

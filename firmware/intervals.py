@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import atan2, cos, degrees, radians, sin
 from statistics import median
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware.delineate import LEVEL, PR_END, Fiducials, delineate
 from firmware.events import LEADS, LeadFault
 from firmware.measurements import Measurements
-from firmware.median_beat import median_beat
+from firmware.median_beat import MedianBeat, median_beat
 from firmware.raw_window import RawWindow
 from firmware.st_level import BEARABLE
 from hal.frontend import CHANNEL_LEADS, SAMPLE_RATE_HZ
@@ -32,18 +32,19 @@ def measure(
     rate_bpm: float | None,
     *,
     paced: bool = False,
+    beat: Callable[[], MedianBeat | None] | None = None,
 ) -> Measurements:
     """What can be measured when the samples before ``end`` are in.
 
+    beat : gives ``beat_of`` the same, for who needs it, too; None: it is worked out here
     faults : of the leads; those with graver ones than wander and mains are not looked at
     rate_bpm : of the rate meter; without a rate, as in VF, nothing else is measured
     paced : spikes go with the beats, and stand where the waves would be told: nothing is measured
     """
-    usable = np.array([faults.get(lead) in BEARABLE for lead in CHANNEL_LEADS])
     found = None
-    if raw.full and rate_bpm is not None and not paced and usable.sum() >= _LEAST_CHANNELS:
-        found = median_beat(raw.counts, raw.beats(end), usable, raw.nv_per_count)
-    waves = delineate(found, usable) if found else None
+    if rate_bpm is not None and not paced:
+        found = beat() if beat else beat_of(raw, end, faults)
+    waves = delineate(found, _usable(faults)) if found else None
     if found is None or waves is None:
         beats = len(found.segments) if found else 0
         return Measurements(
@@ -69,6 +70,19 @@ def measure(
         axis_deg=_axis(leads, waves) if readable[0] and readable[1] else None,
         st_uv=tuple(float(uv) if ok else None for uv, ok in zip(st, readable, strict=True)),
     )
+
+
+def beat_of(raw: RawWindow, end: int, faults: Mapping[str, LeadFault]) -> MedianBeat | None:
+    """The median beat of the ten seconds before ``end``; None where there is none to speak of."""
+    usable = _usable(faults)
+    if not raw.full or usable.sum() < _LEAST_CHANNELS:
+        return None
+    return median_beat(raw.counts, raw.beats(end), usable, raw.nv_per_count)
+
+
+def _usable(faults: Mapping[str, LeadFault]) -> NDArray[np.bool_]:
+    """Channels that can be read."""
+    return np.array([faults.get(lead) in BEARABLE for lead in CHANNEL_LEADS])
 
 
 def _axis(leads: NDArray[np.float64], waves: Fiducials) -> float | None:

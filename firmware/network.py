@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from firmware.bundle import Bundle, OutputGroup
 from firmware.call import CallRule
-from firmware.events import LEADS
-from firmware.profiles import PROFILES
-from firmware.window import filtered_tensor
+from firmware.tensor import of_counts
 
 Scores = dict[str, dict[str, float]]
 
 _INSTALL = "install Lead12 again; in a checkout: make clean setup"
+SAME_STEP = 1e-3  # of a step: calibration gives it as nearly
 
 
 class Runtime(StrEnum):
@@ -76,15 +75,16 @@ class Network:
             raise NetworkError(
                 f"{self.runtime} refuses the model of {bundle.id}: {reason}"
             ) from None
-        shape = (1, bundle.input.samples, len(LEADS))
+        shape = (1, *bundle.input.shape)
         width = sum(len(group.labels) for group in bundle.groups)
         _expect(bundle, "input", inputs, shape)
         _expect(bundle, "output", outputs, (1, width))
+        _same_measure(bundle, *inputs[0]["quantization"])
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         self._scale, self._zero = outputs[0]["quantization"]
 
     def run(self, tensor: NDArray[np.int8]) -> Scores:
-        """Calibrated probabilities of a window, int8 [samples, 12]: {group: {label: 0..1}}.
+        """Calibrated probabilities of a tensor as the bundle's input: {group: {label: 0..1}}.
 
         A softmax group sums to 1; in a sigmoid group each label stands alone.
         """
@@ -93,7 +93,7 @@ class Network:
 
     def logits(self, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
         """The network's raw output, int8 [outputs]. Raises NetworkError for another input."""
-        wanted = (self.bundle.input.samples, len(LEADS))
+        wanted = self.bundle.input.shape
         if tensor.dtype != np.int8 or tensor.shape != wanted:
             raise NetworkError(f"the tensor is {tensor.dtype} {tensor.shape}; pass int8 {wanted}")
         self._interpreter.set_tensor(self._input, tensor[None])
@@ -127,10 +127,8 @@ class Network:
                 )
 
     def tensor(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
-        """The newest window of raw counts [n, 8], filtered from a fresh start, all leads valid."""
-        of = self.bundle.input
-        profile = PROFILES[of.profile]
-        return filtered_tensor(counts, profile, of.samples, of.scale_num, of.scale_den)
+        """The newest input of raw counts [n, 8], from a fresh start, all leads valid."""
+        return of_counts(counts, self.bundle.input)
 
     def _probabilities(self, group: OutputGroup, logits: NDArray[np.int8]) -> dict[str, float]:
         columns = logits[group.first : group.first + len(group.labels)]
@@ -177,6 +175,16 @@ def _expect(
     found = [(np.dtype(item["dtype"]).name, tuple(map(int, item["shape"]))) for item in details]
     if found != [("int8", shape)]:
         raise NetworkError(f"{side} of {bundle.id} is {found}, its manifest says int8 {shape}")
+
+
+def _same_measure(bundle: Bundle, scale: float, zero: int) -> None:
+    """A network that reads its steps otherwise than they are made would be wrong without a sign."""
+    step = bundle.input.step
+    if zero != bundle.input.zero or abs(scale / step - 1) > SAME_STEP:
+        raise NetworkError(
+            f"input of {bundle.id} is in steps of {scale:g} from {zero}, its manifest says "
+            f"{step:g} from {bundle.input.zero}; use another bundle"
+        )
 
 
 def _rule(bundle: Bundle) -> CallRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,9 @@ from firmware.events import (
 from firmware.filters import FilterChain
 from firmware.findings import Finding
 from firmware.fusion import fuse
-from firmware.intervals import measure
+from firmware.intervals import beat_of, measure
 from firmware.leads import channels_lost, leads_lost, twelve_leads
-from firmware.model_window import ModelWindow
+from firmware.model_window import ModelWindow, Runner
 from firmware.network import Network
 from firmware.pacing import paced
 from firmware.plausible import UNREADABLE, implausible
@@ -65,7 +66,7 @@ class Pipeline:
     nv_per_count : input-referred nanovolts per count (FrontendInfo)
     profile : filter profile of the trace, "diagnostic" or "monitor"; None: nobody looks at one
     mains_hz : 50, 60, or None for no notch
-    network : None leaves every call at "no model"
+    network : None leaves every call at "no model"; runner : runs it, None: at once
     first_call : calls that would end before this index are left out (a recording's lead-in)
     """
 
@@ -76,6 +77,7 @@ class Pipeline:
         profile: str | None = "monitor",
         mains_hz: int | None = 50,
         network: Network | None = None,
+        runner: Runner | None = None,
         first_call: int = 0,
     ) -> None:
         self._nv_per_count = nv_per_count
@@ -86,7 +88,7 @@ class Pipeline:
         self._raw = RawWindow(nv_per_count)
         self._swaps = SwapWatch()
         self._rule = network.rule if network else None
-        self._window = ModelWindow(network) if network else None
+        self._window = ModelWindow(network, runner) if network else None
         self._first_call = first_call
         self._next: int | None = None  # the index that follows; None before the first block
         self._last = np.zeros(CHANNELS, dtype=np.int32)  # counts of the newest sample
@@ -111,7 +113,7 @@ class Pipeline:
 
     @property
     def tensor(self) -> NDArray[np.int8] | None:
-        """What the network saw for the newest call, int8 [samples, 12]; None before the first."""
+        """What the network saw for the newest call, int8; None before the first."""
         return self._window.tensor if self._window else None
 
     def push(self, block: FrameBlock) -> list[Event]:
@@ -241,12 +243,16 @@ class Pipeline:
         bpm, irregularity = self._rate.at(end)
         verdict = self._quality.verdict(end)
         grade, faults = self._quality.at(end, verdict)
+        beat = cache(lambda: beat_of(self._raw, end, faults))
         scores: dict[str, dict[str, float]] = {}
+        unscored, scores_age = None, 0
         restless, strange = False, None
         if self._window and self._window.full:
             railed = [faults.get(lead) is LeadFault.RAILED for lead in LEADS]
             lost = leads_lost(off) | np.array(railed)  # the network knows leads without a signal
-            scores = self._window.scores(lost)
+            scores = self._window.scores(lost, end, beat)
+            unscored, shown = self._window.unscored, self._window.shown
+            scores_age = end - shown.end if shown else 0
             leads = self._window.leads()
             telling = ~lost & np.array([lead not in faults for lead in LEADS])
             rest = share_at_rest(leads, telling, self._nv_per_count)
@@ -264,7 +270,7 @@ class Pipeline:
         yield Rest(end, recent_rest(self._raw, faults) if settled else None)
         by_pacemaker = paced(self._raw, end, faults)
         if span == WINDOW:
-            yield measure(self._raw, end, faults, bpm, paced=by_pacemaker)
+            yield measure(self._raw, end, faults, bpm, paced=by_pacemaker, beat=beat)
         evidence = Evidence(
             index=end - 1,
             span=span,
@@ -280,6 +286,8 @@ class Pipeline:
             paced=by_pacemaker,
             swap=self._swap(end, off, faults),
             doubtful=verdict.doubtful,
+            unscored=unscored,
+            scores_age=scores_age,
         )
         yield decide(evidence, scores, self._rule)
 

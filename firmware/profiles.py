@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware.coefficients import FIR_Q31, NOTCH_Q30, SECTIONS_Q30
 
@@ -70,5 +70,18 @@ MODEL = Profile(
     delay_samples=70,
 )
 
-PROFILES = {profile.name: profile for profile in (DIAGNOSTIC, MONITOR, MODEL)}
+# The model's low-pass and band, every sample of it
+MODEL_500 = replace(MODEL, name="model-500", decimation=1, sections_q30=SECTIONS_Q30["model-500"])
+
+MODEL_50 = replace(
+    MODEL,
+    name="model-50",
+    band="0.5-20 Hz",
+    fir_q31=FIR_Q31["model-50"],
+    decimation=10,
+    sections_q30=SECTIONS_Q30["model-50"],
+    delay_samples=140,
+)
+
+PROFILES = {profile.name: profile for profile in (DIAGNOSTIC, MONITOR, MODEL, MODEL_500, MODEL_50)}
 MAINS_HZ = tuple(NOTCH_Q30)  # what ``mains_hz`` may be, besides None

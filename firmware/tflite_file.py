@@ -16,10 +16,11 @@ from firmware.flatbuffer import Buffer, DamagedError, Table
 
 MAGIC = b"TFL3"
 VERSION = 3
-# Our own network has 16 kB and 370 kB; the largest of the literature, VGG-16 on images, 3 MB and
-# 15 MB. A Pi Zero 2 has 512 MB.
-MAX_TENSOR_BYTES = 8 << 20
-MAX_ACTIVATION_BYTES = 64 << 20  # of all tensors that are computed; an arena holds fewer at a time
+# Our own network has 16 kB and 370 kB; the largest of the literature, VGG-16 on 1600 x 512 pixels,
+# 50 MB and 238 MB. Whether a board can bear it is measured when it is installed; this is for what
+# no board would run.
+MAX_TENSOR_BYTES = 64 << 20
+MAX_ACTIVATION_BYTES = 320 << 20  # of all tensors that are computed; an arena holds fewer at a time
 MAX_TENSORS = MAX_OPERATORS = 16_384  # recurrent layers are unrolled
 MAX_ARGUMENTS = 1024  # of one operator
 MAX_RANK = 6
@@ -149,14 +150,28 @@ class TensorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One operator at work: its name (of one not allowed, number or name), places of tensors."""
+
+    name: str
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """``operators``: how often each occurs; of ones not allowed, number or name is all."""
+    """What is in the file; ``steps`` in the order they are run."""
 
     subgraphs: int
-    operators: Mapping[str, int]
+    steps: tuple[Step, ...]
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     tensors: tuple[TensorFacts, ...]
+
+    @property
+    def operators(self) -> Mapping[str, int]:
+        """How often each occurs."""
+        return Counter(step.name for step in self.steps)
 
     @property
     def activation_bytes(self) -> int:
@@ -169,8 +184,8 @@ class ModelFacts:
         return sum(tensor.bytes for tensor in self.tensors if tensor.constant)
 
 
-def check(model: bytes, samples: int, leads: int, outputs: int) -> None:
-    """Raises NetworkFileError unless the network is int8 [1, samples, leads] -> [1, outputs]."""
+def check(model: bytes, shape: tuple[int, ...], outputs: int) -> None:
+    """Raises NetworkFileError unless the network is int8 [1, *shape] -> [1, outputs]."""
     facts = inspect(model)
     if facts.subgraphs != 1:
         raise NetworkFileError(f"the network has {facts.subgraphs} subgraphs, not one; {_ANOTHER}")
@@ -180,7 +195,7 @@ def check(model: bytes, samples: int, leads: int, outputs: int) -> None:
             raise NetworkFileError(
                 f"the network uses {name}, which this firmware refuses; {_ANOTHER}"
             )
-    _expect("input", facts.inputs, (1, samples, leads))
+    _expect("input", facts.inputs, (1, *shape))
     _expect("output", facts.outputs, (1, outputs))
     for tensor in facts.tensors:
         if tensor.variable:
@@ -249,14 +264,13 @@ class _Model:
         if known & set(inputs) or len(set(inputs)) != len(inputs):
             raise DamagedError("its inputs are not its own")
         known.update(inputs)
-        count: Counter[str] = Counter()
-        for operator in self.graph.tables(3, _OPERATOR, MAX_OPERATORS):
-            count[self._operator(operator, known)] += 1
+        operators = self.graph.tables(3, _OPERATOR, MAX_OPERATORS)
+        steps = tuple(self._operator(operator, known) for operator in operators)
         if not known.issuperset(outputs):
             raise DamagedError("an output is never computed")
         return ModelFacts(
             len(self.subgraphs),
-            dict(count),
+            steps,
             tuple(self.tensors[i] for i in inputs),
             tuple(self.tensors[i] for i in outputs),
             tuple(self.tensors),
@@ -300,8 +314,8 @@ class _Model:
         variable = bool(tensor.number(5))
         return TensorFacts(name, shape, type_name, scales, zero_points, held > 0, variable, size)
 
-    def _operator(self, operator: Table, known: set[int]) -> str:
-        """Its name; what it computes joins ``known``."""
+    def _operator(self, operator: Table, known: set[int]) -> Step:
+        """What it does; what it computes joins ``known``."""
         if operator.number(0) >= len(self.codes):
             raise DamagedError("an operator has no code")
         code, allowed = self.codes[operator.number(0)]
@@ -317,7 +331,7 @@ class _Model:
         if known.intersection(writes) or len(set(writes)) != len(writes) or not writes:
             raise DamagedError("an operator writes where it must not")
         known.update(writes)
-        return code.name
+        return Step(code.name, tuple(reads), writes)
 
     def _indices(self, table: Table, slot: int, *, optional: bool = False) -> tuple[int, ...]:
         indices = table.numbers(slot, "i", MAX_ARGUMENTS)

@@ -15,24 +15,20 @@ from firmware.bundle import (
     FORMAT,
     HARDWARE,
     Bundle,
-    InputContract,
     OutputGroup,
     check_schema,
 )
 from firmware.call import ABSTENTION
 from firmware.events import LEADS
+from firmware.inputs import Form, InputContract, Normal
 from firmware.network import Network
-from firmware.profiles import MODEL as MODEL_PROFILE
 from hal.frontend import CHANNELS
 from models import golden
 from models.card import card
 from models.data import ptbxl
-from models.data.augment import STEP_MV
-from models.data.chain import SCALE_DEN, SCALE_NUM
 from models.data.labels import MATE4_MEANS
 from models.groups import GROUPS
 
-NAME = "rhythm"
 MINIMUM_FIRMWARE = "0.3.0"
 # Optimised kernels are 1 step off the reference on x86-64; other CNNs differed by up to 3 between
 # x86-64 and aarch64. A broken one is off by tens.
@@ -54,24 +50,16 @@ class Calibration:
     findings: Sequence[dict[str, Any]]
 
 
-def draft(model: bytes, version: str) -> Bundle:
+def draft(model: bytes, name: str, contract: InputContract, version: str) -> Bundle:
     """A bundle in memory around a network, not yet calibrated and without golden vectors.
 
     Its security counter is 0; who releases it raises it (``lead12 model sign --counter``).
     """
     return Bundle(
-        name=NAME,
+        name=name,
         version=version,
-        id=f"{NAME}-{version}",
-        input=InputContract(
-            rate_hz=ptbxl.RATE_HZ,
-            samples=ptbxl.SAMPLES,
-            profile=MODEL_PROFILE.name,
-            profile_version=MODEL_PROFILE.version,
-            scale_num=SCALE_NUM,
-            scale_den=SCALE_DEN,
-            step_uv=STEP_MV * 1000,
-        ),
+        id=f"{name}-{version}",
+        input=contract,
         groups=tuple(
             OutputGroup(
                 name=group.name,
@@ -154,6 +142,7 @@ def _manifest(
             "filter": {"profile": contract.profile, "version": contract.profile_version},
             "scale": {"num": contract.scale_num, "den": contract.scale_den},
             "step_uv": contract.step_uv,
+            **_beyond_the_rule(contract),
         },
         "call_group": bundle.call_group,
         "groups": [
@@ -192,6 +181,20 @@ def _manifest(
         },
         "measured": _told(metrics),
     }
+
+
+def _beyond_the_rule(contract: InputContract) -> dict[str, Any]:
+    """What is written only where it is not as for most."""
+    told: dict[str, Any] = {}
+    if contract.form is not Form.WINDOW:
+        told["form"] = contract.form.value
+    if contract.normal is not Normal.FIXED:
+        told["normal"] = contract.normal.value
+    if contract.height:
+        told["height"] = contract.height
+    if contract.every_s != 1:
+        told["every_s"] = contract.every_s
+    return told
 
 
 def _told(metrics: Mapping[str, Any]) -> Any:

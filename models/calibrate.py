@@ -83,17 +83,19 @@ def _sigmoid(
     temperature = _least(cross_entropy)
     p = sigmoid(logits / temperature)
     rare = y.sum(0) < ENOUGH
-    shared = _best_f1(p[:, rare].ravel(), y[:, rare].ravel()) if y[:, rare].any() else 0.5
+    shared = best_f1(p[:, rare].ravel(), y[:, rare].ravel()) if y[:, rare].any() else 0.5
     thresholds = {
-        label: shared if rare[i] else _best_f1(p[:, i], y[:, i]) for i, label in enumerate(labels)
+        label: shared if rare[i] else best_f1(p[:, i], y[:, i]) for i, label in enumerate(labels)
     }
     return temperature, thresholds
 
 
-def _best_f1(p: NDArray[np.float64], y: NDArray[Any]) -> float:
+def best_f1(p: NDArray[np.float64], y: NDArray[Any]) -> float:
+    """Threshold of the highest F1 of ``p >= threshold``, rounded down to 0.001."""
     order = np.argsort(-p, kind="stable")
     f1 = 2 * np.cumsum(y[order]) / (np.arange(1, len(order) + 1) + y.sum())
-    return float(np.floor(p[order[int(f1.argmax())]] * 1000) / 1000)
+    last = np.append(np.diff(p[order]) != 0, True)  # of a run of equal p, which is said as one
+    return float(np.floor(p[order[int(np.where(last, f1, -1).argmax())]] * 1000) / 1000)
 
 
 def slopes_and_offsets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from firmware.inputs import STEPS, Form, Normal
 from models.report import tables
 from models.report.accuracy import (
     calibrated,
@@ -122,16 +123,29 @@ def _short_list(findings: list[Mapping[str, Any]]) -> Table:
 
 def _input(manifest: Mapping[str, Any]) -> list[Block]:
     of = manifest["input"]
-    return [
-        Heading("Input"),
-        Text(
-            f"{of['samples']} x {len(of['leads'])} int8 at {of['rate_hz']} Hz, "
-            f"{of['step_uv']:g} µV per step, clipped at ±{127 * of['step_uv'] / 1000:g} mV, "
-            f"behind filter profile `{of['filter']['profile']}` version "
-            f"{of['filter']['version']}; counts x {of['scale']['num']} / {of['scale']['den']}. "
-            "Leads without a signal are zero."
-        ),
-    ]
+    form, normal = Form(of.get("form", Form.WINDOW)), Normal(of.get("normal", Normal.FIXED))
+    profile, version = of["filter"]["profile"], of["filter"]["version"]
+    filtered = f"behind filter profile `{profile}` version {version}"
+    if form is Form.PAGE:
+        said = (
+            f"A page of {of['samples']} x {of['height']} black and white pixels, ten seconds "
+            f"{filtered}. Leads without a signal are not drawn."
+        )
+    else:
+        size = f"{of['samples']} x {len(of['leads'])} int8 at {of['rate_hz']} Hz"
+        step = (
+            f"{of['step_uv']:g} µV per step, clipped at ±{127 * of['step_uv'] / 1000:g} mV"
+            if normal is Normal.FIXED
+            else f"measure `{normal}`, {1 / STEPS[normal][0]:g} steps per unit"
+        )
+        raw = "the median beat of ten unfiltered seconds"
+        said = (
+            f"{size}, {step}, {raw if form is Form.MEDIAN_BEAT else filtered}; counts x "
+            f"{of['scale']['num']} / {of['scale']['den']}. Leads without a signal are zero."
+        )
+    if (every_s := of.get("every_s", 1)) > 1:
+        said += f" Run every {every_s} s."
+    return [Heading("Input"), Text(said)]
 
 
 def _training(manifest: Mapping[str, Any]) -> list[Block]:
@@ -140,16 +154,23 @@ def _training(manifest: Mapping[str, Any]) -> list[Block]:
         Heading("Training"),
         Text(
             f"{data['name']} ({data['licence']}), folds {data['train_folds'][0]}-"
-            f"{data['train_folds'][-1]}, at 100 Hz, through the device's fixed-point chain. "
+            f"{data['train_folds'][-1]}, at {manifest['input']['rate_hz']} Hz, through the "
+            "device's fixed-point chain. "
             f"{data['citation']}."
         ),
         Text(
             f"Data SHA-256 `{data['sha256']}`. Architecture `{run['architecture']}`, seed "
-            f"{run['seed']}, {run['epochs']} epochs, batch {run['batch']}; "
+            f"{run['seed']}, {_epochs(run)}, batch {run['batch']}; "
             f"{manifest['model_bytes']} bytes of int8."
         ),
         *_taught(run.get("teachers", [])),
     ]
+
+
+def _epochs(run: Mapping[str, Any]) -> str:
+    """How many there were, and of how many where it ended before."""
+    planned, done = run["epochs"], run.get("epochs_done", run["epochs"])
+    return f"{planned} epochs" if done == planned else f"{done:g} of {planned} epochs"
 
 
 def _taught(teachers: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -43,6 +43,14 @@ GROUPS = (
 OUTPUTS = GROUPS[-1].columns.stop
 
 
+def column_of(label: str) -> int | None:
+    """Column of the first group that has ``label``; None where none has."""
+    for group in GROUPS:
+        if label in group.labels:
+            return group.first + group.labels.index(label)
+    return None
+
+
 def targets(dataset: Dataset) -> NDArray[np.float32]:
     """Labels as the network's columns, float32 [n, OUTPUTS]; mate4 all zero = not labelled."""
     columns = (dataset.mate4, dataset.superclasses, dataset.statements, _cnn_te(dataset))

@@ -9,6 +9,7 @@ little optimistic.
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,28 +20,36 @@ from numpy.typing import NDArray
 
 from firmware.bundle import OutputGroup
 from firmware.fusion import Fusion, fuse
+from firmware.inputs import InputContract
 from firmware.network import Network
+from models.architectures.layers import unroll
 from models.bundle import Calibration, draft, finish
 from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
+from models.config import TrainError, from_json
 from models.data import ptbxl
-from models.data.augment import STEP_MV, Augmentation, augment
-from models.data.chain import filtered_tensors
+from models.data.augment import Augmentation, augment
+from models.data.forms import Material
 from models.data.rates import Rate, measured_rates
 from models.evaluate.outputs import int8_logits, probabilities
 from models.evaluate.quick import measure, scores
-from models.evaluate.targets import BUNDLE, students
+from models.evaluate.targets import students
 from models.findings import findings
-from models.groups import GROUPS, OUTPUTS, targets
-from models.train import Progress, TrainError, load_network, predict, read_config
+from models.groups import GROUPS, OUTPUTS
+from models.recipe import prepare
+from models.run_folder import read_config, told, train_config
+from models.train import Progress, Tensors, load_network, predict
+from models.views import Views
 
 CALIBRATION_RECORDS = 512
+HOW_FAR = ("epochs_done", "ended", "kept_epoch")  # goes into the bundle, of how it was trained
+CALIBRATION_NUMBERS = CALIBRATION_RECORDS * 12_000  # fewer records of larger inputs
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Fold 9: int8 [n, 1000, 12], targets [n, OUTPUTS], and what the beat detector counts."""
+    """Fold 9: int8 [n, *contract.shape], targets [n, OUTPUTS], what the beat detector counts."""
 
-    tensors: NDArray[np.int8]
+    tensors: Tensors
     y: NDArray[Any]
     rates: list[Rate]
 
@@ -58,19 +67,19 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
     dataset = ptbxl.load(data)
     if any(config.get("data_digest") != dataset.digest for config in configs):
         raise TrainError(f"{data} is not the data {run} was trained on")
-    tensors = filtered_tensors(dataset, say)
-    train_rows = np.flatnonzero(np.isin(dataset.fold, ptbxl.TRAIN_FOLDS))
+    keys = train_config(runs[0])
+    lesson = prepare(dataset, keys, say)
     rows = np.flatnonzero(dataset.fold == ptbxl.VALIDATION_FOLD)
-    fold9 = Validation(tensors[rows], targets(dataset)[rows], measured_rates(dataset, rows, say))
+    fold9 = Validation(lesson.val_tensors, lesson.val_y, measured_rates(dataset, rows, say))
     return [
-        build(one, network, config, tensors[train_rows], fold9, version, say)
+        build(one, network, config, lesson.views, fold9, version, say)
         for one, network, config in zip(runs, networks, configs, strict=True)
     ]
 
 
 def _teachers(run: Path) -> list[dict[str, Any]]:
     """Who taught a student of a recipe, for its card; none where it learned alone."""
-    if not read_config(run)["views"]:
+    if not train_config(run).views:
         return []
     configs = [read_config(teacher) for teacher in sorted(run.parent.glob("teacher-*"))]
     return [{key: config[key] for key in ("architecture", "seed", "epochs")} for config in configs]
@@ -80,24 +89,28 @@ def build(
     run: Path,
     network: Any,
     config: dict[str, Any],
-    train_tensors: NDArray[np.int8],
+    taught: Views | Material,
     fold9: Validation,
     version: str,
     say: Progress,
 ) -> Path:
-    """Quantise on training tensors, calibrate and measure on validation ones; fills ``run``."""
+    """Quantise on training records, calibrate and measure on validation ones; fills ``run``."""
     say(f"quantising {run.name}", 0, 1)
-    windows = calibration_windows(train_tensors, config["seed"])
-    calibrate_head(network, fold9)
-    unfinished = draft(to_int8(network, windows), version)
+    contract = from_json(config).contract
+    windows = calibration_windows(taught, contract, config["seed"])
+    calibrate_head(network, fold9, contract)
+    unfinished = draft(to_int8(network, windows), config["recipe"], contract, version)
     say(f"quantising {run.name}", 1, 1)
     logits = int8_logits(Network(unfinished), fold9.tensors, say, f"calibrating {run.name}")
     calibration = _calibrate(logits, fold9)
     metrics = measure(unfinished, calibration.groups, fold9.tensors, fold9.y, say)
-    metrics["systems"]["float"] = scores(predict(network, fold9.tensors), fold9.y)
-    (run / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    path = run / BUNDLE
-    path.write_bytes(finish(unfinished, calibration, metrics, config))
+    metrics["systems"]["float"] = scores(predict(network, fold9.tensors, contract), fold9.y)
+    (run / "metrics.json").write_text(
+        json.dumps(metrics | {"training": told(run)}, indent=1) + "\n"
+    )
+    path = run / f"{config['recipe']}.l12"
+    far = {key: value for key, value in told(run).items() if key in HOW_FAR}
+    path.write_bytes(finish(unfinished, calibration, metrics, config | far))
     return path
 
 
@@ -133,9 +146,9 @@ def _fused(
     return out
 
 
-def calibrate_head(network: Any, fold9: Validation) -> None:
+def calibrate_head(network: Any, fold9: Validation, contract: InputContract) -> None:
     """Put slopes and offsets of the sigmoid groups into the last layer; no ranking changes."""
-    logits = predict(network, fold9.tensors)
+    logits = predict(network, fold9.tensors, contract)
     head = network.get_layer("logits")
     kernel, bias = head.get_weights()
     for group in GROUPS:
@@ -149,11 +162,14 @@ def calibrate_head(network: Any, fold9: Validation) -> None:
 
 
 def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:
-    """Full int8, from input to logits; no Flex operators."""
+    """Full int8, from input to logits; no Flex operators. Recurrent layers stay unrolled."""
     import tensorflow as tf
 
+    unroll(network)
+    # Of one window: a batch of any size leaves operators that ask for it
+    window = tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name="signal")
     with tempfile.TemporaryDirectory() as folder:
-        network.export(folder, format="tf_saved_model", verbose=False)
+        network.export(folder, format="tf_saved_model", verbose=False, input_signature=[window])
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([window[None]] for window in windows)
@@ -162,10 +178,20 @@ def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:
         return bytes(converter.convert())
 
 
-def calibration_windows(tensors: NDArray[np.int8], seed: int) -> NDArray[np.float32]:
-    """Augmented training windows, and one with corners that make the input's step STEP_MV."""
+def calibration_windows(
+    taught: Views | Material, contract: InputContract, seed: int
+) -> NDArray[np.float32]:
+    """Training records as they were taught, and one with corners that make the input's step."""
     rng = np.random.default_rng((seed, 8))
-    rows = np.sort(rng.choice(len(tensors), min(CALIBRATION_RECORDS, len(tensors)), replace=False))
-    windows = augment(tensors[rows], rng, replace(Augmentation(), crop=tensors.shape[1]))
-    windows[0, 0, 0], windows[0, 1, 0] = -128 * STEP_MV, 127 * STEP_MV
+    most = max(16, CALIBRATION_NUMBERS // math.prod(contract.shape))
+    most = min(CALIBRATION_RECORDS, most, len(taught))
+    rows = np.sort(rng.choice(len(taught), most, replace=False))
+    if isinstance(taught, Views):
+        whole = replace(Augmentation(), crop=taught.clean.shape[1])
+        windows = augment(taught.clean[rows], rng, whole)
+    else:
+        windows = replace(taught, crop=0).epoch(0)(rows)
+    rest = (0,) * (windows.ndim - 2)
+    for row, corner in enumerate((-128, 127)):
+        windows[(0, row, *rest)] = (corner - contract.zero) * contract.step
     return windows

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 import tomllib
 from collections.abc import Callable
@@ -20,27 +21,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architectures import ARCHITECTURES, DEVICE
+from models.architectures import DEVICE
+from models.config import TrainConfig, TrainError, check
 from models.data import ptbxl
 from models.data.chain import filtered_tensors
+from models.data.forms import Clean, Material, has_signal, kept_leads
 from models.data.stress import stressed_tensors
 from models.groups import GROUPS, targets
+from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid, softmax
-from models.train import (
-    Lesson,
-    Progress,
-    TrainConfig,
-    TrainError,
-    claim,
-    fit,
-    load_network,
-    predict,
-)
+from models.run_folder import FINAL, claim, complete, train_config
+from models.train import Lesson, Progress, fit, load_network, predict
 from models.views import Views
 
 RECIPES = Path(__file__).parent / "recipes"
 VIEW_SEED, STRESS_SEED = 1, 2
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SMALL_SEED = 3
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,11 @@ def read(path: Path) -> Recipe:
         known = sorted(file.stem for file in RECIPES.glob("*.toml"))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None
     except KeyError as error:
-        raise TrainError(f"{path} is not a recipe: it has no {error}; see docs/data.md") from None
+        detail = f"it has no {error}"
+        raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
     except (TypeError, ValueError, AttributeError) as error:
         detail = str(error).removeprefix("TrainConfig.__init__() ")
-        raise TrainError(f"{path} is not a recipe: {detail}; see docs/data.md") from None
+        raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
     for config in (*recipe.teachers, *recipe.students):
         _check(path, config)
     if not recipe.students or recipe.students[0].architecture not in DEVICE:
@@ -85,39 +82,32 @@ def read(path: Path) -> Recipe:
 
 
 def _check(path: Path, config: TrainConfig) -> None:
-    """Raises TrainError in one line, before anything is claimed or computed."""
-    if config.architecture not in ARCHITECTURES:
-        raise TrainError(
-            f"{path}: no architecture {config.architecture}; there are {list(ARCHITECTURES)}"
-        )
-    if config.precision not in PRECISIONS:
-        raise TrainError(f"{path}: no precision {config.precision}; there are {list(PRECISIONS)}")
-    for name, least in (("seed", 0), ("epochs", 1), ("batch", 1), ("views", 0)):
-        value = getattr(config, name)
-        if type(value) is not int or value < least:
-            raise TrainError(f"{path}: {name} is {value!r}, not a whole number from {least} on")
-    for name in ("learning_rate", "weight_decay", "warm_up", "rhythm_weight"):
-        value = getattr(config, name)
-        if type(value) not in (int, float) or not 0 <= value <= 1:
-            raise TrainError(f"{path}: {name} is {value!r}, not a number of 0 to 1")
-    if not 0 < config.warm_up < 1:
-        raise TrainError(f"{path}: warm_up is {config.warm_up!r}, not between 0 and 1")
+    try:
+        check(config)
+    except TrainError as error:
+        raise TrainError(f"{path}: {error}") from None
 
 
-def cook(recipe: Recipe, data: Path, out: Path, jobs: int, say: Progress) -> list[Path]:
+def cook(
+    recipe: Recipe, data: Path, out: Path, jobs: int, say: Progress, hours: float = math.inf
+) -> list[Path]:
     """Train everything in ``recipe`` that is not trained yet; returns the students' folders.
 
-    jobs : networks trained at the same time, one process and one thread each
+    jobs : processor cores: networks trained at the same time, one process each
+    hours : of training, after which each student stops where it is
     Raises DataError or TrainError in one line. Needs the [train] extra.
     """
-    digest = ptbxl.load(data).digest
+    dataset = ptbxl.load(data)
     teachers = [out / f"teacher-{i}" for i in range(len(recipe.teachers))]
     students = [out / f"student-{config.seed}" for config in recipe.students]
+    starts = [_start(out, config) for config in recipe.students]
     for run, config in zip(
         (*teachers, *students), (*recipe.teachers, *recipe.students), strict=True
     ):
-        claim(run, config, digest)
-    prepare(data, say)  # once, before the processes want it
+        claim(run, config, dataset.digest, recipe.name)
+    of_inputs = {config.contract: config for config in (*recipe.teachers, *recipe.students)}
+    for config in of_inputs.values():
+        prepare(dataset, config, say)  # once, before the processes want it
     _side_by_side(
         [partial(_train, data, *pair) for pair in zip(teachers, recipe.teachers, strict=True)],
         jobs,
@@ -127,8 +117,18 @@ def cook(recipe: Recipe, data: Path, out: Path, jobs: int, say: Progress) -> lis
     _side_by_side([partial(_opine, data, run, views) for run in teachers], jobs, say)
     _side_by_side(
         [
-            partial(_train, data, run, config, tuple(teachers), recipe.distilled)
-            for run, config in zip(students, recipe.students, strict=True)
+            partial(
+                _train,
+                data,
+                run,
+                config,
+                tuple(teachers),
+                recipe.distilled,
+                start=start,
+                hours=hours,
+                threads=max(1, jobs // len(students)),
+            )
+            for run, config, start in zip(students, recipe.students, starts, strict=True)
         ],
         jobs,
         say,
@@ -136,16 +136,43 @@ def cook(recipe: Recipe, data: Path, out: Path, jobs: int, say: Progress) -> lis
     return students
 
 
-def prepare(data: Path, say: Progress) -> Lesson:
-    """The lesson without teachers: folds 1-8 to train on, fold 9 to watch."""
-    dataset = ptbxl.load(data)
-    tensors = filtered_tensors(dataset, say)
-    rows = np.flatnonzero(np.isin(dataset.fold, ptbxl.TRAIN_FOLDS))
-    val = dataset.fold == ptbxl.VALIDATION_FOLD
+def _start(out: Path, config: TrainConfig) -> Path | None:
+    """The run that the weights start from. Raises TrainError in one line."""
+    if not config.from_run:
+        return None
+    run = out.absolute().parent / config.from_run
+    if not (run / FINAL).is_file():
+        raise TrainError(f"{run} holds no finished training to start from; train it first")
+    if (other := train_config(run)).architecture != config.architecture:
+        raise TrainError(f"{run} is a {other.architecture}, not a {config.architecture}")
+    return run
+
+
+def prepare(dataset: ptbxl.Dataset, config: TrainConfig, say: Progress) -> Lesson:
+    """The lesson without teachers: of folds 1-8 to train on, fold 9 to watch."""
+    contract = config.contract
+    rows = training_rows(dataset, config)
+    val = np.flatnonzero(dataset.fold == ptbxl.VALIDATION_FOLD)
     y = targets(dataset)
-    stressed = stressed_tensors(dataset, rows, STRESS_SEED, say)
-    views = Views(tensors[rows], stressed, VIEW_SEED)
-    return Lesson(views, y[rows], tensors[val], y[val])
+    if contract == TEN_SECONDS and config.augmentation == "light":
+        tensors = filtered_tensors(dataset, say)
+        stressed = stressed_tensors(dataset, rows, STRESS_SEED, say)
+        return Lesson(Views(tensors[rows], stressed, VIEW_SEED), y[rows], tensors[val], y[val])
+    leads = kept_leads(dataset, contract, say)
+    rows = rows[has_signal(leads, rows)]
+    material = Material(leads, rows, contract, config.seed, config.augmentation, config.crop)
+    return Lesson(material, y[rows], Clean(leads, val, contract), y[val])
+
+
+def training_rows(dataset: ptbxl.Dataset, config: TrainConfig) -> NDArray[np.intp]:
+    """Records of folds 1-8 that the run may learn from; small and rest share no patient."""
+    train = np.isin(dataset.fold, ptbxl.TRAIN_FOLDS)
+    if config.records != "all":
+        patients = np.unique(dataset.meta.patient_id[train])
+        lot = np.random.default_rng(SMALL_SEED).permutation(patients)
+        small = np.isin(dataset.meta.patient_id, lot[: round(config.small_share * len(lot))])
+        train &= small if config.records == "small" else ~small
+    return np.flatnonzero(train)
 
 
 def _train(
@@ -155,18 +182,22 @@ def _train(
     teachers: tuple[Path, ...] = (),
     distilled: float = 0.0,
     *,
+    start: Path | None = None,
+    hours: float = math.inf,
+    threads: int = 1,
     say: Progress,
 ) -> None:
-    if (run / "final.weights.h5").is_file():
+    if complete(run):
         return
-    lesson = prepare(data, say)
+    lesson = prepare(ptbxl.load(data), config, say)
     if teachers:
         teaching = partial(_taught, lesson.y, teachers, distilled)
         lesson = dataclasses.replace(lesson, teaching=teaching)
-    else:
+    elif isinstance(lesson.views, Views):
         views = dataclasses.replace(lesson.views, seed=config.seed)
         lesson = dataclasses.replace(lesson, views=views)
-    fit(run, config, lesson, partial(_named, say, run.name))
+    named = partial(_named, say, run.name)
+    fit(run, config, lesson, named, hours=hours, start=start, threads=threads)
 
 
 def _opine(data: Path, run: Path, views: int, *, say: Progress) -> None:
@@ -174,8 +205,9 @@ def _opine(data: Path, run: Path, views: int, *, say: Progress) -> None:
     missing = [number for number in range(views) if not _opinion(run, number).is_file()]
     if not missing:
         return
-    lesson = prepare(data, say)
-    network = load_network(run, None)
+    lesson = prepare(ptbxl.load(data), train_config(run), say)
+    assert isinstance(lesson.views, Views)  # teachers have them
+    network = load_network(run, any_length=True)
     for number in missing:
         path = _opinion(run, number)
         path.parent.mkdir(exist_ok=True)

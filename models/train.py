@@ -1,8 +1,7 @@
-"""Train one network on the device's own filtered signals: one run, one folder, one seed.
+"""Train one network on the device's own signals: one run, one folder, one seed.
 
-AdamW, one cycle of the learning rate (Smith & Topin, Super-convergence, 2018), gradient norm 1.
-The last epoch is the result; fold 9 is watched, not used to stop. A run that was interrupted goes
-on from its last epoch and ends with the same weights.
+What a paper adds besides its layers is a key of ``TrainConfig``. A run that was cut off anywhere
+goes on from its last checkpoint and ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -10,48 +9,54 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.inputs import Form, InputContract
 from models.architectures import ARCHITECTURES
-from models.data.augment import STEP_MV
+from models.config import TrainConfig, TrainError
+from models.data.batches import balanced_epoch, oversampled_epoch, plain_epoch
+from models.data.forms import Clean, Material, stands_for
 from models.data.labels import RHYTHM, STATEMENTS
-from models.groups import GROUPS, OUTPUTS
+from models.distribution import any_of, chief, join, share, weights
+from models.groups import GROUPS, OUTPUTS, column_of
+from models.inputs import TEN_SECONDS
+from models.losses import loss_function
 from models.metrics import macro_auc, rhythm_scores, softmax
-from models.views import DOSE, STRESSED, Views
+from models.run_folder import (
+    BEST,
+    CHECKPOINT,
+    CURVES,
+    FINAL,
+    HISTORY,
+    OUT_OF_TIME,
+    PLANNED,
+    WORN_OUT,
+    Standing,
+    complete,
+    first_line,
+    save,
+    standing,
+    tell,
+    train_config,
+    write,
+)
+from models.schedules import best_epoch, rate, score, worn_out
+from models.views import Views
 
-CHECKPOINT, FINAL = "checkpoint.weights.h5", "final.weights.h5"
+PREDICTED = 256 * TEN_SECONDS.samples * 12  # numbers in a batch that is only looked at
+CHECKPOINT_S = 600.0  # between checkpoints within an epoch
+CNN_TE = next(group for group in GROUPS if group.name == "cnn_te").columns
 
 Progress = Callable[[str, int, int], None]  # what is being done, done, total
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides the weights besides the data and the code.
-
-    views : distinct views of the data, taken in turns; 0 = a new one every epoch
-    precision : Keras policy; bfloat16 is a third faster where the processor has it
-    """
-
-    architecture: str = "residual"
-    seed: int = 0
-    epochs: int = 18
-    batch: int = 64
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.02
-    warm_up: float = 0.2
-    rhythm_weight: float = 0.04  # of the mate4 cross-entropy against the mean BCE of the rest
-    views: int = 0
-    precision: str = "float32"
-
-
-class TrainError(ValueError):
-    """A run cannot start or go on; the message is one line."""
+Tensors = NDArray[np.int8] | Clean
 
 
 @dataclass(frozen=True)
@@ -64,78 +69,151 @@ class Lesson:
     val_tensors, val_y : of fold 9; watched, never trained on
     """
 
-    views: Views
+    views: Views | Material
     y: NDArray[np.float32]
-    val_tensors: NDArray[np.int8]
+    val_tensors: Tensors
     val_y: NDArray[np.float32]
     teaching: Callable[[int], NDArray[np.float32]] | None = None
 
 
-def fit(out: Path, config: TrainConfig, lesson: Lesson, say: Progress) -> None:
-    """Train, or go on training, in the run folder ``out``; nothing to do where it is finished."""
-    if (out / FINAL).is_file():
+def fit(
+    out: Path,
+    config: TrainConfig,
+    lesson: Lesson,
+    say: Progress,
+    *,
+    hours: float = math.inf,
+    start: Path | None = None,
+    threads: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Train, or go on training, in the run folder ``out``; nothing to do where it is finished.
+
+    hours : after which it stops where it is; what it has learned until then is the result
+    start : run folder whose weights are the first ones
+    """
+    if complete(out):
         return
-    keras = quiet_keras()
+    keras = quiet_keras(threads)
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    steps = len(lesson.views) // config.batch
-    if steps == 0:
+    if len(lesson.views) < config.batch:
         raise TrainError(f"{len(lesson.views)} training records are fewer than a batch")
-    model, history = _start_or_resume(keras, out, config)
-    for epoch in range(len(history), config.epochs):
-        what = f"epoch {epoch + 1}/{config.epochs}"
+    model, at = _start_or_resume(out, config, lesson, start)
+    begun, before = clock(), at.took_s
+    saved, why = begun, PLANNED
+    for epoch in range(at.epoch, config.epochs):
+        if _spent(at, hours):
+            why = OUT_OF_TIME
+            break
+        if worn_out(config, at.history):
+            why = WORN_OUT
+            break
+        if config.head_only(epoch) != at.head_only:
+            at.head_only = config.head_only(epoch)
+            _compile(model, config, at.head_only)
         number = epoch % config.views if config.views else epoch
-        windows = lesson.views.view(number)
+        show = lesson.views.epoch(number)
         y = lesson.teaching(number) if lesson.teaching else lesson.y
-        for layer in model.layers:
-            if hasattr(layer, "seed_generator"):  # dropout's state is not in the checkpoint
-                layer.seed_generator.state.assign([config.seed, epoch * steps])
-        order = np.random.default_rng((config.seed, epoch)).permutation(len(windows))
-        model.reset_metrics()
-        for step in range(steps):
-            rows = np.sort(order[step * config.batch : (step + 1) * config.batch])
-            at = (epoch * steps + step) / (config.epochs * steps)
-            model.optimizer.learning_rate.assign(config.learning_rate * one_cycle(at, config))
-            x = windows[rows].astype(np.float32) * STEP_MV
-            loss = float(model.train_on_batch(x, y[rows]))  # mean of the epoch so far
-            say(what, step + 1, steps)
-        logits = predict(model, lesson.val_tensors)
-        history.append({"loss": loss, **watch(logits, lesson.val_y)})
-        model.save_weights(out / CHECKPOINT)  # the optimiser's state too
-        (out / "history.json").write_text(json.dumps(history, indent=1) + "\n")
-    _draw(out / "curves.png", history)
-    model.save_weights(out / FINAL)
+        order = _order(config, lesson.y, epoch)
+        at.steps = steps = len(order)
+        if at.step == 0:
+            at.losses, at.seeds = [], [[config.seed, epoch * steps]] * len(_drawing(model))
+        for layer, seed in zip(_drawing(model), at.seeds, strict=True):
+            layer.seed_generator.state.assign(seed)
+        for step in range(at.step, steps):
+            rows = share(np.sort(order[step]))
+            peak = rate(config, at.history, (epoch * steps + step) / (config.epochs * steps))
+            model.optimizer.learning_rate.assign(config.learning_rate * peak)
+            model.reset_metrics()
+            at.losses.append(float(model.train_on_batch(show(rows), y[rows], weights(rows))))
+            at.step = step + 1
+            say(f"epoch {epoch + 1}/{config.epochs}", step + 1, steps)
+            now = clock()
+            at.took_s = before + now - begun
+            spent = _spent(at, hours)
+            if spent or any_of(now - saved > CHECKPOINT_S):
+                _keep(out, model, at)
+                saved = now
+            if spent and at.step < steps:
+                why = OUT_OF_TIME
+                break
+        if why == OUT_OF_TIME:
+            break
+        _close_epoch(out, model, config, lesson, at)
+        at.took_s, saved = before + clock() - begun, clock()
+        _keep(out, model, at)
+        if chief():
+            (out / HISTORY).write_text(json.dumps(at.history, indent=1) + "\n")
+    _finish(out, model, config, at, why, threads)
 
 
-def one_cycle(at: float, config: TrainConfig) -> float:
-    """Share of the peak learning rate at ``at`` in 0..1 of training."""
-    if at < config.warm_up:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * at / config.warm_up)) / 2
-    return 1e-3 + (1 + math.cos(math.pi * (at - config.warm_up) / (1 - config.warm_up))) / 2
+def _spent(at: Standing, hours: float) -> bool:
+    """Whether time is up, for any of the processes that train together."""
+    return hours < math.inf and any_of(at.took_s >= 3600 * hours)
 
 
-def loss_function(rhythm_weight: float) -> Callable[[Any, Any], Any]:
-    """Mean BCE over the sigmoid groups + weighted cross-entropy of mate4 where it is labelled."""
-    from keras import ops
-
-    mate4 = GROUPS[0].columns
-
-    def loss(y: Any, logits: Any) -> Any:
-        bce = ops.binary_crossentropy(y[:, mate4.stop :], logits[:, mate4.stop :], from_logits=True)
-        log_p = ops.log_softmax(logits[:, mate4], axis=-1)
-        rhythm = -ops.sum(y[:, mate4] * log_p, axis=-1)
-        return ops.mean(bce, axis=-1) + rhythm_weight * rhythm
-
-    return loss
+def _close_epoch(out: Path, model: Any, config: TrainConfig, lesson: Lesson, at: Standing) -> None:
+    """Look at fold 9, and write down what is seen."""
+    logits = predict(model, lesson.val_tensors, config.contract)
+    row = {"loss": float(np.mean(at.losses)), **watch(logits, lesson.val_y)}
+    if config.scored:
+        row["score"] = score(config, logits, lesson.val_y)
+    at.history.append(row)
+    if config.keep == "best" and best_epoch(at.history) == len(at.history) - 1:
+        write(out / BEST, model)
+    at.epoch, at.step = at.epoch + 1, 0
 
 
-def predict(model: Any, tensors: NDArray[np.int8], batch: int = 256) -> NDArray[np.float32]:
-    """Float logits [n, OUTPUTS] of int8 tensors [n, 1000, 12]."""
+def _finish(
+    out: Path, model: Any, config: TrainConfig, at: Standing, why: str, threads: int
+) -> None:
+    """The result: the weights as they stand, or the best epoch's."""
+    kept = best_epoch(at.history) + 1 if config.keep == "best" and at.history else 0
+    if not kept:
+        write(out / FINAL, model)
+    if not chief():
+        return
+    if kept:
+        shutil.copyfile(out / BEST, out / FINAL)
+    draw(out / CURVES, at)
+    tell(out, config, at, why, kept, threads)
+
+
+def _keep(out: Path, model: Any, at: Standing) -> None:
+    at.seeds = [np.asarray(layer.seed_generator.state).tolist() for layer in _drawing(model)]
+    save(out, model, at)
+
+
+def _drawing(model: Any) -> list[Any]:
+    """Layers that draw lots, dropout's; their state is not in Keras' checkpoint."""
+    return [layer for layer in model.layers if hasattr(layer, "seed_generator")]
+
+
+def _order(config: TrainConfig, y: NDArray[np.float32], epoch: int) -> NDArray[np.intp]:
+    """Rows [steps, batch] of an epoch."""
+    rng = np.random.default_rng((config.seed, epoch))
+    try:
+        match config.batches:
+            case "balanced":
+                return balanced_epoch(y[:, column_of(config.balance)] > 0, config.batch, rng)
+            case "oversampled":
+                return oversampled_epoch(y[:, CNN_TE], config.oversample_to, config.batch, rng)
+    except ValueError as error:
+        raise TrainError(str(error)) from None
+    return plain_epoch(len(y), config.batch, rng)
+
+
+def predict(
+    model: Any, tensors: Tensors, contract: InputContract = TEN_SECONDS
+) -> NDArray[np.float32]:
+    """Float logits [n, OUTPUTS] of int8 tensors [n, *contract.shape]."""
+    batch = max(1, PREDICTED // math.prod(contract.shape))
     parts = [
-        model.predict_on_batch(tensors[i : i + batch].astype(np.float32) * STEP_MV)
+        model.predict_on_batch(stands_for(tensors[i : i + batch], contract))
         for i in range(0, len(tensors), batch)
     ]
-    return np.concatenate(parts)
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def watch(logits: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, float]:
@@ -154,100 +232,113 @@ def watch(logits: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, floa
     }
 
 
-def load_network(run: Path, samples: int | None = 1000) -> Any:
-    """The trained float network of a run folder. Raises TrainError in one line."""
+def load_network(run: Path, *, any_length: bool = False) -> Any:
+    """The trained float network of a run folder. Raises TrainError in one line.
+
+    any_length : of the windows it is given, where the architecture allows; else the contract's
+    """
     if not (run / FINAL).is_file():
         raise TrainError(f"{run} holds no finished training; run lead12 train --out {run}")
+    config = train_config(run)
     quiet_keras()
-    model = ARCHITECTURES[read_config(run)["architecture"]](OUTPUTS, samples)
-    try:
-        model.load_weights(run / FINAL)
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{run / FINAL} cannot be read ({_line(error)}); train anew") from None
+    samples = None if any_length else config.contract.samples
+    model = ARCHITECTURES[config.architecture](OUTPUTS, samples)
+    load_weights(model, run / FINAL)
     return model
 
 
-def read_config(run: Path) -> dict[str, Any]:
-    """The config.json of a run folder. Raises TrainError in one line."""
-    path = run / "config.json"
+def load_weights(model: Any, path: Path) -> None:
+    """Raises TrainError in one line."""
     try:
-        config = json.loads(path.read_text())
+        model.load_weights(path)
     except (OSError, ValueError) as error:
-        raise TrainError(
-            f"{path} cannot be read ({_line(error)}); train into a new --out"
-        ) from None
-    if not isinstance(config, dict) or config.get("architecture") not in ARCHITECTURES:
-        raise TrainError(f"{path} is not of a training; train into a new --out")
-    return config
+        raise TrainError(f"{path} cannot be read ({first_line(error)}); train anew") from None
 
 
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def quiet_keras() -> Any:
-    """Keras on the TensorFlow backend, one thread, without its start-up noise."""
+def quiet_keras(threads: int = 1) -> Any:
+    """Keras without its start-up noise, on KERAS_BACKEND or TensorFlow."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend = os.environ["KERAS_BACKEND"]
     try:
-        import tensorflow as tf
-    except ImportError:
-        raise TrainError("TensorFlow is not installed; run make train-setup") from None
-    import keras
+        import keras
 
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:  # already running: keep what it has
-        pass
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+    except ImportError:
+        raise TrainError(f"{backend} is not installed; run make train-setup") from None
+    if keras.backend.backend() == "tensorflow":
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError:  # already running: keep what it has
+            pass
+    join(keras)
     return keras
 
 
-def claim(out: Path, config: TrainConfig, digest: str) -> None:
-    """Write config.json, or refuse a folder that holds another run."""
-    out.mkdir(parents=True, exist_ok=True)
-    wanted = {
-        **asdict(config),
-        "augmentation": asdict(DOSE),
-        "stressed": STRESSED,
-        "data_digest": digest,
-    }
-    path = out / "config.json"
-    if path.is_file() and read_config(out) != wanted:
-        raise TrainError(f"{out} holds a run with other settings or data; choose another --out")
-    path.write_text(json.dumps(wanted, indent=1) + "\n")
-
-
 def _start_or_resume(
-    keras: Any, out: Path, config: TrainConfig
-) -> tuple[Any, list[dict[str, float]]]:
-    model = ARCHITECTURES[config.architecture](OUTPUTS, None)
-    optimizer = keras.optimizers.AdamW(
-        config.learning_rate, weight_decay=config.weight_decay, global_clipnorm=1.0
+    out: Path, config: TrainConfig, lesson: Lesson, start: Path | None
+) -> tuple[Any, Standing]:
+    model = ARCHITECTURES[config.architecture](OUTPUTS, _shown_samples(config))
+    at = standing(out)
+    if at is None:
+        if start is not None:
+            load_weights(model, start / FINAL)
+        at = Standing(head_only=config.head_only(0))
+        _compile(model, config, at.head_only)
+        return model, at
+    _compile(model, config, at.head_only)
+    model.optimizer.build(model.trainable_variables)
+    load_weights(model, out / CHECKPOINT)
+    return model, at
+
+
+def _shown_samples(config: TrainConfig) -> int | None:
+    """Length that the network is built for: None where windows are shorter than the device's."""
+    contract = config.contract
+    cropped = contract == TEN_SECONDS and config.augmentation == "light"
+    if contract.form is Form.WINDOW and (cropped or 0 < config.crop < contract.samples):
+        return None
+    return contract.samples
+
+
+def _compile(model: Any, config: TrainConfig, head_only: bool) -> None:
+    """A fresh optimiser; only the last layer learns where ``head_only``."""
+    import keras
+
+    for layer in model.layers:
+        layer.trainable = layer.name == "logits" or not head_only
+    kinds = {"adamw": keras.optimizers.AdamW, "adam": keras.optimizers.Adam}
+    optimizer = kinds[config.optimiser](
+        config.learning_rate,
+        weight_decay=config.weight_decay,
+        global_clipnorm=config.clip_norm or None,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, loss_function(config.rhythm_weight))
-    history = out / "history.json"
-    if not ((out / CHECKPOINT).is_file() and history.is_file()):
-        return model, []
-    optimizer.build(model.trainable_variables)
-    model.load_weights(out / CHECKPOINT)
-    return model, json.loads(history.read_text())
+    focal = (config.gamma, config.alpha) if config.loss == "focal" else None
+    model.compile(optimizer, loss_function(config.rhythm_weight, focal))
 
 
-def _draw(path: Path, history: list[dict[str, float]]) -> None:
+def draw(path: Path, at: Standing) -> None:
+    """The curves; of an epoch that was not finished, its loss alone."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    epochs = range(1, len(history) + 1)
-    axes[0].plot(epochs, [row["loss"] for row in history])
+    epochs = list(range(1, len(at.history) + 1))
+    losses = [row["loss"] for row in at.history]
+    if at.step:
+        epochs, losses = [*epochs, at.epoch + 1], [*losses, float(np.mean(at.losses))]
+    axes[0].plot(epochs, losses, marker="." if len(epochs) < 3 else "")
     axes[0].set(xlabel="epoch", ylabel="training loss")
-    for name in list(history[0])[1:]:
-        axes[1].plot(epochs, [row[name] for row in history], label=name.replace("_", " "))
+    for name in list(at.history[0])[1:] if at.history else []:
+        values = [row[name] for row in at.history]
+        axes[1].plot(epochs[: len(values)], values, label=name.replace("_", " "))
     axes[1].set(xlabel="epoch", ylabel="fold 9, float")
-    axes[1].legend(fontsize="small")
+    if at.history:
+        axes[1].legend(fontsize="small")
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)

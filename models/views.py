@@ -34,6 +34,15 @@ class Views:
     def __len__(self) -> int:
         return len(self.clean)
 
+    def epoch(self, number: int) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+        """What view ``number`` shows of given records: float32 [rows, crop, 12] millivolts."""
+        windows = self.view(number)
+
+        def show(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            return windows[rows].astype(np.float32) * STEP_MV
+
+        return show
+
     def view(
         self, number: int, say: Callable[[str, int, int], None] = lambda *_: None
     ) -> NDArray[np.int8]:

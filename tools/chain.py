@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.events import Call, Event, Refusal
+from firmware.inputs import Form
 from firmware.network import Network
 from firmware.pipeline import CALL_EVERY, WINDOW, Pipeline
 from firmware.profiles import PROFILES
@@ -22,7 +23,7 @@ from hal.patient.recording import RecordedPatient, Recording
 from hal.simulated import simulated_frontend
 
 READ_FRAMES = 5000
-TAIL = PROFILES["model"].delay_samples  # mirrored behind the recording
+TAIL = PROFILES["model"].delay_samples  # mirrored behind the recording, at the least
 _MARGIN = 5  # samples: lengths are rounded to the chip's and the analog grid
 
 
@@ -33,8 +34,8 @@ class Heard:
     first : sample index at which the recording begins; before it is its mirror image
     samples : of the recording, at 500 Hz; missing : how many it lacks to a whole window
     counts : int32 [n, 8], raw, of the last window (less if the recording is shorter) and
-        ``TAIL`` rows behind it; lost : bool [n], rows that were never sampled
-    tensor : what the network saw last, int8 [samples, 12]; None without a network, and where
+        ``tail`` rows behind it; lost : bool [n], rows that were never sampled
+    tensor : what the network saw last, int8 as its bundle says; None without a network, and where
         there were never ten seconds in one piece
     tensor_end : row of the recording behind the last sample in it, at 500 Hz
     """
@@ -44,6 +45,7 @@ class Heard:
     samples: int
     missing: int
     counts: NDArray[np.int32]
+    tail: int
     lost: NDArray[np.bool_]
     nv_per_count: float
     tensor: NDArray[np.int8] | None
@@ -69,11 +71,13 @@ def hear(
     """
     samples = int(recording.duration_s * SAMPLE_RATE_HZ)
     missing = max(0, WINDOW - samples)
-    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + TAIL) % CALL_EVERY
+    late = _late(network)
+    tail = max(TAIL, late)
+    lead_in = 2 * CALL_EVERY + missing + -(samples + missing + tail) % CALL_EVERY
     patient = RecordedPatient(
         recording,
         lead_in_s=lead_in / SAMPLE_RATE_HZ,
-        tail_s=(TAIL + _MARGIN) / SAMPLE_RATE_HZ,
+        tail_s=(tail + _MARGIN) / SAMPLE_RATE_HZ,
     )
     before_s = lead_in / SAMPLE_RATE_HZ
     shifted = [
@@ -90,12 +94,12 @@ def hear(
         profile=None,
         mains_hz=mains_hz,
         network=network,
-        first_call=lead_in - missing + WINDOW + TAIL,
+        first_call=lead_in - missing + WINDOW + tail,
     )
     events: list[Event] = []
     counts = np.zeros((0, CHANNELS), np.int32)
-    end = lead_in + samples + TAIL
-    keep = min(samples, WINDOW) + TAIL
+    end = lead_in + samples + tail
+    keep = min(samples, WINDOW) + tail
     to_index = SAMPLE_RATE_HZ / recording.rate_hz
     lost = np.zeros(end, np.bool_)
     for start, stop in recording.lost:
@@ -105,19 +109,27 @@ def hear(
             events += pipeline.push(piece)
         inside = block.counts[: max(0, end - block.first_index)]
         counts = np.concatenate([counts, inside])[-keep:]
-    late = PROFILES[network.bundle.input.profile].delay_samples if network else 0
-    scored = [event.index + 1 for event in events if isinstance(event, Call) and event.scores]
+    calls = [event for event in events if isinstance(event, Call)]
+    scored = [call.index + 1 - call.scores_age for call in calls if call.scores]
     return Heard(
         events=tuple(events),
         first=lead_in,
         samples=samples,
         missing=missing,
         counts=counts,
+        tail=tail,
         lost=lost[-keep:],
         nv_per_count=info.nv_per_count,
         tensor=pipeline.tensor,
         tensor_end=(scored[-1] if scored else end) - late - lead_in,
     )
+
+
+def _late(network: Network | None) -> int:
+    """How far what the network reads is behind the samples; a median beat is of these."""
+    if network is None or network.bundle.input.form is Form.MEDIAN_BEAT:
+        return 0
+    return PROFILES[network.bundle.input.profile].delay_samples
 
 
 def in_words(call: Call) -> Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from hal.patient.recording import Recording
 from tools.chain import hear, in_words
 from tools.explained import Question, explained
 from tools.own_record import electrodes_off, read
+from tools.photo.picture import is_picture, pages_in, read_picture
+from tools.photo.read import read_page
 
 TOLD_LEADS = 3  # of an explanation, in the line for people
 
@@ -34,14 +36,18 @@ def classify(
 
     model : path of a bundle, "" for the embedded one. Raises BundleError when it cannot be used.
     why : adds "explanation"; raises NetworkError for a score that the bundle does not have
+
+    A photo or scan of a report is read back into its recording first; a PDF gives a result a page.
     """
     load_network(model)  # fails here, once, rather than in every worker
-    if jobs <= 1 or len(files) <= 1:
+    sheets = [sheet for file in files for sheet in _sheets(file)]
+    if jobs <= 1 or len(sheets) <= 1:
         _start_worker(model, why)
-        yield from map(_classify_file, files)
+        yield from map(_classify_sheet, sheets)
         return
     with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(model, why)) as pool:
-        yield from pool.map(_classify_file, files, chunksize=max(1, min(16, len(files) // jobs)))
+        chunk = max(1, min(16, len(sheets) // jobs))
+        yield from pool.map(_classify_sheet, sheets, chunksize=chunk)
 
 
 _network: Network | None = None  # one interpreter per worker process
@@ -53,15 +59,37 @@ def _start_worker(model: str, why: Question | None) -> None:
     _network, _why = load_network(model), why
 
 
-def _classify_file(path: Path) -> dict[str, Any]:
-    record = path.name if path.suffix not in (".hea", ".dat", ".mat", ".csv") else path.stem
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A file, or page ``number`` of ``pages`` of a picture."""
+
+    path: Path
+    number: int = 0
+    pages: int = 0  # 0: a recording
+
+
+def _sheets(path: Path) -> list[_Sheet]:
+    if not is_picture(path):
+        return [_Sheet(path)]
+    pages = pages_in(path)
+    return [_Sheet(path, number, pages) for number in range(pages)]
+
+
+def _classify_sheet(sheet: _Sheet) -> dict[str, Any]:
+    path = sheet.path
+    record = path.stem if path.suffix in (".hea", ".dat", ".mat", ".csv") else path.name
+    record += f" page {sheet.number + 1}" if sheet.pages > 1 else ""
+    said: dict[str, Any] = {"record": record, "file": str(path)}
     try:
+        if sheet.pages:
+            found = read_page(read_picture(path, sheet.number), record)
+            said |= {"source": "photo", "read_s": found.read_s}
+            return said | classify_recording(found.recording, _network, _why, found.electrodes)
         recording = read(path)
         off = electrodes_off(path, recording) or ()
-        found = classify_recording(recording, _network, _why, off)
+        return said | classify_recording(recording, _network, _why, off)
     except HalError as error:
-        found = {"error": str(error)}
-    return {"record": record, "file": str(path), **found}
+        return said | {"error": str(error)}
 
 
 def classify_recording(
@@ -143,4 +171,10 @@ def readable(result: dict[str, Any]) -> str:
     if explanation := result.get("explanation"):
         told = sorted(explanation["leads"].items(), key=lambda item: -item[1])[:TOLD_LEADS]
         why = f"  {explanation['label']} from " + " ".join(f"{name} {p:.0%}" for name, p in told)
-    return f"{result['record']}: {said}{found}  {rate}/min  quality {result['quality']}{off}{why}"
+    part = ""
+    if read_s := result.get("read_s"):
+        most = max(read_s.values())
+        whole = " ".join(lead for lead, seconds in read_s.items() if seconds > most - 0.5)
+        part = f"  from a photo: {whole} for {most:g} s, the other leads in part"
+    told = f"{said}{found}  {rate}/min  quality {result['quality']}{off}{why}{part}"
+    return f"{result['record']}: {told}"

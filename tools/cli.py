@@ -107,6 +107,9 @@ class Bench(StrEnum):
     FLASH = "flash"
     RECORDS = "records"
     LIVE = "live"
+    NETWORKS = "networks"  # hours: not of ALL
+    SALIENCY = "saliency"
+    PHOTO = "photo"
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -153,7 +156,10 @@ def run(
 
 @app.command()
 def classify(
-    files: Annotated[list[Path], typer.Argument(help="WFDB (.hea/.dat/.mat) or CSV.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="WFDB (.hea/.dat/.mat), CSV, or a photo or PDF of a report page."),
+    ],
     as_json: Json = False,
     model: Model = "",
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
@@ -224,11 +230,14 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the runs; what was interrupted goes on.")],
     recipe: Annotated[str, typer.Option(help="Name in models/recipes, or a file.")] = "rhythm",
     jobs: Annotated[int, typer.Option(min=1, help="Networks trained at the same time.")] = 2,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Of training, after which it stops as it is.")
+    ] = None,
 ) -> None:
     """Train a recipe's networks on PTB-XL folds 1-8, behind the device's own filters."""
     from tools.models_cli import train as run_training
 
-    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs))
+    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs, hours=hours))
 
 
 @app.command()
@@ -271,14 +280,36 @@ def evaluate(
 @app.command()
 def bench(
     what: Annotated[Bench, typer.Argument(help="What to measure.")] = Bench.ALL,
+    runs: Annotated[
+        Path | None,
+        typer.Argument(help="Trainings: of networks all, of saliency one; photo: a page bundle."),
+    ] = None,
     as_json: Json = False,
     update_docs: Annotated[
         bool, typer.Option("--update-docs", help="Write the figures to docs/ as well.")
     ] = False,
     data: Data = None,
     seconds: Annotated[float, typer.Option(min=120, help="Length of the live run.")] = 600.0,
+    records: Annotated[
+        int | None, typer.Option(min=1, help="Records of fold 9: networks, saliency, photo.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes of networks.")] = 1,
 ) -> None:
     """Measure, and print every figure beside its limit; exit code 1 when one is broken."""
+    if what in (Bench.NETWORKS, Bench.SALIENCY, Bench.PHOTO):
+        from tools.bench import trained
+
+        raise typer.Exit(
+            trained.run(
+                what.value,
+                runs,
+                data,
+                records=records,
+                jobs=jobs,
+                as_json=as_json,
+                update_docs=update_docs,
+            )
+        )
     from tools.bench import run as run_benches
 
     raise typer.Exit(

@@ -135,12 +135,15 @@ def design() -> Design:
         fir_q31={
             "diagnostic": _q31(droop_corrector(11)),
             "model": _q31(decimator(141, pass_hz=38.0, stop_hz=50.0, stop_weight=10.0)),
+            "model-50": _q31(decimator(281, pass_hz=19.0, stop_hz=25.0, stop_weight=10.0)),
         },
         sections_q30={
             # First order: a 3 mV, 100 ms pulse leaves 90 uV behind; second order leaves 130.
             "diagnostic": (high_pass(1, 0.048, SAMPLE_RATE_HZ),),
             "monitor": (high_pass(2, 0.65, SAMPLE_RATE_HZ), *bessel_low_pass(4, 43.5)),
             "model": (high_pass(2, 0.48, SAMPLE_RATE_HZ / 5),),
+            "model-50": (high_pass(2, 0.48, SAMPLE_RATE_HZ / 10),),
+            "model-500": (high_pass(2, 0.48, SAMPLE_RATE_HZ),),
         },
         notch_q30={mains_hz: notch(mains_hz) for mains_hz in (50, 60)},
     )

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from firmware.events import LEADS
-from firmware.explain import CELL_MS, Explanation
+from firmware.explain import CELL_MS, Explanation, microvolts
+from firmware.inputs import InputContract, Normal
 
 ROW = 84  # pixels per lead
-PER_SAMPLE = 1.5
+PER_SECOND = 150.0
 PER_MV = 40.0
 LEFT, TOP, BOTTOM = 74, 26, 22
 PAPER, INK, GRID = (255, 255, 255), (20, 20, 20), (226, 226, 226)
@@ -18,23 +19,25 @@ TINT = (230, 60, 20)
 
 
 def picture(
-    tensor: NDArray[np.int8], explanation: Explanation, step_uv: float, title: str = ""
+    tensor: NDArray[np.int8], explanation: Explanation, of: InputContract, title: str = ""
 ) -> Image.Image:
-    """The window, int8 [samples, 12] in steps of ``step_uv``, with what speaks for the label.
+    """The window or median beat, int8 [samples, 12], with what speaks for the label.
 
-    Rows in the order of ``LEADS``, each with its share of the relevance and a bar of 1 mV; a line
-    every second.
+    Rows in the order of ``LEADS``, each with its share of the relevance and a bar of 1 mV, or of
+    the tallest wave where millivolts were forgotten; a line every second.
     """
     cell_s = CELL_MS / 1000
     samples, windows = len(tensor), explanation.relevance.shape[1]
-    width = LEFT + round(samples * PER_SAMPLE)
+    per_sample = PER_SECOND / of.rate_hz
+    width = LEFT + round(samples * per_sample)
     height = TOP + ROW * len(LEADS) + BOTTOM
     image = Image.new("RGB", (width + 8, height), PAPER)
     draw = ImageDraw.Draw(image)
     said = f"{explanation.group} {explanation.label}, log odds {explanation.score:.1f}"
     draw.text((6, 6), f"{title}  {said}".strip(), INK)
-    draw.text((6, height - BOTTOM + 2), "bars: 1 mV", INK)
-    cell = samples / windows * PER_SAMPLE
+    if of.normal is Normal.FIXED:
+        draw.text((6, height - BOTTOM + 2), "bars: 1 mV", INK)
+    cell = PER_SECOND * cell_s
     for row, (lead, share) in enumerate(explanation.lead_shares.items()):
         top = TOP + row * ROW
         for window in np.flatnonzero(explanation.relevance[row]):
@@ -46,12 +49,12 @@ def picture(
         at = LEFT + second / cell_s * cell
         draw.line((at, TOP, at, height - BOTTOM), GRID)
         draw.text((at + 2, height - BOTTOM + 2), f"{second} s", INK)
+    mv = microvolts(tensor, of) / 1000
     for row in range(len(LEADS)):
         middle = TOP + row * ROW + ROW / 2
-        mv = tensor[:, row].astype(float) * (step_uv / 1000)
-        trace = np.clip(middle - mv * PER_MV, middle - ROW / 2, middle + ROW / 2)
+        trace = np.clip(middle - mv[:, row] * PER_MV, middle - ROW / 2, middle + ROW / 2)
         draw.line(_bar(LEFT - 8, middle), INK)
-        at = LEFT + np.arange(samples) * PER_SAMPLE
+        at = LEFT + np.arange(samples) * per_sample
         draw.line(list(zip(at.tolist(), trace.tolist(), strict=True)), INK)
     return image
 

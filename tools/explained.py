@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from firmware.events import Call
 from firmware.explain import explain
+from firmware.inputs import Form
 from firmware.network import Network, NetworkError
+from firmware.tensor import R_AT
 
 TOP = 10
 
@@ -48,7 +50,7 @@ def explained(
     """Why ``call`` was made: group, label, share of each lead, the cells that count most.
 
     tensor : int8 [samples, 12], the newest window of the record; it ends with the signal of
-        ``end_s``: the filter's delay is taken off
+        ``end_s``: the filter's delay is taken off; of a median beat seconds count from its R peak
     returns : None when nothing was called and no score was asked for, or no network ran
     """
     asked = question.asked(call, network) if network is not None else None
@@ -59,9 +61,12 @@ def explained(
         from tools.explain_picture import picture  # Pillow: only for those who look
 
         question.pictures.mkdir(parents=True, exist_ok=True)
-        image = picture(tensor, found, network.bundle.input.step_uv, record)
+        image = picture(tensor, found, network.bundle.input, record)
         image.save(question.pictures / f"{record}.png", optimize=True)
-    begin_s = end_s - len(tensor) / network.bundle.input.rate_hz
+    of = network.bundle.input
+    begin_s = end_s - len(tensor) / of.rate_hz
+    if of.form is Form.MEDIAN_BEAT:
+        begin_s = -R_AT / of.rate_hz
     return {
         "group": found.group,
         "label": found.label,

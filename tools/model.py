@@ -6,6 +6,7 @@ from typing import Any
 
 from device.bundles import read_bundle
 from device.flash.facts import facts
+from firmware.inputs import Form
 
 
 def summary(path: str = "") -> dict[str, Any]:
@@ -20,14 +21,11 @@ def card(path: str = "") -> str:
 
 def readable(about: dict[str, Any]) -> list[str]:
     """``device.flash.facts`` as lines for people."""
-    given = about["input"]
-    seconds = given["samples"] / given["rate_hz"]
     groups = ", ".join(f"{name} {labels}" for name, labels in about["groups"].items())
     lines = [
         f"{about['model']}: {about['bytes']} bytes of int8, security counter {about['counter']}",
         f"SHA-256 {about['sha256']}",
-        f"input: {seconds:g} s at {given['rate_hz']} Hz, {given['step_uv']:g} µV a step, "
-        f"filter {given['profile']}",
+        f"input: {_reads(about['input'])}",
         f"labels: {groups}",
     ]
     if good := how_good(about["accuracy"]):
@@ -39,6 +37,19 @@ def readable(about: dict[str, Any]) -> list[str]:
         told = ", ".join(f"{name} {of:.3f}" for name, of in areas.items())
         lines.append(f"macro AUC: {told}")
     return lines
+
+
+def _reads(given: dict[str, Any]) -> str:
+    """What the network is shown."""
+    every = f", every {given['every_s']} s" if "every_s" in given else ""
+    filtered = f", filter {given['profile']}{every}"
+    if given.get("form") == Form.PAGE:
+        return f"page of {given['samples']} x {given['height']} pixels{filtered}"
+    measure = f"{given['step_uv']:g} µV a step" if "step_uv" in given else given["normal"]
+    said = f"{given['samples'] / given['rate_hz']:g} s at {given['rate_hz']} Hz, {measure}"
+    if given.get("form") == Form.MEDIAN_BEAT:
+        return f"median beat, {said}{every}"
+    return said + filtered
 
 
 def how_good(accuracy: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -21,18 +22,44 @@ CARDS = DOCS / "models"
 Progress = Callable[[str, int, int], None]
 
 
-def train(data: Path, out: Path, *, recipe: str = "rhythm", jobs: int = 2) -> int:
-    """Train what the recipe names on the PTB-XL in ``data``. Goes on if interrupted."""
+def train(
+    data: Path,
+    out: Path,
+    *,
+    recipe: str = "rhythm",
+    jobs: int = 2,
+    hours: float | None = None,
+) -> int:
+    """Train what the recipe names on the PTB-XL in ``data``. Goes on if interrupted.
+
+    hours : of training, after which a network stops where it is
+    """
 
     def work(say: Progress) -> None:
         from models.recipe import RECIPES, cook, read
 
         file = Path(recipe) if recipe.endswith(".toml") else RECIPES / f"{recipe}.toml"
-        for run in cook(read(file), data, out, jobs, say):
-            last = json.loads((run / "history.json").read_text())[-1]
-            print(f"{run}: fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()))
+        for run in cook(read(file), data, out, jobs, say, math.inf if hours is None else hours):
+            print(_went(run))
 
-    return _reported(work)
+    return reported(work)
+
+
+def _went(run: Path) -> str:
+    """How far a training came and what fold 9 said of it, in one line."""
+    from models.run_folder import HISTORY, told
+
+    of, history = told(run), run / HISTORY
+    if not of:  # of an older release, or written by the first of several processes
+        return f"{run}: finished"
+    line = (
+        f"{run}: {of['epochs_done']:g} of {of['epochs_planned']} epochs, {of['ended']}, "
+        f"{of['took_s'] / 3600:.2f} h on {of['backend']}"
+    )
+    if not history.is_file():
+        return f"{line}; fold 9 was not looked at yet: lead12 quantize measures it"
+    last = json.loads(history.read_text())[-1]
+    return f"{line}; fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items())
 
 
 def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int:
@@ -53,7 +80,7 @@ def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int
         for path in paths:
             print(f"{path} ({path.stat().st_size} bytes)")
 
-    return _reported(work)
+    return reported(work)
 
 
 def evaluate(
@@ -85,10 +112,10 @@ def evaluate(
         for path in written:
             print(path, file=sys.stderr)
 
-    return _reported(work)
+    return reported(work)
 
 
-def _reported(work: Callable[[Progress], None]) -> int:
+def reported(work: Callable[[Progress], None]) -> int:
     """Run ``work`` under a progress bar; an error of ours is one line and exit code 1.
 
     Ctrl-C is exit code 130, as in a shell.

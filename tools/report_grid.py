@@ -12,7 +12,16 @@ from firmware.explain import CELL_MS, Explanation
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.record import runs
 from tools.report_draw import INK, PALE, TRACE_MM, Pen
-from tools.report_layout import MARKS_MM, MM_PER_MV, MM_PER_S, PULSE_MM, Layout, Row, Strip
+from tools.report_layout import (
+    CORNER_MM,
+    MARKS_MM,
+    MM_PER_MV,
+    MM_PER_S,
+    PULSE_MM,
+    Layout,
+    Row,
+    Strip,
+)
 
 PULSE_MV, PULSE_S = 1.0, 0.2
 CELL_ROWS = CELL_MS * SAMPLE_RATE_HZ // 1000
@@ -52,6 +61,8 @@ def _paper(pen: Pen) -> None:
     else:
         pen.lines(across + down, width=inks.fine_mm, ink=inks.fine)
     pen.lines(across[::5] + down[::5], width=inks.bold_mm, ink=inks.bold)
+    for x, y in sheet.corners:
+        pen.box(x - CORNER_MM / 2, y - CORNER_MM / 2, CORNER_MM, CORNER_MM, INK)
 
 
 def _steps(length: float) -> range:

@@ -20,6 +20,7 @@ LABEL_FAR_MM = 16  # and no farther right than this
 MARKS_MM = 5.0  # below the last row: what carried the call, in time
 LEAST_ROW_MM = 15.0  # a second rhythm strip is drawn if this is left to every row
 COLUMNS = 4
+CORNER_MM, CORNER_OFF_MM = 3.0, 5.0  # squares beside the grid's corners, by which photos are read
 _BIN = SAMPLE_RATE_HZ // int(MM_PER_S)  # samples in a millimetre
 _GRID = ((0, 3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11))  # rows of columns, numbers in LEADS
 
@@ -40,6 +41,15 @@ class Sheet:
     column_s: float
     scale: float
     coloured: bool
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """Middles of the corner marks, clockwise from the upper left; none in a narrow margin."""
+        if self.left < CORNER_OFF_MM + CORNER_MM:
+            return ()
+        x = self.left - CORNER_OFF_MM, self.left + self.grid_width + CORNER_OFF_MM
+        y = self.top + CORNER_MM / 2, self.top + self.grid_height - CORNER_MM / 2
+        return (x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])
 
 
 SHEETS = {

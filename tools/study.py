@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from device.bundles import load_network
 from device.instrument import firmware_version
 from device.patient import Patient
-from firmware.call import decide_recording
+from firmware.call import WINDOW_S, decide_recording
 from firmware.events import LEADS, Beat, Call, ElectrodeChange, LeadFault, Refusal
-from firmware.explain import Explanation, explain
+from firmware.explain import CELL_MS, Explanation, explain
 from firmware.filters import COUNT_MAX, COUNT_MIN, FilterChain
 from firmware.findings import Priority
+from firmware.inputs import Form
 from firmware.leads import channels_lost, leads_lost, twelve_leads
 from firmware.measurements import Measurements
 from firmware.network import Network
@@ -27,7 +28,7 @@ from hal.frontend import SAMPLE_RATE_HZ
 from hal.patient.electrodes import ElectrodeEvent
 from hal.patient.record import runs
 from hal.patient.recording import Recording
-from tools.chain import TAIL, Heard, hear, in_words
+from tools.chain import Heard, hear, in_words
 from tools.own_record import AlarmSpan, alarms, electrodes_off, is_own, read, whose
 
 PROFILE = "diagnostic"
@@ -53,7 +54,8 @@ class Study:
         text "TOO SHORT" and without a rate below ten seconds
     last : the call on these seconds alone; the same as ``call`` where they are the recording
     measurements : None below ten seconds, and where nothing was measured
-    explanation : of ``last``'s label; None where nothing was called
+    explanation : of ``last``'s label, in cells of all ten seconds; None where nothing was called,
+        and where it was not read in the trace
     alarms : of the monitor that made the recording, while these seconds lasted, the gravest first;
         their times count from the first row
     seconds : length of the whole recording
@@ -102,6 +104,15 @@ def read_study(
     return replace(found, alarms=_alarms(alarms(path, recording), recording.duration_s, found.uv))
 
 
+def _explained(network: Network, tensor: NDArray[np.int8], label: str) -> Explanation | None:
+    """Of the last ten seconds; before a shorter window nothing counts."""
+    if network.bundle.input.form is not Form.WINDOW:
+        return None
+    found = explain(network, tensor, network.rule.group, label)
+    before = max(0, WINDOW_S * 1000 // CELL_MS - found.relevance.shape[1])
+    return replace(found, relevance=np.pad(found.relevance, ((0, 0), (before, 0))))
+
+
 def study(
     file: Path,
     recording: Recording,
@@ -122,7 +133,7 @@ def study(
         call = last = _too_short(last)
     explanation = None
     if last.label and network is not None and heard.tensor is not None:
-        explanation = explain(network, heard.tensor, network.rule.group, last.label)
+        explanation = _explained(network, heard.tensor, last.label)
     measured = [event for event in heard.events if isinstance(event, Measurements)]
     began = recording.began
     if began is not None:
@@ -202,7 +213,7 @@ def _trace(heard: Heard, on: NDArray[np.bool_], mains_hz: int | None) -> NDArray
     zero = np.zeros((1, counts.shape[1]), np.int32)
     counts = np.concatenate([zero, np.clip(counts, COUNT_MIN, COUNT_MAX)])
     filtered = twelve_leads(chain.push(counts))[1 + chain.delay_samples :]
-    rows = filtered[: len(heard.counts) - TAIL]
+    rows = filtered[: len(heard.counts) - heard.tail]
     uv: NDArray[np.int32] = np.rint(rows * (heard.nv_per_count / 1000)).astype(np.int32)
     return uv
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware.bundle import Bundle
+from firmware.inputs import Form, InputContract, Normal
 
 
 def facts(bundle: Bundle) -> dict[str, Any]:
@@ -22,10 +23,26 @@ def facts(bundle: Bundle) -> dict[str, Any]:
             "rate_hz": bundle.input.rate_hz,
             "samples": bundle.input.samples,
             "profile": f"{bundle.input.profile} v{bundle.input.profile_version}",
-            "step_uv": bundle.input.step_uv,
+            **_measure(bundle.input),
         },
         "accuracy": accuracy(bundle),
     }
+
+
+def _measure(of: InputContract) -> dict[str, Any]:
+    """What the network reads, where that is not leads in microvolts, every second."""
+    told: dict[str, Any] = {}
+    if of.normal is Normal.FIXED and of.form is not Form.PAGE:
+        told["step_uv"] = of.step_uv
+    if of.form is not Form.WINDOW:
+        told["form"] = of.form.value
+    if of.normal is not Normal.FIXED:
+        told["normal"] = of.normal.value
+    if of.form is Form.PAGE:
+        told["height"] = of.height
+    if of.every_s != 1:
+        told["every_s"] = of.every_s
+    return told
 
 
 def accuracy(bundle: Bundle) -> dict[str, Any]:

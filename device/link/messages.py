@@ -87,6 +87,7 @@ def result(call: Call, measured: Measurements | None = None) -> dict[str, Any]:
             group: {label: round(float(p), 3) for label, p in labels.items()}
             for group, labels in call.scores.items()
         },
+        **({"scores_age": call.scores_age} if call.scores_age else {}),
         "rate_bpm": _rounded(call.rate_bpm, 1),
         "irregularity": _rounded(call.irregularity, 3),
         "quality": call.quality.name.lower(),

@@ -32,9 +32,15 @@ class Augmentation:
 
 
 def augment(
-    tensors: NDArray[np.int8], rng: np.random.Generator, dose: Augmentation
+    tensors: NDArray[np.int8] | NDArray[np.float32],
+    rng: np.random.Generator,
+    dose: Augmentation,
+    *,
+    step_mv: float = STEP_MV,
+    rate_hz: int = 100,
+    limit_mv: float = 127 * STEP_MV,
 ) -> NDArray[np.float32]:
-    """A training batch in millivolts: int8 [n, 1000, 12] -> float32 [n, crop, 12].
+    """A training batch in millivolts: [n, samples, 12] in steps -> float32 [n, crop, 12].
 
     A lead that is zero throughout was lost and stays zero.
     """
@@ -43,21 +49,52 @@ def augment(
     starts = rng.integers(0, samples - dose.crop + 1, n)
     for row, start in enumerate(starts):
         x[row] = tensors[row, start : start + dose.crop]
-    x *= STEP_MV * rng.uniform(1 - dose.gain, 1 + dose.gain, (n, 1, 1)).astype(np.float32)
+    x *= step_mv * rng.uniform(1 - dose.gain, 1 + dose.gain, (n, 1, 1)).astype(np.float32)
     level = rng.uniform(0, dose.noise_mv, (n, 1, 1)).astype(np.float32)
     x += level * rng.standard_normal(x.shape, np.float32)
-    x += _wander(n, dose.crop, leads, rng, dose.wander_mv)
-    np.clip(x, -127 * STEP_MV, 127 * STEP_MV, out=x)
+    x += _wander(n, dose.crop, leads, rng, dose.wander_mv, rate_hz)
+    np.clip(x, -limit_mv, limit_mv, out=x)
     lost = _lost(n, leads, rng, dose) | ~tensors.any(1)
     x[np.broadcast_to(lost[:, None], x.shape)] = 0
     return x
 
 
+def seven(
+    mv: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """One of the seven of "Are ECGs enough?" (3.2), each as likely: [samples, 12] at 500 Hz.
+
+    Doses are those of its code, in millivolts: of seven draws two leave the record as it is, the
+    others turn it upside down, blank a tenth of the moments, lose each lead with 0.2, add a sine
+    (0.25 to 1 mV, 0.5 to 10 Hz), or add a square wave (5 to 20 uV, 0.5 to 50 Hz). It does so after
+    normalising; here it comes before, as on a patient. Upside down is no ECG that a heart makes
+    (but with RA and LA swapped); it is kept as the paper's.
+
+    Returns the record and the leads [12] that are lost.
+    """
+    lost = np.zeros(mv.shape[1], np.bool_)
+    t = np.arange(len(mv), dtype=np.float32)[:, None]
+    match int(rng.integers(7)):
+        case 2:
+            mv = -mv
+        case 3:
+            mv = mv * (rng.random((len(mv), 1)) >= 0.1)
+        case 4:
+            lost = rng.random(mv.shape[1]) < 0.2
+        case 5:
+            amplitude, cycles = rng.uniform(0.25, 1), rng.uniform(0.001, 0.02)
+            mv = mv + np.float32(amplitude) * np.sin(np.float32(2 * np.pi * cycles) * t)
+        case 6:
+            amplitude, cycles = rng.uniform(0.005, 0.02), rng.uniform(0.001, 0.1)
+            mv = mv + np.float32(amplitude) * np.where(t * np.float32(cycles) % 1 < 0.5, 1, -1)
+    return mv.astype(np.float32), lost
+
+
 def _wander(
-    n: int, samples: int, leads: int, rng: np.random.Generator, mv: float
+    n: int, samples: int, leads: int, rng: np.random.Generator, mv: float, rate_hz: int
 ) -> NDArray[np.float32]:
     f = rng.uniform(0.3, 0.7, (n, 1)).astype(np.float32)
-    at = 2 * np.pi * f * (np.arange(samples, dtype=np.float32) / 100)
+    at = 2 * np.pi * f * (np.arange(samples, dtype=np.float32) / rate_hz)
     phase = rng.uniform(0, 2 * np.pi, (n, 1, leads)).astype(np.float32)
     amplitude = rng.uniform(0, mv, (n, 1, leads)).astype(np.float32)
     # A sin(at + phase) = A cos(phase) sin(at) + A sin(phase) cos(at): one sine for all leads

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -63,9 +64,13 @@ def converted(nv: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.i
     return np.clip(np.rint(nv / NV_PER_COUNT), -(1 << 23), (1 << 23) - 1).astype(np.int32)
 
 
-def extended(mv: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The record with its reflections: mV [1000, 8] -> [BEFORE + 1000 + AFTER, 8] at 100 Hz."""
-    return np.concatenate([mv[BEFORE:0:-1], mv, mv[-2 : -2 - AFTER : -1]])
+def extended(mv: NDArray[np.float64], delay_samples: int = MODEL.delay_samples) -> NDArray[Any]:
+    """The record with its reflections: mV [1000, 8] -> [BEFORE + 1000 + AFTER, 8] at 100 Hz.
+
+    delay_samples : of the filters to come, at 500 Hz; AFTER is that of MODEL
+    """
+    after = delay_samples // UP + MARGIN
+    return np.concatenate([mv[BEFORE:0:-1], mv, mv[-2 : -2 - after : -1]])
 
 
 def counts_tensor(counts: NDArray[np.int32]) -> NDArray[np.int8]:
@@ -95,13 +100,18 @@ def cache_key(dataset: Dataset) -> str:
 def cached_tensors(
     key: str,
     n: int,
-    make: Callable[[int], NDArray[np.int8]],
+    make: Callable[[int], NDArray[Any]],
     say: Callable[[int, int], None],
-) -> NDArray[np.int8]:
-    """``make(0)`` .. ``make(n - 1)``, int8 [n, 1000, 12], from the user's cache if they are there.
+    *,
+    shape: tuple[int, ...] = (SAMPLES, 12),
+    dtype: type[np.generic] = np.int8,
+    mapped: bool = False,
+) -> NDArray[Any]:
+    """``make(0)`` .. ``make(n - 1)``, [n, *shape], from the user's cache if they are there.
 
     key : everything that decides the bytes, in words
     say : called with tensors done, n
+    mapped : left on disk and read where they are looked at
 
     An interrupted run goes on where it stopped; two at once write the same bytes.
     """
@@ -112,7 +122,7 @@ def cached_tensors(
         cache.mkdir(parents=True, exist_ok=True)
         begun = part.is_file() and count.is_file()
         done = int(count.read_text()) if begun else 0
-        tensors = open_memmap(part, "r+" if begun else "w+", np.int8, (n, SAMPLES, 12))
+        tensors = open_memmap(part, "r+" if begun else "w+", dtype, (n, *shape))
         for row in range(done, n):
             tensors[row] = make(row)
             if row % 100 == 99 or row + 1 == n:
@@ -122,7 +132,7 @@ def cached_tensors(
         with suppress(FileNotFoundError):  # the other one was first
             part.rename(path)
         count.unlink(missing_ok=True)
-    return np.load(path)
+    return np.load(path, mmap_mode="r" if mapped else None)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hal.patient.record import Recording
@@ -15,7 +14,7 @@ from models.data.dataset import RATE_HZ, Dataset, Metadata
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.outputs import truth
 from models.groups import targets
-from models.train import Progress
+from models.train import Progress, Tensors
 
 Result = dict[str, Any]  # what lead12 classify says of one recording
 
@@ -37,7 +36,7 @@ class Chain(Protocol):
 class Fold:
     """Records of fold 9, their tensors and truth, and how they are resampled."""
 
-    def __init__(self, dataset: Dataset, tensors: NDArray[np.int8]) -> None:
+    def __init__(self, dataset: Dataset, tensors: Tensors) -> None:
         self.dataset, self.tensors = dataset, tensors
         self.truth = truth(targets(dataset))
         self.weights = patient_weights(dataset.meta.patient_id)

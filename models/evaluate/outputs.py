@@ -12,13 +12,13 @@ from firmware.bundle import OutputGroup
 from firmware.network import Network
 from models.groups import GROUPS
 from models.metrics import sigmoid, softmax
-from models.train import Progress
+from models.train import Progress, Tensors
 
 ByGroup = dict[str, NDArray[np.float64]]  # group name: [n, labels]
 
 
 def int8_logits(
-    network: Network, tensors: NDArray[np.int8], say: Progress, what: str
+    network: Network, tensors: Tensors, say: Progress, what: str
 ) -> NDArray[np.float64]:
     """De-quantised logits [n, outputs] of the int8 network."""
     out = []

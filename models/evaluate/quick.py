@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from firmware.bundle import Bundle, OutputGroup
@@ -16,17 +15,17 @@ from models.evaluate.refusal import risk_coverage
 from models.evaluate.system import measured
 from models.groups import GROUPS
 from models.metrics import sigmoid, softmax
-from models.train import Progress
+from models.train import Progress, Tensors
 
 
 def measure(
     bundle: Bundle,
     groups: tuple[OutputGroup, ...],
-    tensors: NDArray[np.int8],
+    tensors: Tensors,
     y: NDArray[Any],
     say: Progress,
 ) -> dict[str, Any]:
-    """The int8 network on int8 tensors [n, 1000, 12] and targets [n, OUTPUTS].
+    """The int8 network on int8 tensors [n, *contract.shape] and targets [n, OUTPUTS].
 
     groups : of the bundle, calibrated. The keys are those of ``models.evaluate.whole.evaluate``.
     """

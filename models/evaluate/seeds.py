@@ -11,7 +11,7 @@ from firmware.network import Network
 from models.evaluate.fold import Chain, Fold
 from models.evaluate.outputs import from_results, int8_logits, probabilities
 from models.evaluate.system import HEADLINES, headline, measured
-from models.evaluate.targets import BUNDLE, Target, load
+from models.evaluate.targets import Target, bundle_of, load
 from models.train import Progress, load_network, predict
 
 Headlines = dict[str, dict[str, float]]  # system: {headline: value}
@@ -60,13 +60,15 @@ def _headlines(systems: Mapping[str, Any]) -> Headlines:
 
 def _systems(target: Target, seed: int, on: Fold, chain: Chain, say: Progress) -> dict[str, Any]:
     run = target.seeds[seed]
-    logits = predict(load_network(run), on.tensors)
+    contract = load(target.bundle).input
+    logits = predict(load_network(run), on.tensors, contract)
     groups = load(target.bundle).groups  # temperatures do not change an order
     systems = {"float": measured(on.truth, probabilities(groups, logits)).figures}
-    if (run / BUNDLE).is_file():
-        bundle = load(run / BUNDLE)
+    path = bundle_of(run)
+    if path.is_file():
+        bundle = load(path)
         int8 = int8_logits(Network(bundle), on.tensors, say, f"seed {seed}")
         systems["int8"] = measured(on.truth, probabilities(bundle.groups, int8)).figures
-        results = chain.recordings(run / BUNDLE, on.recordings(), len(on.dataset), say)
+        results = chain.recordings(path, on.recordings(), len(on.dataset), say)
         systems["device"] = measured(on.truth, from_results(bundle.groups, results)).figures
     return systems

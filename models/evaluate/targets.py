@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.archive import BundleError
 from firmware.bundle import Bundle
-from models.train import FINAL
+from models.run_folder import CONFIG, FINAL
 
-BUNDLE = "rhythm.l12"
+BUNDLE = "rhythm.l12"  # of runs that do not say whose they are
 _STUDENT = re.compile(r"student-(\d+)")
 
 
@@ -38,16 +39,23 @@ def find(path: Path) -> Target:
         raise BundleError(f"{path} is missing; give a bundle or the folder of a training")
     taught = students(path)
     if taught:
-        quantized = [run for run in taught.values() if (run / BUNDLE).is_file()]
+        quantized = [run for run in taught.values() if bundle_of(run).is_file()]
         if not quantized:
             raise BundleError(f"no student in {path} has a bundle; run lead12 quantize first")
         run, seeds = quantized[0], taught
     else:
         run, seeds = path, students(path.parent) if _STUDENT.fullmatch(path.name) else {}
-    bundle = run / BUNDLE
+    bundle = bundle_of(run)
     if not bundle.is_file():
         raise BundleError(f"{bundle} is missing; run lead12 quantize {run} first")
     return Target(bundle, run if (run / FINAL).is_file() else None, seeds if len(seeds) > 1 else {})
+
+
+def bundle_of(run: Path) -> Path:
+    """Where a run folder's bundle is, made or not: it is called as its recipe."""
+    config = run / CONFIG
+    name = json.loads(config.read_text()).get("recipe") if config.is_file() else None
+    return run / (f"{name}.l12" if name else BUNDLE)
 
 
 def load(path: Path) -> Bundle:

@@ -10,9 +10,9 @@ import numpy as np
 from firmware.network import Network
 from hal.patient.record import Recording
 from models.data import packed, ptbxl
-from models.data.chain import filtered_tensors
 from models.data.dataset import VALIDATION_FOLD, DataError, Recordings
 from models.data.external import load as load_external
+from models.data.forms import Clean, tensors
 from models.evaluate import danger
 from models.evaluate.bootstrap import RESAMPLES
 from models.evaluate.bradycardia import curve, rates
@@ -55,12 +55,14 @@ def evaluate(
     rows = np.flatnonzero(dataset.fold == VALIDATION_FOLD)
     if not len(rows):
         raise DataError(f"{data} has no records of fold {VALIDATION_FOLD} to evaluate on")
-    on = Fold(only(dataset, rows), filtered_tensors(dataset, say)[rows])
+    contract = load(target.bundle).input
+    on = Fold(only(dataset, rows), tensors(dataset, contract, rows, say))
     found = _identity(target.bundle, on)
     found |= _fold(target, on, chain, say)
-    found["robustness"] = robustness(
-        load(target.bundle), on.dataset, on.tensors, on.truth, say, size=robust_records
-    )
+    if not isinstance(on.tensors, Clean):  # records are spoiled for windows at 100 Hz only
+        found["robustness"] = robustness(
+            load(target.bundle), on.dataset, on.tensors, on.truth, say, size=robust_records
+        )
     found["speed"] = {
         "parameters": parameters(load(target.bundle)),
         "model_bytes": len(load(target.bundle).model),
@@ -110,7 +112,7 @@ def _fold(target: Target, on: Fold, chain: Chain, say: Progress) -> dict[str, An
     systems["int8"] = measured(on.truth, p, on.weights)
     differences = {"device - int8": difference(systems["device"], systems["int8"])}
     if target.run:
-        logits = predict(load_network(target.run), on.tensors)
+        logits = predict(load_network(target.run), on.tensors, bundle.input)
         systems["float"] = measured(on.truth, probabilities(bundle.groups, logits), on.weights)
         differences["int8 - float"] = difference(systems["int8"], systems["float"])
     labels = per_label(bundle.groups, on.truth, scores, on.weights)

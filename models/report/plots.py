@@ -11,19 +11,20 @@ SYSTEMS = ("float", "int8", "device")
 
 def plots(found: Mapping[str, Any]) -> dict[str, bytes]:
     """PNG by name, of those that ``found`` (the JSON of the evaluation) has the figures for."""
-    drawn = {"tasks": _png(lambda plt: _tasks(plt, found["systems"]))}
+    drawn = {"tasks": png(lambda plt: _tasks(plt, found["systems"]))}
     if "risk_coverage" in found:
-        drawn["risk-coverage"] = _png(lambda plt: _risk(plt, found))
+        drawn["risk-coverage"] = png(lambda plt: _risk(plt, found))
     if "labels" in found:
-        drawn["reliability"] = _png(lambda plt: _reliability(plt, found["labels"]))
+        drawn["reliability"] = png(lambda plt: _reliability(plt, found["labels"]))
     if "bradycardia" in found:
-        drawn["bradycardia"] = _png(lambda plt: _bradycardia(plt, found["bradycardia"]))
+        drawn["bradycardia"] = png(lambda plt: _bradycardia(plt, found["bradycardia"]))
     if "robustness" in found:
-        drawn["robustness"] = _png(lambda plt: _robustness(plt, found["robustness"]))
+        drawn["robustness"] = png(lambda plt: _robustness(plt, found["robustness"]))
     return drawn
 
 
-def _png(draw: Callable[[Any], Any]) -> bytes:
+def png(draw: Callable[[Any], Any]) -> bytes:
+    """The figure that ``draw`` makes with pyplot, the same bytes every time."""
     import matplotlib as mpl
 
     mpl.use("Agg")

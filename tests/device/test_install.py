@@ -178,7 +178,7 @@ REFUSALS: Mapping[str, tuple[bytes, str, str]] = {
     "too large": (
         bytes(MAX_BYTES + 1),
         "too_large",
-        "the file has more than 8388608 bytes, the most of a model; check that it is the right "
+        "the file has more than 50331648 bytes, the most of a model; check that it is the right "
         "file",
     ),
     "not a zip": (

@@ -25,8 +25,11 @@ from firmware.call import CallRule
 from firmware.events import LEADS, Refusal
 from firmware.explain import Explanation
 from firmware.findings import Finding, FindingRule, Priority
+from firmware.inputs import InputContract
 from firmware.network import Network
 from hal.frontend import FrameBlock, FrontendInfo
+from models.inputs import BEAT, page
+from tests.firmware.forms import of_form
 
 MODEL = load_model("")
 Signal = tuple[FrontendInfo, FrameBlock]
@@ -383,3 +386,34 @@ def test_a_window_of_an_earlier_call_is_not_taken_for_this_one() -> None:
     explaining.judged(make_call(screen.index, scores=SCORES), MODEL.network, task().tensor)
     explaining.poll()
     assert len(explainer.tasks) == 1
+
+
+@pytest.mark.parametrize(("of", "what"), [(BEAT, "median beat"), (page(500, 200, 1), "page")])
+def test_what_was_not_read_in_the_trace_is_not_marked_there(of: InputContract, what: str) -> None:
+    explainer, screen = Asked(), patient()
+    explaining = Explaining(screen, explainer)
+    screen.controls.show(Page.WHY, screen.index)
+    network = Network(of_form(of))
+    explaining.judged(
+        make_call(screen.index, scores=SCORES), network, network.bundle.golden[0].tensor
+    )
+    explaining.poll()
+    assert not explainer.tasks
+    assert screen.why is not None
+    assert screen.why.failure == f"read in the {what}, not in the trace"
+
+
+def test_an_older_window_is_explained_where_it_was() -> None:
+    """A network that is run seldom judged seconds ago what the trace still shows."""
+    explainer, screen = Asked(), patient()
+    explaining = Explaining(screen, explainer)
+    screen.controls.show(Page.WHY, screen.index)
+    call = make_call(screen.index, scores=SCORES)
+    explaining.judged(replace(call, scores_age=1000), MODEL.network, task().tensor)
+    explaining.poll()
+    assert screen.why is not None
+    old = screen.why
+    explaining.judged(replace(call, text="another"), MODEL.network, task().tensor)
+    explaining.poll()
+    assert screen.why is not old
+    assert (old.strip.first, old.index) == (screen.why.strip.first - 50, screen.why.index - 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,30 +28,35 @@ def changed(data: bytes, change: Change) -> bytes:
     return packed(model)
 
 
-def small_network(samples: int = SAMPLES, leads: int = LEADS) -> bytes:
-    """RESHAPE and FULLY_CONNECTED; out = in[:3]."""
+def small_network(*shape: int, step: float = 0.5, zero: int = 0) -> bytes:
+    """RESHAPE and FULLY_CONNECTED; out = in[:3], in the same ``step`` from the same ``zero``.
+
+    shape : of the input, else [SAMPLES, LEADS]
+    """
+    shape = shape or (SAMPLES, LEADS)
+    inputs = math.prod(shape)
     model = schema.ModelT()
     model.version = 3
     model.description = b"made for a test"
     model.operatorCodes = [_code(22), _code(9)]
-    weights = np.zeros((OUTPUTS, samples * leads), np.int8)
+    weights = np.zeros((OUTPUTS, inputs), np.int8)
     weights[range(OUTPUTS), range(OUTPUTS)] = 100
-    shape = np.array([1, samples * leads], np.int32)
+    flat = np.array([1, inputs], np.int32)
     model.buffers = [_buffer(b"")]
-    for constant in (shape, weights, np.zeros(OUTPUTS, np.int32)):
+    for constant in (flat, weights, np.zeros(OUTPUTS, np.int32)):
         model.buffers.append(_buffer(constant.tobytes()))
     graph = schema.SubGraphT()
     graph.name = b"main"
     graph.tensors = [
-        tensor("signal", (1, samples, leads), scale=0.5),
+        tensor("signal", (1, *shape), scale=step, zero=zero),
         tensor("shape", (2,), schema.TensorType.INT32, buffer=1),
-        tensor("flat", (1, samples * leads), scale=0.5),
+        tensor("flat", (1, inputs), scale=step, zero=zero),
         tensor("weights", weights.shape, scale=0.01, buffer=2),
-        tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=0.005, buffer=3),
-        tensor("logits", (1, OUTPUTS), scale=0.5),
+        tensor("bias", (OUTPUTS,), schema.TensorType.INT32, scale=step * 0.01, buffer=3),
+        tensor("logits", (1, OUTPUTS), scale=step, zero=zero),
     ]
     reshape = schema.ReshapeOptionsT()
-    reshape.newShape = shape
+    reshape.newShape = flat
     dense = schema.FullyConnectedOptionsT()
     graph.operators = [
         _operator(0, [0, 1], [2], schema.BuiltinOptions.ReshapeOptions, reshape),
@@ -87,6 +93,7 @@ def tensor(
     shape: tuple[int, ...],
     of: int = schema.TensorType.INT8,
     scale: float = 0.0,
+    zero: int = 0,
     buffer: int = 0,
 ) -> Any:
     """A ``schema.TensorT``."""
@@ -94,7 +101,7 @@ def tensor(
     made.name, made.shape, made.type, made.buffer = name.encode(), list(shape), of, buffer
     if scale:
         made.quantization = schema.QuantizationParametersT()
-        made.quantization.scale, made.quantization.zeroPoint = [scale], [0]
+        made.quantization.scale, made.quantization.zeroPoint = [scale], [zero]
     return made
 
 

@@ -12,9 +12,12 @@ from firmware.bundle import Bundle
 from firmware.events import LEADS
 from firmware.explain import FAR, Scorer, _pieces, beats, explain, without
 from firmware.network import Network, NetworkError
-from tools.bench.explain import drop, simulated, top_cells
+from models.evaluate.saliency import drop, top_cells
+from models.inputs import at
+from tools.bench.explain import simulated
 
 WINDOWS = 250
+NETWORK_INPUT = at(100, 1000)
 PRESETS = {
     "sinus-70": ("mate4", "SR"),
     "af-90": ("mate4", "AFIB"),
@@ -50,7 +53,7 @@ class Planted(Network):
 def test_a_wave_of_one_lead_is_found(network, tensors) -> None:
     tensor = tensors["sinus-70"]
     cells = np.zeros((12, WINDOWS), np.bool_)
-    for peak in beats(tensor, 100, 20.0):
+    for peak in beats(tensor, NETWORK_INPUT):
         cells[LEADS.index("V2"), int(peak) // 4] = True
     found = explain(Planted(network.bundle, cells), tensor, "superclasses", "MI")
     assert found.lead_shares["V2"] == 1
@@ -61,7 +64,7 @@ def test_a_wave_of_one_lead_is_found(network, tensors) -> None:
 
 def test_one_beat_is_found_among_its_like(network, tensors) -> None:
     tensor = tensors["sinus-70"]
-    fifth = int(beats(tensor, 100, 20.0)[4]) // 4
+    fifth = int(beats(tensor, NETWORK_INPUT)[4]) // 4
     cells = np.zeros((12, WINDOWS), np.bool_)
     cells[:, fifth - 1 : fifth + 2] = True
     shares = explain(Planted(network.bundle, cells), tensor, "superclasses", "MI").window_shares
@@ -146,7 +149,7 @@ def test_without_what_counts_the_score_falls_more_than_without_anything_else(
 
 def test_a_window_without_beats_is_explained_too(network, tensors) -> None:
     tensor = tensors["asystole"]
-    assert len(beats(tensor, 100, 20.0)) == 0
+    assert len(beats(tensor, NETWORK_INPUT)) == 0
     assert explain(network, tensor, "mate4", "SR").relevance.shape == (12, WINDOWS)
     flat = explain(network, np.zeros_like(tensor), "mate4", "SR")
     assert not flat.relevance.any()
@@ -184,7 +187,7 @@ def test_a_fast_beat_keeps_its_own_waves() -> None:
 
 
 def test_beats_are_those_of_the_patient(network, tensors) -> None:
-    rr = np.diff(beats(tensors["sinus-70"], 100, 20.0)) / 100
+    rr = np.diff(beats(tensors["sinus-70"], NETWORK_INPUT)) / 100
     assert 60 / rr.mean() == pytest.approx(70, abs=2)
     assert np.ptp(rr) < 0.1
 

@@ -14,6 +14,9 @@ from firmware import network as adapter
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError, Runtime, installed
 from firmware.tflite_file import inspect
+from models.inputs import TEN_SECONDS
+from tests.firmware.forms import of_form
+from tests.firmware.small_network import small_network
 
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
 
@@ -135,7 +138,7 @@ def test_no_interpreter_says_what_to_install(
     for runtime in Runtime:
         monkeypatch.setitem(sys.modules, f"{runtime}.interpreter", None)
     assert installed() == ()
-    with pytest.raises(NetworkError, match="ai-edge-litert or .* install Lead12 again"):
+    with pytest.raises(NetworkError, match=r"ai-edge-litert or .* install Lead12 again"):
         Network(bundle)
 
 
@@ -145,5 +148,17 @@ def test_tflite_runtime_with_numpy_2_says_numpy_below_2(
     if Runtime.TFLITE_RUNTIME not in installed():
         pytest.skip("tflite-runtime is not installed")
     monkeypatch.setattr(adapter.np, "__version__", "2.1.0")
-    with pytest.raises(NetworkError, match="does not work with NumPy 2.1.0; install Lead12 again"):
+    with pytest.raises(
+        NetworkError, match=r"does not work with NumPy 2\.1\.0; install Lead12 again"
+    ):
         Network(bundle, runtime=Runtime.TFLITE_RUNTIME)
+
+
+def test_a_network_in_another_measure_than_its_manifest_is_refused() -> None:
+    bundle = of_form(TEN_SECONDS)
+    other = replace(bundle, model=small_network(*bundle.input.shape, step=0.04))
+    with pytest.raises(NetworkError, match=r"steps of 0\.04 from 0, its manifest says 0\.02"):
+        Network(other)
+    shifted = replace(bundle, model=small_network(*bundle.input.shape, step=0.02, zero=-128))
+    with pytest.raises(NetworkError, match="from -128"):
+        Network(shifted)

@@ -89,7 +89,7 @@ def test_streamed_in_blocks_the_device_sees_the_same_window(embedded: Bundle) ->
     for start in range(0, len(counts), 37):
         window.push(counts[start : start + 37])
     tensor = filtered_tensor(counts, MODEL, 1000, SCALE_NUM, SCALE_DEN)
-    assert window.scores(np.zeros(12, np.bool_)) == network.run(tensor)
+    assert window.scores(np.zeros(12, np.bool_), len(counts)) == network.run(tensor)
 
 
 def test_golden_signals_are_the_bundles(embedded: Bundle) -> None:

@@ -15,11 +15,13 @@ from firmware.events import LEADS
 from firmware.explain import Explanation, explain
 from firmware.network import Network
 from hal.patient.recording import read_recording
+from models.evaluate.saliency import likeness
+from models.inputs import TEN_SECONDS
 from tests.tools.test_classify import lead12, record
-from tools.bench.explain import likeness, random_network, simulated, simulated_cases
+from tools.bench.explain import random_network, simulated, simulated_cases
 from tools.chain import hear
 from tools.classify import classify
-from tools.explain_picture import LEFT, PAPER, PER_SAMPLE, ROW, TINT, TOP, picture
+from tools.explain_picture import LEFT, PAPER, PER_SECOND, ROW, TINT, TOP, picture
 from tools.explained import Question
 from tools.study import read_study
 
@@ -89,8 +91,10 @@ def test_people_are_told_the_leads(tmp_path, capsys):
 def test_the_picture_tints_the_cell_that_counts_and_no_other():
     relevance = np.zeros((12, 250), np.int8)
     relevance[LEADS.index("V1"), 100] = 127
-    image = picture(np.zeros((1000, 12), np.int8), Explanation("g", "l", 1.0, relevance), 20.0)
-    middle = LEFT + round(402 * PER_SAMPLE)
+    image = picture(
+        np.zeros((1000, 12), np.int8), Explanation("g", "l", 1.0, relevance), TEN_SECONDS
+    )
+    middle = LEFT + round(4.02 * PER_SECOND)
     tops = [TOP + row * ROW + 5 for row in range(12)]
     tinted = [
         lead for lead, y in zip(LEADS, tops, strict=True) if image.getpixel((middle, y)) == TINT
@@ -107,13 +111,14 @@ def test_other_weights_give_other_explanations():
     """Adebayo et al., NeurIPS 2018: a map that survives random weights shows the input only."""
     network = Network(read_bundle())
     cases = [case for case in simulated_cases(network) if case.group == "superclasses"][::2]
-    other = random_network(network, cases, seed=1)
+    other = random_network(network, [case.tensor for case in cases], seed=1)
     alike, again = [], []
     for case in cases:
-        found = explain(network, case.tensor, case.group, case.label)
-        alike.append(likeness(found, explain(other, case.tensor, case.group, case.label)))
+        found = explain(network, case.tensor, case.group, case.label).relevance
+        random = explain(other, case.tensor, case.group, case.label)
+        alike.append(likeness(found, random.relevance))
         louder = np.clip(case.tensor * 1.05, -127, 127).astype(np.int8)
-        again.append(likeness(found, explain(network, louder, case.group, case.label)))
+        again.append(likeness(found, explain(network, louder, case.group, case.label).relevance))
     assert np.mean(alike) < 0.3 < np.mean(again)
 
 
@@ -124,7 +129,7 @@ def test_a_simulated_patient_is_the_same_each_time():
 
 def test_the_picture_has_a_bar_as_tall_as_a_millivolt_of_its_trace():
     tensor = np.full((1000, 12), 50, np.int8)  # 50 steps of 20 uV
-    image = picture(tensor, Explanation("g", "l", 1.0, np.zeros((12, 250), np.int8)), 20.0)
+    image = picture(tensor, Explanation("g", "l", 1.0, np.zeros((12, 250), np.int8)), TEN_SECONDS)
     column = [image.getpixel((LEFT - 8, TOP + y)) != PAPER for y in range(ROW)]
     trace = [image.getpixel((LEFT + 60, TOP + y)) != PAPER for y in range(ROW)]
     assert trace.index(True) == column.index(True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware import profiles
+from firmware import model_window, profiles
 from firmware.network import Network
 from hal.ads1298 import decode
 from hal.ads1298.faults import FAULTS
@@ -146,6 +146,7 @@ def _any_frame(patch: pytest.MonkeyPatch) -> None:
 def _no_low_pass(patch: pytest.MonkeyPatch) -> None:
     thin = replace(profiles.MODEL, fir_q31=((1 << 31) - 1, *[0] * 140))
     patch.setitem(profiles.PROFILES, "model", thin)
+    patch.setattr(model_window, "MODEL", thin)
 
 
 def _no_high_pass(patch: pytest.MonkeyPatch) -> None:

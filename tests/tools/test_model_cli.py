@@ -152,8 +152,8 @@ def test_a_file_that_is_no_bundle_for_sure_goes_nowhere(
         ("empty.l12", b"", "is empty; copy it again"),
         (
             "film.l12",
-            bytes(9_000_000),
-            "has 9000000 bytes and a model at most 8388608; check that it is the right file",
+            bytes(60_000_000),
+            "has 60000000 bytes and a model at most 50331648; check that it is the right file",
         ),
     ):
         file = bench.folder / name if data is None else bench.file(name, data)

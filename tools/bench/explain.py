@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from device.bundles import read_bundle
 from firmware.events import LEADS
-from firmware.explain import CELL_MS, Explanation, Scorer, beats, explain, without
+from firmware.explain import CELL_MS, Explanation, Scorer, beats, explain
 from firmware.network import Network
 from hal.clock import VirtualClock
 from hal.frontend import SAMPLE_RATE_HZ, FrontendConfig
 from hal.patient.presets import preset
 from hal.simulated import simulated_frontend
+from models.evaluate.saliency import CONTROLS, TOP, drop, likeness, top_cells
 from models.metrics import wilson
 from tools.bench.figures import Figure, RecordingsAbsentError
 from tools.bench.occlusions import RIVALS
@@ -32,9 +32,7 @@ from tools.bench.recordings import folder
 
 PER_LABEL = 4
 LABELS = 12  # of a group, the most frequent
-TOP = 0.1
 CURVE = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-CONTROLS = 8  # random choices per window
 PERSONS = 10
 NOISE_STEPS = 1  # standard deviation, 20 uV
 RANDOM_NETWORKS = 3
@@ -98,24 +96,6 @@ def recorded_cases(network: Network, data: Path) -> Iterator[Case]:
                 if network.run(tensors[row])[group.name][label] >= 0.5:
                     right += 1
                     yield Case(tensors[row], group.name, label)
-
-
-def top_cells(relevance: NDArray[np.generic], share: float) -> NDArray[np.bool_]:
-    """The ``share`` of the cells with the highest relevance, equal ones by lot."""
-    lot = np.random.default_rng(0).random(relevance.size)
-    order = np.lexsort((lot, -relevance.ravel().astype(np.float64)))
-    chosen = np.zeros(relevance.size, np.bool_)
-    chosen[order[: round(share * relevance.size)]] = True
-    return chosen.reshape(relevance.shape)
-
-
-def drop(score: Scorer, tensor: Tensor, removed: NDArray[np.bool_], *, to_zero: bool) -> float:
-    """Log odds lost without some cells, bridged by lines or set to zero."""
-    if not to_zero:
-        return score(tensor) - score(without(tensor, removed))
-    width = len(tensor) // removed.shape[1]
-    blanked = np.where(np.repeat(removed, width, axis=1).T, 0, tensor).astype(np.int8)
-    return score(tensor) - score(blanked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,28 +180,22 @@ def _deletion_figures(source: str, deletions: Sequence[Deletion]) -> Iterator[Fi
         yield Figure(part, f"top 10 % by {name}", lost, "")
 
 
-def likeness(one: Explanation, other: Explanation) -> float:
-    """Rank correlation of two maps; 0 where one of them says nothing."""
-    if one.relevance.any() and other.relevance.any():
-        return float(spearmanr(one.relevance.ravel(), other.relevance.ravel()).statistic)
-    return 0.0
-
-
-def random_network(network: Network, cases: Sequence[Case], seed: int) -> Network:
-    """The same architecture with weights never trained, quantised on the cases' own windows."""
+def random_network(network: Network, tensors: Sequence[Tensor], seed: int) -> Network:
+    """The same architecture with weights never trained, quantised on these tensors."""
     import keras
 
     from models.architectures import ARCHITECTURES
-    from models.data.augment import STEP_MV
+    from models.data.forms import stands_for
     from models.quantize import to_int8
 
     run = network.bundle.manifest.get("training", {}).get("run", {})
     build = ARCHITECTURES.get(run.get("architecture", ""), ARCHITECTURES["residual"])
     keras.utils.set_random_seed(seed)
     outputs = sum(len(group.labels) for group in network.bundle.groups)
-    windows = np.stack([case.tensor for case in cases]).astype(np.float32) * STEP_MV
-    windows[0, 0, 0], windows[0, 1, 0] = -128 * STEP_MV, 127 * STEP_MV  # the input's whole range
-    model = to_int8(build(outputs, network.bundle.input.samples), windows)
+    whole = np.stack(tensors)
+    whole[0].flat[:2] = -128, 127  # the input's whole range
+    of = network.bundle.input
+    model = to_int8(build(outputs, of.samples), stands_for(whole, of))
     return Network(replace(network.bundle, model=model))
 
 
@@ -235,15 +209,17 @@ def _weights_figures(
     for case, whole in zip(cases, found, strict=True):
         noise = np.rint(rng.normal(0, NOISE_STEPS, case.tensor.shape))
         spoilt = np.clip(case.tensor + noise, -127, 127).astype(np.int8)
-        noisy.append(likeness(whole, explain(network, spoilt, case.group, case.label)))
+        noisy.append(
+            likeness(whole.relevance, explain(network, spoilt, case.group, case.label).relevance)
+        )
     yield Figure(part, "the same network, 20 uV of noise added", float(np.mean(noisy)), "", low=0.4)
     if importlib.util.find_spec("tensorflow") is None:
         print("random weights: TensorFlow is missing; run make train-setup", file=sys.stderr)
         return
     for seed in range(RANDOM_NETWORKS):
-        other = random_network(network, cases, seed)
+        other = random_network(network, [case.tensor for case in cases], seed)
         alike = [
-            likeness(whole, explain(other, case.tensor, case.group, case.label))
+            likeness(whole.relevance, explain(other, case.tensor, case.group, case.label).relevance)
             for case, whole in zip(cases, found, strict=True)
         ]
         yield Figure(part, f"random weights, seed {seed}", float(np.mean(alike)), "", high=0.3)
@@ -261,7 +237,7 @@ def planted_beats(network: Network, person: int) -> tuple[float, float]:
     """Of a simulated patient's extrasystoles: their share of the time, and of the relevance."""
     contract = network.bundle.input
     tensor = simulated(network, "pvc-70", person)
-    peaks = beats(tensor, contract.rate_hz, contract.step_uv) / contract.rate_hz
+    peaks = beats(tensor, contract) / contract.rate_hz
     rr = np.diff(peaks)
     found = explain(network, tensor, "statements", "PVC").window_shares
     at = (np.arange(len(found)) + 0.5) * CELL_MS / 1000

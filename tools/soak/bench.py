@@ -6,7 +6,6 @@ does not is a problem, with its second.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -27,7 +26,7 @@ from tools.hil.scenario import InstallAction
 from tools.soak import growth, instrument, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.children import ORIGIN_NS, START, Child, HungError
-from tools.soak.disk import Disk
+from tools.soak.disk import Disk, state_in
 from tools.soak.line import HostLine
 from tools.soak.plan import HOUR_S, Act, Course, Where
 from tools.soak.sense import Sense
@@ -98,7 +97,10 @@ class Bench:
 
     def run(self, hours: float) -> Iterator[Hour]:
         """``hours`` from here on; the last one may be a part."""
-        os.environ["STATE_DIRECTORY"] = str(self._folder / instrument.STATE)
+        with state_in(self._folder / instrument.STATE):
+            yield from self._run(hours)
+
+    def _run(self, hours: float) -> Iterator[Hour]:
         end_s = self.now_s + hours * HOUR_S
         self._done = {act for act in self._acts() if act.at_s < self.now_s}  # of the hour before
         self._line.plug()

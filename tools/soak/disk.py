@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SIZE_MB = 96
@@ -13,6 +15,19 @@ _NEWNS, _NEWUSER = 0x00020000, 0x10000000  # sched.h
 _RDONLY, _REMOUNT, _REC, _PRIVATE = 1, 32, 1 << 14, 1 << 18  # sys/mount.h
 _DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def state_in(folder: Path) -> Iterator[None]:
+    """What the instrument keeps lies in ``folder``, as systemd would tell its processes."""
+    before = os.environ.get("STATE_DIRECTORY")
+    os.environ["STATE_DIRECTORY"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["STATE_DIRECTORY"]
+        if before is not None:
+            os.environ["STATE_DIRECTORY"] = before
 
 
 class Disk:

@@ -22,7 +22,7 @@ from tools.beside import BARE, beside, missed
 from tools.soak import growth, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.bench import Hour
-from tools.soak.disk import MIN_FREE_MB, Disk
+from tools.soak.disk import MIN_FREE_MB, Disk, state_in
 from tools.soak.line import HostLine
 from tools.soak.plan import Act, Kind, Where, draw
 from tools.soak.sense import Sense
@@ -90,9 +90,8 @@ def run(hours: float, seed: int, tell: Callable[[float], None] = lambda hours: N
     ) as name:
         folder = Path(name)
         disk = Disk(folder / "state")
-        os.environ["STATE_DIRECTORY"] = str(folder / "state")
         try:
-            with beside(BARE) as bare:
+            with state_in(folder / "state"), beside(BARE) as bare:
                 done = _Watch(folder, disk, seed, seconds).run(tell)
                 done.bare = missed(bare)
             return done

@@ -1,0 +1,1 @@
+"""Our own report page, photographed or scanned, read back into a recording."""
