@@ -23,6 +23,7 @@ SIDE_PX = (4, 40)  # of a mark, as searched
 SOLID = 0.16  # how far a mark's moments may be from a parallelogram's
 SLENDER = 0.25  # least ratio of its second moments
 UNEVEN = 1.2  # how much larger or smaller a mark may look than where it lies says
+BLUNT = 0.3  # sine of a corner of the page, at least
 SLANTED = 1.4  # how much its width may be drawn out against its height
 ROUGHLY = 1.5
 TRIED = 3  # sets of four
@@ -124,9 +125,11 @@ def _apart(squares: Points, sizes: float) -> Points:
 
 
 def _convex(points: Points) -> bool:
+    """Clockwise, with corners that a page may have."""
     edge = np.roll(points, -1, axis=0) - points
+    edge /= np.maximum(np.linalg.norm(edge, axis=1, keepdims=True), 1e-9)
     after = np.roll(edge, -1, axis=0)
-    return bool((edge[:, 0] * after[:, 1] - edge[:, 1] * after[:, 0] > 0).all())
+    return bool((edge[:, 0] * after[:, 1] - edge[:, 1] * after[:, 0] > BLUNT).all())
 
 
 def _middle(grey: NDArray[np.float32], about: Points, px_per_mm: float) -> Points:
