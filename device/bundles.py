@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from device.config import NO_MODEL
 from firmware.archive import MAX_BYTES, BundleError
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
+from hal.plain_file import open_plain
 
 EMBEDDED = "embedded.l12"
 NONE = NO_MODEL
@@ -75,15 +74,6 @@ def read_file(path: Path) -> bytes:
             "file"
         )
     return data
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """For reading. Raises OSError for what is no plain file, too: a pipe would be waited for."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
-    return os.fdopen(fd, "rb")
 
 
 def load_network(path: str = "") -> Network | None:

@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from device.bundles import open_plain, read_bundle
+from device.bundles import read_bundle
 from device.config import ConfigError, from_json
 from device.flash import files
 from device.flash.keyring import TrustError, Verified, verify
@@ -37,6 +37,7 @@ from firmware.archive import (
     unpack,
 )
 from firmware.bundle import Bundle, check_schema
+from hal.plain_file import open_plain
 
 SPARE_BYTES = 256 << 10  # for the state, the log and the file system's own account of the new file
 MAX_WHO, MAX_TEXT = 64, 500  # characters

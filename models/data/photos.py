@@ -7,6 +7,7 @@ over it; the lens blurs, the sensor is noisy, and JPEG keeps what it likes.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
+# Of points x, y [...] of a picture, where in another they come from: [..., 2]
+Source = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 CELL_PX = 64  # the picture is bent in cells of this size
 
 
@@ -91,12 +94,12 @@ def _seen(
 
 
 def bend(
-    image: Image.Image, size: tuple[int, int], source: object, fill: tuple[int, ...]
+    image: Image.Image, size: tuple[int, int], source: Source, fill: tuple[int, ...]
 ) -> Image.Image:
     """A picture of ``size`` whose point (x, y) is ``source(x, y)`` [..., 2] of ``image``."""
     xs = np.append(np.arange(0, size[0], CELL_PX), size[0])
     ys = np.append(np.arange(0, size[1], CELL_PX), size[1])
-    at = source(*np.meshgrid(xs.astype(float), ys.astype(float)))  # type: ignore[operator]
+    at = source(*np.meshgrid(xs.astype(float), ys.astype(float)))
     mesh = [
         (
             (int(xs[i]), int(ys[j]), int(xs[i + 1]), int(ys[j + 1])),

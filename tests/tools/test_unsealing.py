@@ -316,7 +316,7 @@ def test_one_that_cannot_be_opened_does_not_keep_the_others_closed(
     (tmp_path / "1.sealed").mkdir()
     (tmp_path / "2.sealed").write_bytes(segment_of(card).read_bytes())
     found = opened(tmp_path, tmp_path / "out")
-    said = "it cannot be read (is not a file)"
+    said = "it cannot be read (not a plain file)"
     assert [(one.note, one.damaged) for one in found] == [(said, True), (said, True), ("", False)]
 
 
