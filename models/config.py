@@ -8,6 +8,7 @@ from typing import Any
 
 from firmware.inputs import InputContract, Normal
 from models.architectures import ARCHITECTURES
+from models.evaluate.folds import FOLDS
 from models.groups import column_of
 
 CHOICES: dict[str, Sequence[str]] = {
@@ -71,6 +72,8 @@ class TrainConfig:
     keep : which epoch's weights are the result; best by ``score`` on fold 9
     stop_after : epochs without a better score after which training ends; 0 = never
     records : all of folds 1-8; the small set, ``small_share`` of their patients; or the rest
+    fold : the tenth of the patients of folds 1-8 that it is tested on (models.cross), 0..9;
+        None: fold 9 is watched and nothing tested
     from_run : a run folder that the weights start from, relative to the folder that holds --out
     trunk : frozen: only the last layer learns
     head_epochs : first epochs in which only the last layer learns
@@ -106,6 +109,7 @@ class TrainConfig:
     stop_after: int = 0
     records: str = "all"
     small_share: float = 0.05
+    fold: int | None = None
     from_run: str = ""
     trunk: str = "free"
     head_epochs: int = 0
@@ -144,6 +148,8 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if type(value) is not int or value < least:
             raise TrainError(f"{name} is {value!r}, not a whole number from {least} on")
+    if config.fold is not None and (type(config.fold) is not int or not 0 <= config.fold < FOLDS):
+        raise TrainError(f"a fold is {config.fold!r}, not a whole number of 0 to {FOLDS - 1}")
     for name in _SHARES:
         value = getattr(config, name)
         if type(value) not in (int, float) or not 0 <= value <= 1:
@@ -171,6 +177,8 @@ def _check_together(config: TrainConfig) -> None:
         raise TrainError('balance belongs to batches = "balanced"')
     if config.crop > samples or (config.crop and config.contract.height):
         raise TrainError(f"crop is {config.crop}: the window has {samples} samples, a page none")
+    if config.fold is not None and config.records != "all":
+        raise TrainError(f'records are {config.records}: folds are made of "all"')
     if config.trunk == "frozen" and not config.from_run:
         raise TrainError("trunk is frozen but there is no from_run whose trunk that would be")
     if config.views and config.augmentation != "light":

@@ -2,7 +2,7 @@
 
 ``OUT/teacher-0`` ... : one run folder per teacher
 ``OUT/opinions/teacher-0-view-3.npy`` : float16 [n, OUTPUTS], a teacher's logits of a view
-``OUT/student-0`` ... : one run folder per seed of the student
+``OUT/student-0`` ... : one run folder per seed of the student, or ``OUT/fold-0`` ... per fold
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from numpy.typing import NDArray
 
 from models.architectures import DEVICE
 from models.config import TrainConfig, TrainError, check
+from models.cross import TEST, Rows, examine, gather, split
 from models.data import ptbxl
 from models.data.chain import filtered_tensors
 from models.data.forms import Clean, Material, has_signal, kept_leads
 from models.data.stress import stressed_tensors
+from models.distribution import chief
 from models.groups import GROUPS, targets
 from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid, softmax
 from models.run_folder import FINAL, claim, complete, train_config
-from models.train import Lesson, Progress, fit, load_network, predict
+from models.train import Lesson, Progress, Tensors, fit, load_network, predict
 from models.views import Views
 
 RECIPES = Path(__file__).parent / "recipes"
 VIEW_SEED, STRESS_SEED = 1, 2
-SMALL_SEED = 3
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``students`` differ in their seed only; ``distilled`` is the teachers' share in them."""
+    """``students`` differ in seed or fold only; ``distilled`` is the teachers' share in them."""
 
     name: str
     teachers: tuple[TrainConfig, ...]
@@ -55,10 +56,15 @@ def read(path: Path) -> Recipe:
         entry = tomllib.loads(path.read_text())
         student = dict(entry["student"])
         seeds, distilled = student.pop("seeds"), float(student.pop("distilled", 0.0))
+        folds = student.pop("folds", [None])
         recipe = Recipe(
             name=str(entry["name"]),
             teachers=tuple(TrainConfig(**teacher) for teacher in entry.get("teacher", ())),
-            students=tuple(TrainConfig(**student, seed=int(seed)) for seed in seeds),
+            students=tuple(
+                TrainConfig(**student, seed=int(seed), fold=fold)
+                for seed in seeds
+                for fold in folds
+            ),
             distilled=distilled,
         )
     except OSError as error:
@@ -74,6 +80,8 @@ def read(path: Path) -> Recipe:
         _check(path, config)
     if not recipe.students or recipe.students[0].architecture not in DEVICE:
         raise TrainError(f"{path}: a student must be one of {list(DEVICE)}, with a seed at least")
+    if recipe.students[0].fold is not None and (len(seeds) > 1 or recipe.teachers):
+        raise TrainError(f"{path}: folds belong to one seed and no teachers")
     if not 0 <= recipe.distilled <= 1 or (recipe.distilled > 0) != bool(recipe.teachers):
         raise TrainError(f"{path}: distilled is a share of 0 to 1, above 0 only with teachers")
     if recipe.teachers and not recipe.students[0].views:
@@ -99,7 +107,7 @@ def cook(
     """
     dataset = ptbxl.load(data)
     teachers = [out / f"teacher-{i}" for i in range(len(recipe.teachers))]
-    students = [out / f"student-{config.seed}" for config in recipe.students]
+    students = [_folder(out, config) for config in recipe.students]
     starts = [_start(out, config) for config in recipe.students]
     for run, config in zip(
         (*teachers, *students), (*recipe.teachers, *recipe.students), strict=True
@@ -133,7 +141,13 @@ def cook(
         jobs,
         say,
     )
+    if recipe.students[0].fold is not None:
+        gather(out, students)
     return students
+
+
+def _folder(out: Path, config: TrainConfig) -> Path:
+    return out / (f"student-{config.seed}" if config.fold is None else f"fold-{config.fold}")
 
 
 def _start(out: Path, config: TrainConfig) -> Path | None:
@@ -149,30 +163,30 @@ def _start(out: Path, config: TrainConfig) -> Path | None:
 
 
 def prepare(dataset: ptbxl.Dataset, config: TrainConfig, say: Progress) -> Lesson:
-    """The lesson without teachers: of folds 1-8 to train on, fold 9 to watch."""
-    contract = config.contract
-    rows = training_rows(dataset, config)
-    val = np.flatnonzero(dataset.fold == ptbxl.VALIDATION_FOLD)
-    y = targets(dataset)
-    if contract == TEN_SECONDS and config.augmentation == "light":
+    """The lesson without teachers: records to train on, and those to watch."""
+    contract, of, y = config.contract, split(dataset, config), targets(dataset)
+    watched = shown(dataset, config, of.validation, say)
+    if _has_views(config):
         tensors = filtered_tensors(dataset, say)
-        stressed = stressed_tensors(dataset, rows, STRESS_SEED, say)
-        return Lesson(Views(tensors[rows], stressed, VIEW_SEED), y[rows], tensors[val], y[val])
+        stressed = stressed_tensors(dataset, of.train, STRESS_SEED, say)
+        views = Views(tensors[of.train], stressed, VIEW_SEED)
+        return Lesson(views, y[of.train], watched, y[of.validation])
     leads = kept_leads(dataset, contract, say)
-    rows = rows[has_signal(leads, rows)]
+    rows = of.train[has_signal(leads, of.train)]
     material = Material(leads, rows, contract, config.seed, config.augmentation, config.crop)
-    return Lesson(material, y[rows], Clean(leads, val, contract), y[val])
+    return Lesson(material, y[rows], watched, y[of.validation])
 
 
-def training_rows(dataset: ptbxl.Dataset, config: TrainConfig) -> NDArray[np.intp]:
-    """Records of folds 1-8 that the run may learn from; small and rest share no patient."""
-    train = np.isin(dataset.fold, ptbxl.TRAIN_FOLDS)
-    if config.records != "all":
-        patients = np.unique(dataset.meta.patient_id[train])
-        lot = np.random.default_rng(SMALL_SEED).permutation(patients)
-        small = np.isin(dataset.meta.patient_id, lot[: round(config.small_share * len(lot))])
-        train &= small if config.records == "small" else ~small
-    return np.flatnonzero(train)
+def shown(dataset: ptbxl.Dataset, config: TrainConfig, rows: Rows, say: Progress) -> Tensors:
+    """The tensors of some records as the device makes them, unspoilt."""
+    if _has_views(config):
+        return filtered_tensors(dataset, say)[rows]
+    return Clean(kept_leads(dataset, config.contract, say), rows, config.contract)
+
+
+def _has_views(config: TrainConfig) -> bool:
+    """Whether it learns from views of the ten seconds, spoilt before the filters."""
+    return config.contract == TEN_SECONDS and config.augmentation == "light"
 
 
 def _train(
@@ -187,9 +201,10 @@ def _train(
     threads: int = 1,
     say: Progress,
 ) -> None:
-    if complete(run):
+    if complete(run) and (config.fold is None or (run / TEST).is_file()):
         return
-    lesson = prepare(ptbxl.load(data), config, say)
+    dataset = ptbxl.load(data)
+    lesson = prepare(dataset, config, say)
     if teachers:
         teaching = partial(_taught, lesson.y, teachers, distilled)
         lesson = dataclasses.replace(lesson, teaching=teaching)
@@ -198,6 +213,18 @@ def _train(
         lesson = dataclasses.replace(lesson, views=views)
     named = partial(_named, say, run.name)
     fit(run, config, lesson, named, hours=hours, start=start, threads=threads)
+    if config.fold is not None and chief():
+        _test(run, config, dataset, lesson, named)
+
+
+def _test(
+    run: Path, config: TrainConfig, dataset: ptbxl.Dataset, lesson: Lesson, say: Progress
+) -> None:
+    network, rows = load_network(run), split(dataset, config).test
+    unseen = shown(dataset, config, rows, say)
+    say("tested", 0, 1)
+    watched = (lesson.val_y, predict(network, lesson.val_tensors, config.contract))
+    examine(run, watched, (targets(dataset)[rows], predict(network, unseen, config.contract)))
 
 
 def _opine(data: Path, run: Path, views: int, *, say: Progress) -> None:

@@ -93,7 +93,7 @@ def claim(out: Path, config: TrainConfig, digest: str, recipe: str) -> None:
         "data_digest": digest,
     }
     path = out / CONFIG
-    if path.is_file() and read_config(out) != wanted:
+    if path.is_file() and asdict(TrainConfig()) | read_config(out) != wanted:
         raise TrainError(f"{out} holds a run with other settings or data; choose another --out")
     path.write_text(json.dumps(wanted, indent=1) + "\n")
 

@@ -36,18 +36,21 @@ def train(
     """
 
     def work(say: Progress) -> None:
+        from models.cross import ALL
         from models.recipe import RECIPES, cook, read
 
         file = Path(recipe) if recipe.endswith(".toml") else RECIPES / f"{recipe}.toml"
         for run in cook(read(file), data, out, jobs, say, math.inf if hours is None else hours):
             print(_went(run))
+        if (out / ALL).is_file():
+            print(_tested(out / ALL))
 
     return reported(work)
 
 
 def _went(run: Path) -> str:
-    """How far a training came and what fold 9 said of it, in one line."""
-    from models.run_folder import HISTORY, told
+    """How far a training came and what was watched of it, in one line."""
+    from models.run_folder import HISTORY, told, train_config
 
     of, history = told(run), run / HISTORY
     if not of:  # of an older release, or written by the first of several processes
@@ -59,7 +62,16 @@ def _went(run: Path) -> str:
     if not history.is_file():
         return f"{line}; fold 9 was not looked at yet: lead12 quantize measures it"
     last = json.loads(history.read_text())[-1]
-    return f"{line}; fold 9, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items())
+    watched = "fold 9" if train_config(run).fold is None else "watched patients"
+    return f"{line}; {watched}, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items())
+
+
+def _tested(path: Path) -> str:
+    """What folds of patients said, in one line."""
+    found = json.loads(path.read_text())
+    task, folds = found.pop("task"), found.pop("folds")
+    figures = (f"{name} {of['mean']:.3f} ± {of['sd']:.3f}" for name, of in found.items())
+    return f"{path}: {task}, {folds} folds of patients: " + ", ".join(figures)
 
 
 def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int:

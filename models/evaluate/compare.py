@@ -55,9 +55,9 @@ class Subject:
 def subjects(runs: Path | None, embedded: Path) -> list[Subject]:
     """Our own network, then every architecture that a device runs, trained or not.
 
-    Runs on a part of the records (transfer) are left out. Of several others of an architecture
-    those of its own recipe come first, then what has a bundle, then what is finished; then the
-    order is that of their paths, never of their scores.
+    Runs on a part of the records (transfer, folds) are left out. Of several others of an
+    architecture those of its own recipe come first, then what has a bundle, then what is finished;
+    then the order is that of their paths, never of their scores.
     """
     found = list(_runs(runs)) if runs else []
     own = load(embedded)
@@ -85,7 +85,7 @@ def _runs(folder: Path) -> Iterator[Subject]:
             config = read_config(run)
         except TrainError:
             continue
-        if config.get("records", "all") != "all":
+        if config.get("records", "all") != "all" or config.get("fold") is not None:
             continue
         name = str(config["architecture"])
         bundles = sorted(run.glob("*.l12"))
