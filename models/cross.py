@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from models.evaluate.beat_score import COLUMN, TASK, figures, operating_point
 from models.evaluate.folds import folds_of, splits
 from models.groups import targets
 from models.metrics import sigmoid
+from models.run_folder import read_config, told
 
 LOT = 4  # how patients fall into the ten folds
 SMALL_LOT = 3  # which of them are the small set
@@ -64,8 +66,8 @@ def examine(
     """Write test.json from (targets, logits) [n, OUTPUTS] of both."""
     truth, p = ([y[:, COLUMN] > 0, sigmoid(logits[:, COLUMN])] for y, logits in (validation, test))
     threshold = operating_point(*truth)
-    found = {"task": TASK, "records": len(p[0]), "threshold": threshold}
-    _write(run / TEST, found | figures(*p, threshold))
+    of = {"task": TASK, "records": len(p[0]), "threshold": threshold}
+    _write(run / TEST, of | figures(*p, threshold))
 
 
 def gather(out: Path, runs: Sequence[Path]) -> dict[str, tuple[float, float]]:
@@ -73,11 +75,22 @@ def gather(out: Path, runs: Sequence[Path]) -> dict[str, tuple[float, float]]:
     tested = [json.loads((run / TEST).read_text()) for run in runs]
     names = [name for name in tested[0] if name not in ("task", "records", "threshold")]
     values = {name: np.array([one[name] for one in tested]) for name in names}
-    found = {name: (float(v.mean()), float(v.std(ddof=len(v) > 1))) for name, v in values.items()}
-    said = {name: {"mean": mean, "sd": sd} for name, (mean, sd) in found.items()}
+    spread = {name: (float(v.mean()), float(v.std(ddof=len(v) > 1))) for name, v in values.items()}
+    said = {name: {"mean": mean, "sd": sd} for name, (mean, sd) in spread.items()}
     _write(out / ALL, {"task": TASK, "folds": len(runs), **said})
-    return found
+    return spread
 
 
-def _write(path: Path, found: dict[str, object]) -> None:
-    path.write_text(json.dumps(found, indent=1) + "\n")
+def found(runs: Path) -> list[dict[str, Any]]:
+    """What ``gather`` wrote below a folder, each with its recipe, architecture and mean epochs."""
+    out = []
+    for path in sorted(runs.rglob(ALL)):
+        of = [(read_config(one.parent), told(one.parent)) for one in path.parent.glob(f"*/{TEST}")]
+        config, epochs = of[0][0], [said["epochs_done"] for _, said in of]
+        named = {"recipe": config["recipe"], "architecture": config["architecture"]}
+        out.append({**named, "epochs": float(np.mean(epochs)), **json.loads(path.read_text())})
+    return out
+
+
+def _write(path: Path, tree: dict[str, Any]) -> None:
+    path.write_text(json.dumps(tree, indent=1) + "\n")

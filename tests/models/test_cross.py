@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.config import TrainConfig, TrainError
-from models.cross import ALL, TEST, examine, gather, split
+from models.cross import ALL, TEST, examine, found, gather, split
 from models.data import ptbxl
 from models.evaluate.beat_score import COLUMN
 from models.groups import OUTPUTS, targets
@@ -99,17 +99,22 @@ def test_the_threshold_is_the_validation_patients_and_the_figures_the_test_patie
     runs = [tmp_path / f"fold-{fold}" for fold in range(2)]
     for run, unseen in zip(runs, (sure, timid), strict=True):
         run.mkdir()
+        (run / "config.json").write_text('{"architecture": "mayo-alvd", "recipe": "ten"}')
+        (run / "training.json").write_text('{"epochs_done": 2.5}')
         examine(run, (y, sure), (y, unseen))
     first, second = (json.loads((run / TEST).read_text()) for run in runs)
     assert first["threshold"] == second["threshold"] == pytest.approx(0.731)  # of logit 1
     assert (first["sensitivity"], first["specificity"], first["auc"]) == (1, 1, 1)
     assert second["sensitivity"] == pytest.approx(2 / 3)  # 0.5 is below the threshold
     assert second["auc"] == pytest.approx(8 / 9)
-    found = gather(tmp_path, runs)
-    assert found["auc"] == pytest.approx((17 / 18, np.std([1, 8 / 9], ddof=1)))
+    spread = gather(tmp_path, runs)
+    assert spread["auc"] == pytest.approx((17 / 18, np.std([1, 8 / 9], ddof=1)))
     said = json.loads((tmp_path / ALL).read_text())
     assert (said["task"], said["folds"]) == ("MI", 2)
-    assert said["auc"] == {"mean": found["auc"][0], "sd": found["auc"][1]}
+    assert said["auc"] == {"mean": spread["auc"][0], "sd": spread["auc"][1]}
+    (row,) = found(tmp_path)
+    assert (row["recipe"], row["architecture"], row["epochs"]) == ("ten", "mayo-alvd", 2.5)
+    assert row["auc"] == said["auc"]
 
 
 @pytest.mark.train

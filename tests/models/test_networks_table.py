@@ -101,6 +101,14 @@ UNTRAINED = {
 }  # fmt: skip
 
 
+def test_folds_of_patients_have_a_table_where_there_are_any() -> None:
+    spread = {"auc": {"mean": 0.877, "sd": 0.0321}, "f1": {"mean": 0.5, "sd": 0.1}}
+    tested = {"recipe": "mayo", "architecture": "mayo-alvd", "epochs": 12.25, "task": "MI"}
+    found = table() | {"folds": [tested | {"folds": 10} | spread]}
+    assert "| mayo | 10 | 12.2 | 0.877 ± 0.032 | 0.500 ± 0.100 |" in page(found)
+    assert "Ten folds" not in page(table())
+
+
 def test_what_falls_short_is_a_sentence_each() -> None:
     lossy = row("alexnet", 0.93, 100_000_000)
     lossy["systems"]["int8"]["less_float"]["rhythm"]["difference"] = -0.02

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from device.bundles import read_bundle
 from firmware.inputs import InputContract
+from models import cross
 from models.architectures import ARCHITECTURES
 from models.architectures.layers import unroll
 from models.data import forms, ptbxl
@@ -65,6 +66,7 @@ def measure(
         "data": {"name": ptbxl.NAME, "sha256": dataset.digest, "fold": VALIDATION_FOLD},
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "rows": [bench.row(subject) for subject in subjects(runs, EMBEDDED)],
+        "folds": cross.found(runs) if runs else [],
     }
 
 
