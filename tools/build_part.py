@@ -32,6 +32,8 @@ def refuses_another_file(one: Locked) -> bool:
 
 def main() -> None:
     """Build, list, ask, and save what came of it."""
+    if not (RELEASE / "python").is_file():
+        raise SystemExit(f"{RELEASE} has none of what builds a release; run make sbom first")
     wheel, hashes = build_twice(DIST)
     _, bill = make()
     try:
