@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -46,6 +47,7 @@ _SHARES = (  # 0 to 1
     "oversample_to",
     "small_share",
 )
+_NAME, _VERSION = re.compile(r"[a-z][a-z0-9-]{0,31}"), re.compile(r"[0-9][a-z0-9.-]{0,31}")
 
 
 class TrainError(ValueError):
@@ -190,3 +192,11 @@ def _check_together(config: TrainConfig) -> None:
         raise TrainError(f"augmentation is {config.augmentation}; for this input there are {known}")
     if config.trunk == "frozen" and config.head_epochs:
         raise TrainError("head_epochs say when a trunk thaws; a frozen one does not")
+
+
+def check_name(name: str, version: str = "0") -> None:
+    """Raises TrainError in one line where the manifest lets no bundle be called that."""
+    if not _NAME.fullmatch(name):
+        raise TrainError(f"name {name!r}: wanted is a letter, then up to 31 of a-z, 0-9 and -")
+    if not _VERSION.fullmatch(version):
+        raise TrainError(f"version {version!r}: wanted is a digit, then up to 31 of a-z, 0-9, . -")

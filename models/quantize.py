@@ -25,7 +25,7 @@ from firmware.network import Network
 from models.architectures.layers import unroll
 from models.bundle import Calibration, draft, finish
 from models.calibrate import calibrated, fusion_weights, slopes_and_offsets
-from models.config import TrainError, from_json
+from models.config import TrainError, check_name, from_json
 from models.data import ptbxl
 from models.data.augment import Augmentation, augment
 from models.data.forms import Material
@@ -61,6 +61,7 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
     Raises DataError or TrainError in one line. Needs the [train] extra.
     """
     say = progress or (lambda *_: None)
+    check_name("network", version)
     runs = list(students(run).values()) or [run]
     networks = [load_network(one) for one in runs]
     configs = [read_config(one) | {"teachers": _teachers(one)} for one in runs]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architectures import DEVICE
-from models.config import TrainConfig, TrainError, check
+from models.config import TrainConfig, TrainError, check, check_name
 from models.cross import TEST, Rows, examine, gather, split
 from models.data import ptbxl
 from models.data.chain import filtered_tensors
@@ -76,8 +76,12 @@ def read(path: Path) -> Recipe:
     except (TypeError, ValueError, AttributeError) as error:
         detail = str(error).removeprefix("TrainConfig.__init__() ")
         raise TrainError(f"{path} is not a recipe: {detail}; see docs/training.md") from None
-    for config in (*recipe.teachers, *recipe.students):
-        _check(path, config)
+    try:
+        check_name(recipe.name)
+        for config in (*recipe.teachers, *recipe.students):
+            check(config)
+    except TrainError as error:
+        raise TrainError(f"{path}: {error}") from None
     if not recipe.students or recipe.students[0].architecture not in DEVICE:
         raise TrainError(f"{path}: a student must be one of {list(DEVICE)}, with a seed at least")
     if recipe.students[0].fold is not None and (len(seeds) > 1 or recipe.teachers):
@@ -87,13 +91,6 @@ def read(path: Path) -> Recipe:
     if recipe.teachers and not recipe.students[0].views:
         raise TrainError(f"{path}: a taught student needs a number of views")
     return recipe
-
-
-def _check(path: Path, config: TrainConfig) -> None:
-    try:
-        check(config)
-    except TrainError as error:
-        raise TrainError(f"{path}: {error}") from None
 
 
 def cook(

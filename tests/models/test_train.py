@@ -20,7 +20,7 @@ from models.evaluate.targets import bundle_of
 from models.groups import GROUPS, OUTPUTS
 from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid
-from models.quantize import Validation, build, calibrate_head
+from models.quantize import Validation, build, calibrate_head, quantize
 from models.recipe import RECIPES, _taught, read
 from models.run_folder import (
     OUT_OF_TIME,
@@ -299,6 +299,7 @@ def test_our_own_recipe_has_seeds_to_tell_luck_from_gain() -> None:
         ('name="x"\n[student]\nseeds=[0]\narchitecture="nonesuch"', "no architecture"),
         ('name="x"\n[student]\nseeds=[0]\narchitecture="recurrent"', "must be one of"),
         ('name="x"\n[student]\nseeds=[]', "a seed at least"),
+        ('name="My net"\n[student]\nseeds=[0]', "name 'My net': wanted"),
         ('name="x"\n[student]\nseeds=[0]\ndistilled=0.5', "only with teachers"),
         ('name="x"\n[student]\nseeds=[0]\nepoch=4', "not a recipe"),
         ("name =", "not a recipe"),
@@ -312,6 +313,12 @@ def test_a_recipe_that_cannot_work_is_refused_in_one_line(
     with pytest.raises(TrainError, match=words) as refused:
         read(path)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("version", ["v1", "", "1.0 beta", "1" * 33])
+def test_a_version_that_no_bundle_may_have_is_refused_at_once(tmp_path: Path, version: str) -> None:
+    with pytest.raises(TrainError, match="wanted is a digit"):
+        quantize(tmp_path, tmp_path, version)
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
