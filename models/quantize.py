@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,7 +179,27 @@ def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:
         converter.representative_dataset = lambda: ([window[None]] for window in windows)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        return bytes(converter.convert())
+        with _notices_held():
+            return bytes(converter.convert())
+
+
+@contextmanager
+def _notices_held() -> Iterator[None]:
+    """What the converter writes past Python to stderr is shown only where it fails."""
+    stderr = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), 2)
+            try:
+                yield
+            except BaseException:
+                held.seek(0)
+                os.write(stderr, held.read())
+                raise
+            finally:
+                os.dup2(stderr, 2)
+    finally:
+        os.close(stderr)
 
 
 def calibration_windows(
