@@ -33,12 +33,14 @@ from models.data import ptbxl
 from models.data.augment import Augmentation, augment
 from models.data.forms import Material
 from models.data.rates import Rate, measured_rates
+from models.evaluate.cost import cost
+from models.evaluate.fold import watched
 from models.evaluate.outputs import int8_logits, probabilities
 from models.evaluate.quick import measure, scores
 from models.evaluate.targets import students
 from models.findings import findings
-from models.groups import GROUPS, OUTPUTS
-from models.recipe import prepare
+from models.groups import GROUPS, OUTPUTS, targets
+from models.recipe import prepare, shown
 from models.run_folder import read_config, told, train_config
 from models.train import Progress, Tensors, load_network, predict
 from models.views import Views
@@ -50,7 +52,10 @@ CALIBRATION_NUMBERS = CALIBRATION_RECORDS * 12_000  # fewer records of larger in
 
 @dataclass(frozen=True)
 class Validation:
-    """Fold 9: int8 [n, *contract.shape], targets [n, OUTPUTS], what the beat detector counts."""
+    """Fold 9, some of it for heavy networks.
+
+    int8 [n, *contract.shape], targets [n, OUTPUTS], what the beat detector counts
+    """
 
     tensors: Tensors
     y: NDArray[Any]
@@ -73,8 +78,9 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
         raise TrainError(f"{data} is not the data {run} was trained on")
     keys = train_config(runs[0])
     lesson = prepare(dataset, keys, say)
-    rows = np.flatnonzero(dataset.fold == ptbxl.VALIDATION_FOLD)
-    fold9 = Validation(lesson.val_tensors, lesson.val_y, measured_rates(dataset, rows, say))
+    rows = watched(dataset, cost(networks[0])[1])
+    tensors = shown(dataset, keys, rows, say)
+    fold9 = Validation(tensors, targets(dataset)[rows], measured_rates(dataset, rows, say))
     return [
         build(one, network, config, lesson.views, fold9, version, say)
         for one, network, config in zip(runs, networks, configs, strict=True)

@@ -7,14 +7,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hal.patient.record import Recording
-from models.data.dataset import RATE_HZ, Dataset, Metadata
+from models.data.dataset import RATE_HZ, VALIDATION_FOLD, Dataset, Metadata
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.outputs import truth
 from models.groups import targets
 from models.train import Progress, Tensors
+
+HEAVY_MACS = 20_000_000_000  # per record, above which some records must do
+SOME = 200
 
 Result = dict[str, Any]  # what lead12 classify says of one recording
 
@@ -46,6 +50,13 @@ class Fold:
         """The records as patients of the simulated chip."""
         for row, name in enumerate(self.dataset.record_ids):
             yield Recording(name, float(RATE_HZ), self.dataset.mv(row))
+
+
+def watched(dataset: Dataset, macs: int, most: int | None = None) -> NDArray[np.int64]:
+    """Rows of fold 9: all, ``most`` of them, or SOME for a heavy network; the same every time."""
+    rows = np.flatnonzero(dataset.fold == VALIDATION_FOLD)
+    most = most or (SOME if macs > HEAVY_MACS else len(rows))
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def only(dataset: Dataset, rows: NDArray[Any]) -> Dataset:

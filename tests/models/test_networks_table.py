@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from models.evaluate.compare import (
     subjects,
     training,
 )
-from models.evaluate.fold import Fold
+from models.evaluate.fold import HEAVY_MACS, SOME, Fold, watched
 from models.report.networks import ahead, goals, page, picture, ran, shortfalls
 from models.report.published import PUBLISHED
 from tools.bench.networks import figures as as_figures
@@ -99,6 +100,16 @@ UNTRAINED = {
     "name": "cnn-te", "architecture": "cnn-te", "paper": "CNN-TE", "input": "window",
     "training": {}, "parameters": 10_968_413, "macs": 3_008_600_000,
 }  # fmt: skip
+
+
+def test_a_heavy_network_is_watched_on_some_records_the_same_every_time() -> None:
+    dataset = cast("Dataset", SimpleNamespace(fold=np.arange(5000) % 10))
+    every = watched(dataset, 1_000)
+    np.testing.assert_array_equal(every, np.arange(9, 5000, 10))
+    some = watched(dataset, HEAVY_MACS + 1)
+    assert len(some) == len(set(some) & set(every)) == SOME
+    np.testing.assert_array_equal(some, watched(dataset, HEAVY_MACS + 1))
+    assert set(watched(dataset, 1_000, 30)) <= set(some)
 
 
 def test_folds_of_patients_have_a_table_where_there_are_any() -> None:

@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from device.bundles import read_bundle
 from firmware.inputs import InputContract
 from models import cross
@@ -28,7 +25,7 @@ from models.data import forms, ptbxl
 from models.data.dataset import VALIDATION_FOLD, DataError, Dataset
 from models.evaluate.compare import OURS, Subject, macro_aucs, measured, subjects, training
 from models.evaluate.cost import cost
-from models.evaluate.fold import Fold, only
+from models.evaluate.fold import Fold, only, watched
 from models.evaluate.op_types import op_types
 from models.evaluate.outputs import ByGroup
 from models.evaluate.speed import speed
@@ -41,8 +38,6 @@ from tools.evaluate import DeviceChain
 from tools.models_cli import EMBEDDED, ROOT
 
 PICTURES = DOCS / "pictures"
-HEAVY_MACS = 20_000_000_000  # per record, above which some records must do
-SOME = 200
 SECONDS = 30  # that the monitor runs each bundle
 CODE = ("hal", "firmware", "tools/chain.py", "tools/classify.py")  # what makes the device's answers
 
@@ -109,7 +104,7 @@ class _Bench:
             "bytes": of.bytes,
             "not_int8": of.not_int8 | of.unknown,
         }
-        rows = self._rows(of.macs)
+        rows = watched(self.dataset, of.macs, self.records)
         tensors = forms.tensors(self.dataset, bundle.input, rows, self.say)
         on = Fold(only(self.dataset, rows), tensors)
         found = measured(subject, subject.bundle, on, self.chain, self.code, self.say)
@@ -128,12 +123,6 @@ class _Bench:
         row["speed"] = speed(subject.bundle)
         row["device_run"] = tried(subject.bundle)
         return row
-
-    def _rows(self, macs: int) -> NDArray[np.int64]:
-        """Of fold 9: all, or the same ones every time."""
-        fold9 = np.flatnonzero(self.dataset.fold == VALIDATION_FOLD)
-        most = self.records or (SOME if macs > HEAVY_MACS else len(fold9))
-        return np.sort(np.random.default_rng(0).permutation(fold9)[:most])
 
 
 def tried(bundle: Path) -> dict[str, Any]:
