@@ -106,11 +106,16 @@ def goals(found: Mapping[str, Any]) -> list[Goal]:
 def shortfalls(found: Mapping[str, Any]) -> list[str]:
     """A sentence for everything that is not as it should be."""
     out = []
+    pace = _pace(found["rows"])
     for row in found["rows"]:
         name, training = f"`{row['name']}`", row["training"]
         if not row.get("systems"):
-            made = "trained, but not quantised" if training.get("finished") else "not trained here"
-            out.append(f"{name}: {made}; {_gmac(row['macs'])} GMAC per record.")
+            done = training.get("finished")
+            made = "trained, but not quantised" if done else "not trained here"
+            hours = (
+                f", {row['macs'] / pace / 3600:.2g} h an epoch at the others' pace" if pace else ""
+            )
+            out.append(f"{name}: {made}; {_gmac(row['macs'])} GMAC per record{hours}.")
             continue
         if training and training["epochs"] < training["planned"]:
             out.append(f"{name}: {training['epochs']} of {training['planned']} epochs trained.")
@@ -143,6 +148,13 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             why = tried["error"] or f"{tried['scored']} of {tried['results']} lines with scores"
             out.append(f"{name}: the monitor did not run it: {why}.")
     return out or ["Nothing of what was wanted."]
+
+
+def _pace(rows: Sequence[Row]) -> float:
+    """Multiplications of one record, times epochs, in a second of training; the best of all."""
+    ended = [row for row in rows if row["training"].get("seconds")]
+    paces = [row["macs"] * row["training"]["epochs"] / row["training"]["seconds"] for row in ended]
+    return max(paces, default=0.0)
 
 
 def ran(row: Row) -> bool:
