@@ -112,9 +112,9 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
         if not row.get("systems"):
             done = training.get("finished")
             made = "trained, but not quantised" if done else "not trained here"
-            hours = (
-                f", {row['macs'] / pace / 3600:.2g} h an epoch at the others' pace" if pace else ""
-            )
+            hours = ""
+            if pace and not done:
+                hours = f", {row['macs'] / pace / 3600:.2g} h an epoch at the others' pace"
             out.append(f"{name}: {made}; {_gmac(row['macs'])} GMAC per record{hours}.")
             continue
         if training and training["epochs"] < training["planned"]:
