@@ -30,8 +30,8 @@ def keep(rows: list[Row], path: Path, **about: Any) -> None:
     path.write_text(json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
 
 
-def part(equality: dict[str, Any], outcome: Outcome | None) -> Part:
-    """Of the comparison and, where there was one, the run of the tests."""
+def part(equality: dict[str, Any], outcome: Outcome | None, left: int = 0) -> Part:
+    """Of the comparison and of what was run of the tests; left : pieces of them that were not."""
     rows = [Row(**row) for row in equality["rows"]]
     network = [row for row in rows if row.kind.startswith("int8") and "optimised" in row.kind]
     worst = max((row.most for row in network), default=0)
@@ -67,8 +67,9 @@ def part(equality: dict[str, Any], outcome: Outcome | None) -> Part:
         "worst_steps": worst,
     }
     if outcome is not None:
+        whole = f"The suite but {left} pieces of it" if left else "The whole suite"
         text.append(
-            f"The whole suite there: {outcome.passed} tests passed, {len(outcome.failed)} failed, "
+            f"{whole} there: {outcome.passed} tests passed, {len(outcome.failed)} failed, "
             f"{outcome.skipped} were skipped for the reasons below, in "
             f"{outcome.seconds / 60:.0f} minutes."
         )

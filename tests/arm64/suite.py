@@ -13,6 +13,7 @@ from tests.arm64.root import Root
 # Of one test: emulated, the slowest takes minutes. A worker that goes over it prints where it was
 # and ends, the test is told as failed, and another worker takes over.
 TEST_LIMIT_S = 1800
+FILES = 12  # of a piece: the suite takes hours, a piece minutes
 SMOKE = (
     "tests/hal/test_ads1298_frame.py",
     "tests/hal/test_ads1298_registers.py",
@@ -37,6 +38,43 @@ class Outcome:
     def skipped(self) -> int:
         """How many tests were not run, each with a reason."""
         return sum(count for _, count in self.reasons)
+
+
+def pieces(tests: Path) -> dict[str, tuple[str, ...]]:
+    """The suite cut into pieces, name -> files below the tree; none of two folders."""
+    found: dict[str, tuple[str, ...]] = {}
+    for folder in sorted({file.parent for file in tests.rglob("test_*.py")}):
+        files = sorted(str(file.relative_to(tests.parent)) for file in folder.glob("test_*.py"))
+        stem = "-".join(folder.relative_to(tests.parent).parts)
+        for at in range(0, len(files), FILES):
+            found[f"{stem}-{at // FILES + 1}"] = tuple(files[at : at + FILES])
+    return found
+
+
+def run_suite(root: Root, tests: Path, out: Path, *, jobs: int) -> None:
+    """The pieces of which ``out`` has no report yet: a run that was cut off goes on."""
+    wanted = pieces(tests)
+    for number, (name, files) in enumerate(wanted.items(), 1):
+        if not (out / f"{name}.xml").exists():
+            print(f"the suite, {number} of {len(wanted)}: {name}", flush=True)
+            out.mkdir(parents=True, exist_ok=True)
+            run_tests(root, files, out / f"{name}.xml", jobs=jobs, log=out / f"{name}.log")
+
+
+def read_suite(out: Path, tests: Path) -> tuple[Outcome | None, int]:
+    """What the pieces came to, and how many are still to be run."""
+    reports = [out / f"{name}.xml" for name in pieces(tests)]
+    done = [read(report) for report in reports if report.exists()]
+    reasons = Counter[str]()
+    for outcome in done:
+        reasons.update(dict(outcome.reasons))
+    whole = Outcome(
+        sum(outcome.passed for outcome in done),
+        tuple(name for outcome in done for name in outcome.failed),
+        tuple(reasons.most_common()),
+        sum(outcome.seconds for outcome in done),
+    )
+    return whole if done else None, len(reports) - len(done)
 
 
 def run_tests(root: Root, what: Sequence[str], junit: Path, *, jobs: int, log: Path | None) -> int:

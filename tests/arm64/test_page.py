@@ -53,8 +53,14 @@ def test_the_page_tells_failures_and_the_reasons_of_skips(tmp_path: Path) -> Non
     assert made.figures["worst_steps"] == 2
     assert made.figures["failed"] == 2
     assert "abc1234" in made.text[0]
-    assert "1 tests passed, 2 failed, 2 were skipped" in made.text[-1]
+    assert "The whole suite there: 1 tests passed, 2 failed, 2 were skipped" in made.text[-1]
     assert [table.columns[0] for table in made.tables] == ["compared", "skipped because", "failed"]
+
+
+def test_the_page_says_what_was_not_run(tmp_path: Path) -> None:
+    (tmp_path / "suite.xml").write_text(JUNIT)
+    made = part(EQUALITY, read(tmp_path / "suite.xml"), 3)
+    assert "The suite but 3 pieces of it there: 1 tests passed" in made.text[-1]
 
 
 def test_the_page_does_not_hide_what_did_not_hold() -> None:
