@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,12 +13,14 @@ from device.records.folder import RecordFolder
 from device.records.reading import about_record, fault
 from device.ring import RingReader
 from device.segment import RingError
+from firmware.pipeline import BRIDGE, BRIDGED_IN_WINDOW, WINDOW
 from hal.errors import RecordingError
-from hal.frontend import SAMPLE_NS
+from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ
 from tools.soak.children import ORIGIN_NS
 from tools.soak.plan import Act
 
 BLOCK = 10_000
+WINDOW_S, SETTLE_S = WINDOW / SAMPLE_RATE_HZ, 3.0  # of a call; until it is heard
 LATE_NS = 1_000_000  # by so much edges may be late, or a restart's phase be another
 
 
@@ -24,7 +28,8 @@ class Account:
     """Reads every sample of the ring. By the clock each must be where its index says.
 
     late_machine : a real one, that comes late by itself: single losses are counted, not refused
-    unexplained : samples lost while nothing was planted
+    unexplained : samples lost while nothing was planted; counted once, against a bare loop: what
+        follows of them in the analysis is no problem of its own
     """
 
     def __init__(
@@ -32,8 +37,10 @@ class Account:
     ) -> None:
         self._path, self._origin_ns, self._late_machine = path, origin_ns, late_machine
         self.unexplained = 0
+        self._restarted_s = -math.inf  # since when the analysis has no unplanted hole behind it
         self._ring: RingReader | None = None
         self._samples = self._lost = self._estimated = self._gaps = 0
+        self._bridged = deque[tuple[float, int]](maxlen=BRIDGED_IN_WINDOW)  # when, how many
         self._last: tuple[int, int] | None = None  # index and time of the newest sample
         self._overrun = 0
         self.gaps: list[tuple[float, float]] = []  # seconds between which samples are missing
@@ -41,6 +48,10 @@ class Account:
     def totals(self) -> tuple[int, int, int, int, int]:
         """Samples, lost, of these estimated, overrun by the monitor, and gaps, until now."""
         return self._samples, self._lost, self._estimated, self._overrun, self._gaps
+
+    def restarted(self, now_s: float) -> bool:
+        """Whether the analysis had to begin anew because of samples that nobody took on purpose."""
+        return now_s - self._restarted_s < WINDOW_S + SETTLE_S
 
     def second(self, t_ns: int) -> float:
         """Of the soak, by the monotonic clock."""
@@ -93,6 +104,10 @@ class Account:
             if any(act.explains_loss(from_s, to_s) for act in acts):
                 return
             self.unexplained += lost
+            self._bridged.append((to_s, lost))
+            near = [n for at_s, n in self._bridged if at_s > to_s - WINDOW_S]
+            if lost > BRIDGE or sum(near) > BRIDGED_IN_WINDOW:
+                self._restarted_s = to_s
             if not self._late_machine:
                 yield f"{lost} samples lost, {from_s:.3f} to {to_s:.3f} s; no fault explains it"
 

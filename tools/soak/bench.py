@@ -51,6 +51,7 @@ class Hour:
     checked: int = 0
     results: int = 0
     sane: int = 0
+    unheld: int = 0
     dropped: int = 0
     took_s: float = 0.0
     ages: dict[int, int] = field(default_factory=dict)
@@ -138,7 +139,7 @@ class Bench:
             now - then for now, then in zip(totals, before, strict=True)
         )
         hour.lines, hour.checked = self._line.lines - lines, self._line.checked - checked
-        hour.results, hour.sane, hour.dropped, hour.ages = self._sense.take()
+        hour.results, hour.sane, hour.unheld, hour.dropped, hour.ages = self._sense.take()
         hour.took_s = round(time.monotonic() - began, 3)
         self._hour = Hour(hour.number + 1)
         return hour

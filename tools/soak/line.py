@@ -31,6 +31,7 @@ class HostLine:
         self._fds: tuple[int, ...] = ()
         self._next: int | None = None  # sequence number that comes next
         self._half = True  # a line may come that was cut off at its beginning
+        self._ends = False  # the monitor that speaks is killed; another begins at 0
         self._seq = self._results = 0
         self._out = b""
         self.blocked = False
@@ -65,6 +66,10 @@ class HostLine:
     def interrupted(self) -> None:
         """What comes next begins somewhere: the cable, or the monitor, is another."""
         self._half, self._next = True, None
+
+    def ends(self) -> None:
+        """The monitor is being killed: of what it said a rest may come, the last line cut off."""
+        self._ends = True
 
     def send(self, body: Mapping[str, Any]) -> None:
         """One command."""
@@ -113,10 +118,12 @@ class HostLine:
             flaw = "" if flaw.startswith("sequence") else flaw  # counted here, for every line
         half, self._half = self._half, False
         if message is None:
-            if not half:
+            if not half and not self._ends:
                 self.wrong.append(f"a damaged line: {flaw}: {(line or b'')[:60]!r}")
             return None
-        if self._next is not None and message["seq"] != self._next:
+        if self._ends and message["seq"] <= 1:  # its first line may have met the last one's rest
+            self._ends = False
+        elif self._next is not None and message["seq"] != self._next:
             self.wrong.append(f"sequence number {message['seq']} where {self._next} comes next")
         self._next = message["seq"] + 1
         return message

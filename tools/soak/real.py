@@ -179,7 +179,7 @@ class _Watch:
         totals = self._account.totals()
         hour.samples, hour.lost, hour.estimated, hour.overrun, hour.gaps = totals
         hour.lines, hour.checked = self._line.lines, self._line.checked
-        hour.results, hour.sane, hour.dropped, hour.ages = self._sense.take()
+        hour.results, hour.sane, hour.unheld, hour.dropped, hour.ages = self._sense.take()
         self._run.unexplained = self._account.unexplained
         self._run.load = os.getloadavg()[2]
         return self._run
@@ -237,6 +237,8 @@ class _Watch:
     def _begin(self, act: Act) -> bool:
         """False when that is not possible here."""
         who = str(act.kind.where)
+        if act.name in ("monitor_killed", "monitor_hangs"):
+            self._line.ends()
         match act.name:
             case "monitor_killed" | "acquire_killed":
                 return self._signal(who, signal.SIGKILL)

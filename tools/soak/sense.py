@@ -39,7 +39,7 @@ class Sense:
 
     def __init__(self, start_s: float = START_S) -> None:
         self._start_s = start_s
-        self._results = self._sane = self._dropped = 0
+        self._results = self._sane = self._dropped = self._unheld = 0
         self._dropped_said = 0
         self._last_index: int | None = None
         self._heard_s = self._health_s = 0.0
@@ -47,10 +47,12 @@ class Sense:
         self._told: deque[tuple[float, str]] = deque(maxlen=1000)  # when, and of what
         self._ages: Counter[int] = Counter()  # of a result's last sample, ms
 
-    def take(self) -> tuple[int, int, int, dict[int, int]]:
-        """Results, those checked for sense, messages dropped, and ages in ms, since the last."""
-        taken = self._results, self._sane, self._dropped, dict(self._ages)
-        self._results = self._sane = self._dropped = 0
+    def take(self) -> tuple[int, int, int, int, dict[int, int]]:
+        """Since the last: results, of these checked for sense, and not held to make any because
+        the machine lost samples; messages dropped; ages in ms.
+        """
+        taken = self._results, self._sane, self._unheld, self._dropped, dict(self._ages)
+        self._results = self._sane = self._unheld = self._dropped = 0
         self._ages.clear()
         return taken
 
@@ -63,6 +65,9 @@ class Sense:
     ) -> Iterator[str]:
         """What is wrong with it."""
         quiet = calm(now_s, acts, self._start_s)
+        if quiet and account.restarted(now_s):
+            self._unheld += message["type"] == "result"
+            quiet = False
         match message["type"]:
             case "result":
                 self._results += 1

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from firmware.pipeline import BRIDGE
 from tools.soak.bench import Hour
 from tools.soak.growth import Reading, Slope, slopes, warm
 
@@ -123,6 +124,8 @@ def real(run: Run, asked_h: float) -> Verdict:
     late = run.unexplained - run.bare <= 2 * math.sqrt(run.unexplained + run.bare)
     said = f"{run.unexplained}; a bare timer loop of the same priority lost {run.bare} meanwhile"
     rows.append(Row("samples lost while nothing was planted", said, late))
+    said = f"{hour.unheld}: ten seconds begin anew behind more than {BRIDGE} samples"
+    rows.append(Row("results in calm not held to make sense because of these", said))
     figures |= {"unexplained": run.unexplained, "bare_loop_lost": run.bare}
     if latency_ms:
         worst = max(p99 for _, p99 in latency_ms)
