@@ -34,10 +34,12 @@ def _blocks(networks: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
         f"and {CELL_MS} ms folded onto the beat, as in ECG-SMART-NET's figure 7: shares of the "
         "leads from each record's map, then each lead normalised by itself, then the mean. Parts "
         f"of the beat, in ms from R: {parts}; *time* is what each would have of a map that is the "
-        "same everywhere. A map shows what the network looks at, not what is ill."
+        "same everywhere. A map shows what the network looks at, not what is ill. Words: "
+        "[glossary](glossary.md)."
     )
     yield Text(
-        "*occlusion*: the device's own, pieces taken away from the int8 network's trace; "
+        "*occlusion*: the device's own, pieces taken away from the int8 network's trace (no artery "
+        "is meant); "
         "*gradient*: absolute gradient of the float network's logit; *Grad-CAM* and *CAM*: of its "
         "last feature map, which mostly has no leads and is coarse. CAM is exact: it adds up to "
         "the logit. Only the device's own has to pass the checks; what the others show is told."

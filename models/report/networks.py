@@ -9,7 +9,7 @@ from models.evaluate.compare import OURS, TASKS
 from models.report.blocks import Block, Heading, Items, Picture, Table, Text, markdown
 from models.report.goals import Goal
 from models.report.plots import SYSTEMS, png
-from models.report.published import CNN_TE_CORRELATION, ECGS_ENOUGH, PUBLISHED
+from models.report.published import CNN_TE_CORRELATION, ECGS_ENOUGH, PAPERS, PUBLISHED
 from models.report.tables import HEAD, goals_table, number, spanned
 
 JSON = "networks"  # docs/networks.json, .md and its picture
@@ -29,10 +29,12 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
     yield Heading("Networks", 1)
     yield Text(
         f"Written by `{COMMAND}` on {found['machine']}. Not a medical device. The networks of the "
-        "five papers, built from their tables and given the same outputs, trained on "
+        "five [papers](#papers), built from their tables and given the same outputs, trained on "
         f"{found['data']['name']}, folds 1-8, and measured on fold {found['data']['fold']} behind "
-        f"the same chip and filters; `{OURS}` is the network that the firmware carries. "
-        "Brackets: 95 % intervals from resampled patients."
+        f"the same chip and filters; `{OURS}` is the network that the firmware carries: "
+        "of recipe and bundle `rhythm`, of architecture `residual`; all others have the name of "
+        "their architecture. Brackets: 95 % intervals from resampled patients. Words: "
+        "[glossary](glossary.md)."
     )
     yield Heading("What was wanted")
     yield goals_table(goals(found))
@@ -65,6 +67,9 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
     yield _against_ours(rows)
     yield Heading("Training")
     yield _training(rows)
+    yield Heading("Papers")
+    yield Text("By their names in the column *paper*; *Lead12* is our own, of no paper.")
+    yield Items([f"*{name}*: {cited}" for name, cited in PAPERS.items()])
     yield Heading("The papers' own figures")
     yield Text(
         "As printed, beside the same measure here where it exists (int8 in the device, fold "
@@ -91,15 +96,15 @@ def goals(found: Mapping[str, Any]) -> list[Goal]:
     for task in TASKS:
         ours, best = min(((-_lead(row, task), row["name"]) for row in others), default=(None, ""))
         text = f"{OURS} less the best other, macro AUC {HEAD[task]}, device"
-        out.append(Goal(f"{text}: {best}" if best else text, ours, -BEHIND))
+        out.append(Goal(f"{text}: {best or 'no other measured'}", ours, -BEHIND))
     counts = (
         (f"with fewer multiplications and more macro AUC than {OURS}", others, ahead(others)),
         ("that `lead12 run --model` did not run", rows, [r["name"] for r in rows if not ran(r)]),
         ("not trained here", found["rows"], [r["name"] for r in found["rows"] if r not in rows]),
     )
     for text, of_rows, names in counts:
-        value = len(names) if of_rows else None
-        out.append(Goal(f"networks {text}, of {len(of_rows)}", value, 0, at_least=False))
+        value, of = (len(names), f", of {len(of_rows)}") if of_rows else (None, ": none measured")
+        out.append(Goal(f"networks {text}{of}", value, 0, at_least=False))
     return out
 
 
@@ -299,7 +304,7 @@ def _folds(tested: Sequence[Row]) -> Iterator[Block]:
         "As ECG-SMART-NET is reported: networks of one recipe, each tested on the tenth of the "
         "patients of folds 1-8 that neither trained nor chose it, float, at the threshold of the "
         "highest F1 on its validation patients. Mean ± standard deviation over the folds. Of "
-        f"{tested[0]['task']}, not of the paper's occlusion, which no public label tells."
+        f"{tested[0]['task']}, not of the paper's occluded artery, which no public label tells."
     )
     names = [name for name, of in tested[0].items() if isinstance(of, Mapping)]
     lines = [

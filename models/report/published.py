@@ -1,4 +1,4 @@
-"""What the papers print of their networks: figures and where they stand. Other data, other splits.
+"""The five papers, and what they print of their networks. Other data, other splits.
 
 ``ECGS_ENOUGH``: PTB-XL's five superclasses, fold 10: the one that can be held against ours, which
 is fold 9. The others are of records or labels that are not public, or of other splits.
@@ -7,6 +7,20 @@ is fold 9. The others are of records or labels that are not public, or of other 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+PAPERS = {  # by the name that a network's architecture gives its paper
+    "MATE": "Kayar E, Longato A, Cabrini L, Biagi L. MATE, Machine Approach To ECG (technical "
+    "documentation of a device). 2025.",
+    "ECG-SMART-NET": "Riek NT, Akcakaya M, Bouzid Z et al. ECG-SMART-NET: a deep learning "
+    "architecture for precise ECG diagnosis of occlusion myocardial infarction. "
+    "arXiv:2405.09567v1, 2024.",
+    "Image VGG16": "Ao R, He G. Image based deep learning in 12-lead ECG diagnosis. Front Artif "
+    "Intell 5:1087370, 2023.",
+    "Are ECGs enough?": "Marques JDS, Oliveira AL. Are ECGs enough? Deep learning classification "
+    "of cardiac anomalies using only electrocardiograms. arXiv:2503.08960v1, 2025.",
+    "CNN-TE": "Ford A, Lan J. Detection of multiple cardiac abnormalities using Convolution, "
+    "Positional Encoder and Transformer on 12-lead ECG recordings. medRxiv, 2024.",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ ECGS_ENOUGH = {
 }
 CNN_TE_CORRELATION = -0.68  # CNN-TE, table 3: thresholds with the labels' shares
 
-_OMI = "occlusion infarction, 10 folds"
+_OMI = "infarction by an occluded artery, 10 folds"
 PUBLISHED = {
     "mate": Published(
         "accuracy .81 / .78, macro-F1 .60 / .62, AUC .967 / .955",
@@ -62,6 +76,6 @@ PUBLISHED = {
     "vgg16-page": Published(
         "AUROC .998 (NORM), .989 (MI), 1.000 (AFIB)",
         "PTB-XL pages, a random tenth, a network per diagnosis",
-        "Image-based, table 1",
+        "Image VGG16, table 1",
     ),
 }

@@ -33,7 +33,8 @@ from models.evaluate.compare import (
 )
 from models.evaluate.fold import HEAVY_MACS, SOME, Fold, watched
 from models.report.networks import ahead, goals, page, picture, ran, shortfalls
-from models.report.published import PUBLISHED
+from models.report.published import PAPERS, PUBLISHED
+from tools.bench.figures import DOCS
 from tools.bench.networks import figures as as_figures
 from tools.bench.networks import tried
 from tools.bench.trained import run
@@ -157,6 +158,8 @@ def test_goals_are_held_against_the_worst() -> None:
     assert values == pytest.approx([-0.001, -0.005, -0.005, 1, 0, 1])
     assert [goal.met for goal in goals(table(small, UNTRAINED))][3] is False
     assert all(goal.value is None for goal in goals(table(UNTRAINED))[1:4])  # nobody to lead
+    texts = [goal.text for goal in goals(table(UNTRAINED))[1:4]]
+    assert all(text.endswith(("no other measured", "none measured")) for text in texts)
     assert len(as_figures(table(UNTRAINED))) == 3
     assert [one.ok for one in as_figures(table(small))][-1]
 
@@ -182,6 +185,18 @@ def test_the_page_has_a_row_for_every_network_and_the_papers_figures() -> None:
 
 def test_the_papers_figures_are_of_networks_that_are_here() -> None:
     assert set(PUBLISHED) <= set(ARCHITECTURES)
+
+
+def test_every_paper_is_cited_by_the_name_in_its_column() -> None:
+    assert {of.paper for of in ARCHITECTURES.values()} == {*PAPERS, "Lead12"}
+    assert all(any(of.where.startswith(name) for name in PAPERS) for of in PUBLISHED.values())
+    text = page(table())
+    assert all(f"- *{name}*: {cited}\n" in text for name, cited in PAPERS.items())
+
+
+def test_the_page_in_docs_is_that_of_its_figures() -> None:
+    found = json.loads((DOCS / "networks.json").read_text())
+    assert (DOCS / "networks.md").read_text() == page(found)
 
 
 FINAL = "final.weights.h5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,7 +27,8 @@ from models.evaluate.saliency import (
     told_apart,
 )
 from models.inputs import TEN_SECONDS
-from models.report.explanations import page, page_figure
+from models.report.explanations import NAME, page, page_figure
+from tools.bench.figures import DOCS
 from tools.bench.page_saliency import places_with_ink, without_places
 
 train = pytest.mark.skipif(
@@ -202,6 +204,11 @@ def test_the_page_says_what_held_and_what_did_not() -> None:
     for bad in (described(0.5, 0.95, 0.6), described(0.1, 0.5, 0.6), described(0.1, 0.95, -0.1)):
         assert "gradient: **does not hold**" in page([bad])
     assert "**does not tell** the two apart" in page([described(0.1, 0.95, 0.4)])
+
+
+def test_the_page_in_docs_is_that_of_its_figures() -> None:
+    found = json.loads((DOCS / f"{NAME}.json").read_text())
+    assert (DOCS / f"{NAME}.md").read_text() == page(list(found.values()))
 
 
 @pytest.fixture(scope="module")
