@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from firmware.inputs import STEPS, Form, Normal
+from hal.frontend import SAMPLE_RATE_HZ
+from models.data.dataset import RATE_HZ
 from models.report import tables
 from models.report.accuracy import (
     calibrated,
@@ -28,6 +30,8 @@ LIMITS = (
     "suspect them, the network does not know them.",
     "Infarction statements are about old infarctions as well as acute ones.",
     "One data set: adults, mostly one country and a few makes of recorder.",
+)
+RHYTHM_READ = (  # of the firmware's own
     "Fifty calls on other hospitals' records were read against their traces, all wrong rhythms but "
     "bradycardias among them. The worst: pacing spikes are gone at 100 Hz, and the network calls "
     "paced hearts sinus rhythm with an infarction (the spikes are measured beside it, which finds "
@@ -38,7 +42,7 @@ LIMITS = (
     "tachycardia are called sinus rhythm (LUDB 70, 114; JS20001). First-degree AV block is missed "
     "where P sits on T (A1394, E06320). Infarction is suspected wrongly with repolarisation "
     "changes (E07507). Most of the nine CPSC2018 records labelled ST elevation look like early "
-    "repolarisation; four of them are warned of.",
+    "repolarisation; four of them are warned of."
 )
 
 
@@ -48,19 +52,17 @@ def card(manifest: Mapping[str, Any], found: Mapping[str, Any] | None = None) ->
     found : the JSON of ``lead12 evaluate``; without it the card tells what was measured while the
         bundle was made
     """
+    by = "`lead12 quantize` and `lead12 evaluate`" if found else "`lead12 quantize`"
     return markdown(
         [
             Heading(f"{manifest['name']} {manifest['version']}", 1),
-            Text(
-                "Written by `lead12 quantize` and `lead12 evaluate` from what they measured. "
-                "**Not a medical device.**"
-            ),
+            Text(f"Written by {by} from what was measured. **Not a medical device.**"),
             *_says(manifest),
             *_input(manifest),
             *_training(manifest),
             *(_evaluated(found) if found else _made(manifest["measured"])),
             Heading("Known limits"),
-            Items(LIMITS),
+            Items([*LIMITS, *([RHYTHM_READ] if manifest["name"] == "rhythm" else [])]),
         ]
     )
 
@@ -154,9 +156,9 @@ def _training(manifest: Mapping[str, Any]) -> list[Block]:
         Heading("Training"),
         Text(
             f"{data['name']} ({data['licence']}), folds {data['train_folds'][0]}-"
-            f"{data['train_folds'][-1]}, at {manifest['input']['rate_hz']} Hz, through the "
-            "device's fixed-point chain. "
-            f"{data['citation']}."
+            f"{data['train_folds'][-1]}, at {RATE_HZ} Hz, through the chip at {SAMPLE_RATE_HZ} Hz "
+            "and the device's fixed-point filters to the network's "
+            f"{manifest['input']['rate_hz']} Hz. {data['citation']}."
         ),
         Text(
             f"Data SHA-256 `{data['sha256']}`. Architecture `{run['architecture']}`, seed "
@@ -170,7 +172,9 @@ def _training(manifest: Mapping[str, Any]) -> list[Block]:
 def _epochs(run: Mapping[str, Any]) -> str:
     """How many there were, and of how many where it ended before."""
     planned, done = run["epochs"], run.get("epochs_done", run["epochs"])
-    return f"{planned} epochs" if done == planned else f"{done:g} of {planned} epochs"
+    said = f"{planned} epochs" if done == planned else f"{done:g} of {planned} epochs"
+    kept = run.get("kept_epoch", done)
+    return said if kept == done else f"{said} (the weights of epoch {kept:g} were the best)"
 
 
 def _taught(teachers: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -18,6 +18,7 @@ from models.groups import GROUPS
 ENOUGH = 5  # positives for a threshold of its own
 MORE_LIKELY_THAN_NOT = 0.5  # the threshold with fewer
 LEAST_PPV = 0.25  # a warning wrong more than three times in four is none
+LEAST_GAIN = 1.5  # times the share of those who have it: less is hardly better than guessing
 LEAST_P = 0.15  # less likely than that is not said, whatever threshold a few positives would set
 
 MI_SOURCE = "Thygesen et al., Fourth Universal Definition of MI, Circulation 2018;138:e618"
@@ -107,7 +108,9 @@ def findings(p: NDArray[Any], y: NDArray[Any]) -> list[dict[str, Any]]:
 
     p : calibrated and fused probabilities, [n, OUTPUTS]; y : targets, as ``models.groups.targets``
 
-    Labels that cannot be told with ``LEAST_PPV`` are left out, and entries without any label left.
+    Labels that cannot be told with ``LEAST_PPV`` and ``LEAST_GAIN`` are left out, or, of those with
+    too few positives to tell, what is said of more than ``ENOUGH`` records; and entries without any
+    label left.
     """
     out = []
     for entry in ENTRIES:
@@ -138,10 +141,11 @@ def _column(name: str, label: str) -> int:
 
 
 def _threshold(p: NDArray[Any], y: NDArray[np.bool_], sensitivity: float | None) -> float | None:
-    """The least probability to call from; None where no threshold reaches LEAST_PPV."""
+    """The least probability to call from; None where none is good enough."""
     positives = int(y.sum())
     if positives < ENOUGH:
-        return MORE_LIKELY_THAN_NOT
+        often = int((p >= MORE_LIKELY_THAN_NOT).sum()) > ENOUGH
+        return None if often else MORE_LIKELY_THAN_NOT
     order = np.argsort(-p, kind="stable")
     hits, said = np.cumsum(y[order]), np.arange(1, len(y) + 1)
     if sensitivity is None:
@@ -151,4 +155,5 @@ def _threshold(p: NDArray[Any], y: NDArray[np.bool_], sensitivity: float | None)
     # rounded down: the record that set it must reach it
     least = max(np.floor(float(p[order[best]]) * 1000) / 1000, LEAST_P)
     said_yes = y[p >= least]
-    return float(least) if len(said_yes) and said_yes.mean() >= LEAST_PPV else None
+    wanted = max(LEAST_PPV, LEAST_GAIN * positives / len(y))
+    return float(least) if len(said_yes) and said_yes.mean() >= min(wanted, 1.0) else None

@@ -46,6 +46,7 @@ from models.train import Progress, Tensors, load_network, predict
 from models.views import Views
 
 CALIBRATION_RECORDS = 512
+METRICS = "metrics.json"
 HOW_FAR = ("epochs_done", "ended", "kept_epoch")  # goes into the bundle, of how it was trained
 CALIBRATION_NUMBERS = CALIBRATION_RECORDS * 12_000  # fewer records of larger inputs
 
@@ -115,9 +116,7 @@ def build(
     calibration = _calibrate(logits, fold9)
     metrics = measure(unfinished, calibration.groups, fold9.tensors, fold9.y, say)
     metrics["systems"]["float"] = scores(predict(network, fold9.tensors, contract), fold9.y)
-    (run / "metrics.json").write_text(
-        json.dumps(metrics | {"training": told(run)}, indent=1) + "\n"
-    )
+    (run / METRICS).write_text(json.dumps(metrics | {"training": told(run)}, indent=1) + "\n")
     path = run / f"{config['recipe']}.l12"
     far = {key: value for key, value in told(run).items() if key in HOW_FAR}
     path.write_bytes(finish(unfinished, calibration, metrics, config | far))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import multiprocessing
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from models.distribution import chief
 from models.groups import GROUPS, targets
 from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid, softmax
-from models.run_folder import FINAL, claim, complete, train_config
+from models.run_folder import FINAL, claim, complete, first_line, train_config
 from models.train import Lesson, Progress, Tensors, fit, load_network, predict
 from models.views import Views
 
@@ -298,6 +299,11 @@ def _side_by_side(tasks: list[Callable[..., None]], jobs: int, say: Progress) ->
 def _reporting(task: Callable[..., None], news: Any) -> None:
     try:
         task(say=lambda *told: news.put(told))
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else first_line(error)
+        file = f"{error.filename}: " if error.filename else ""
+        news.put(f"{file}{why}; mend it, and the same command goes on")
+        raise SystemExit(0) from None
     except ValueError as error:  # DataError and TrainError among them
         news.put(str(error))
         raise SystemExit(0) from None

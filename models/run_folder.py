@@ -109,7 +109,7 @@ def read_config(run: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(config, dict) or config.get("architecture") not in ARCHITECTURES:
         raise TrainError(f"{path} is not of a training; train into a new --out")
-    return config
+    return {"recipe": config["architecture"], **config}  # older releases did not write it
 
 
 def train_config(run: Path) -> TrainConfig:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 EMBEDDED = ROOT / "firmware" / "embedded.l12"
 DOCS = ROOT / "docs"
 CARDS = DOCS / "models"
+HARDLY = 0.5  # macro-F1 of the four rhythm groups; always saying SR has 0.23
 
 Progress = Callable[[str, int, int], None]
 
@@ -61,9 +62,22 @@ def _went(run: Path) -> str:
     )
     if not history.is_file():
         return f"{line}; fold 9 was not looked at yet: lead12 quantize measures it"
-    last = json.loads(history.read_text())[-1]
-    watched = "fold 9" if train_config(run).fold is None else "watched patients"
-    return f"{line}; {watched}, float: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items())
+    rows, config = json.loads(history.read_text()), train_config(run)
+    row, which = rows[-1], ""
+    if config.keep == "best":
+        row, which = rows[of["kept_epoch"] - 1], f"epoch {of['kept_epoch']}, the best, is kept; "
+    watched = "fold 9" if config.fold is None else "watched patients"
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in row.items())
+    return f"{line}; {which}{watched}, float: {figures}{_stale(run)}"
+
+
+def _stale(run: Path) -> str:
+    """What is to be said of a bundle that was made before the weights."""
+    from models.run_folder import FINAL
+
+    made = (run / FINAL).stat().st_mtime
+    names = [path.name for path in run.glob("*.l12") if path.stat().st_mtime < made]
+    return f"; {names[0]} is of earlier weights: run lead12 quantize" if names else ""
 
 
 def _tested(path: Path) -> str:
@@ -90,9 +104,25 @@ def quantize(run: Path, data: Path, *, version: str, embed: bool = False) -> int
             CARDS.mkdir(parents=True, exist_ok=True)
             (CARDS / f"{bundle.name}.md").write_text(bundle.card)
         for path in paths:
-            print(f"{path} ({path.stat().st_size} bytes)")
+            print(f"{path} ({path.stat().st_size} bytes): {_measured(path.parent)}")
 
     return reported(work)
+
+
+def _measured(run: Path) -> str:
+    """What the new bundle is worth on fold 9, in one line."""
+    from models.quantize import METRICS
+
+    systems = json.loads((run / METRICS).read_text())["systems"]
+    of = {
+        system: [systems[system]["tasks"][task]["auc"] for task in ("superdiagnostic", "rhythm")]
+        for system in ("int8", "float")
+    }
+    f1 = systems["int8"]["mate4"]["macro_f1"]
+    said = "macro AUC super {:.3f}, rhythm {:.3f}".format(*of["int8"])
+    said += " (float {:.3f}, {:.3f})".format(*of["float"])
+    said += f"; the four rhythm groups macro-F1 {f1:.3f}"
+    return said + (": it does not tell them apart, train it longer" if f1 < HARDLY else "")
 
 
 def evaluate(

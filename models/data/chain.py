@@ -113,7 +113,8 @@ def cached_tensors(
     say : called with tensors done, n
     mapped : left on disk and read where they are looked at
 
-    An interrupted run goes on where it stopped; two at once write the same bytes.
+    An interrupted run goes on where it stopped; two at once write the same bytes. Raises OSError
+    before any work where the disk has no room for all of them.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead12"
     path = cache / f"tensors-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
@@ -123,6 +124,7 @@ def cached_tensors(
         begun = part.is_file() and count.is_file()
         done = int(count.read_text()) if begun else 0
         tensors = open_memmap(part, "r+" if begun else "w+", dtype, (n, *shape))
+        _take_room(part)
         for row in range(done, n):
             tensors[row] = make(row)
             if row % 100 == 99 or row + 1 == n:
@@ -133,6 +135,18 @@ def cached_tensors(
             part.rename(path)
         count.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r" if mapped else None)
+
+
+def _take_room(path: Path) -> None:
+    """A hole in a mapped file ends the process where the disk is full: fill all of them first."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            path.unlink()
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _replace(path: Path, text: str) -> None:

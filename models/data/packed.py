@@ -128,8 +128,10 @@ def read_rows(
 
 def read_signals(path: Path, leads: tuple[str, ...]) -> tuple[NDArray[np.int16], int, float]:
     """Steps int16 [records, leads, samples], their rate in Hz, and the microvolts of one step."""
-    import h5py
-
+    try:
+        import h5py
+    except ImportError:
+        raise DataError("h5py is not installed; run make train-setup") from None
     try:
         with h5py.File(path) as file:
             rate_hz, stored = int(file.attrs["fs"]), str(file.attrs["leads"])

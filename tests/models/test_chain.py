@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,20 @@ def test_an_interrupted_cache_goes_on_where_it_stopped(
     np.testing.assert_array_equal(cached_tensors("key", 250, make, lambda *_: None), tensors)
     assert len(made) == 250
     assert [path.suffix for path in (tmp_path / "lead12").iterdir()] == [".npy"]
+
+
+def test_a_disk_without_room_for_all_is_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def full(fd: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def make(row: int) -> np.ndarray:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .*\.part"):
+        cached_tensors("key", 250, make, lambda *_: None)
+    assert not list((tmp_path / "lead12").iterdir())

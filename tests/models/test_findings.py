@@ -76,10 +76,13 @@ def test_best_f1_and_a_wanted_sensitivity_set_the_thresholds() -> None:
 
 def test_rare_labels_need_better_odds_than_not() -> None:
     p, y = everything_told()
-    y[:, column("statements", "3AVB")] = 0
-    y[:4, column("statements", "3AVB")] = 1
+    block = column("statements", "3AVB")
+    y[:, block], p[:, block] = 0, 0.2
+    y[:4, block], p[:4, block] = 1, 0.8
     (entry,) = (entry for entry in findings(p, y) if entry["code"] == "avb3")
     assert entry["any"] == [["statements", "3AVB", 0.5]]
+    p[:6, block] = 0.8  # said of more than can be told to be right
+    assert "avb3" not in {entry["code"] for entry in findings(p, y)}
 
 
 def test_what_would_mostly_be_wrong_is_left_out() -> None:
@@ -106,3 +109,13 @@ def test_what_is_unlikely_is_not_said_whatever_a_few_positives_would_set() -> No
     y[:7, wpw], p[:7, wpw] = 1, np.linspace(0.05, 0.30, 7)
     (entry,) = (entry for entry in findings(p, y) if entry["code"] == "wpw")
     assert entry["any"] == [["statements", "WPW", table.LEAST_P]]
+
+
+def test_a_label_of_many_must_be_told_better_than_by_guessing() -> None:
+    p, y = everything_told()
+    mi = column("superclasses", "MI")
+    y[:, mi], p[:, mi] = 0, 0.3
+    y[:120, mi] = 1  # three in ten: whoever always says it has the least PPV
+    assert "mi" not in {entry["code"] for entry in findings(p, y)}
+    p[:110, mi] = 0.6
+    assert "mi" in {entry["code"] for entry in findings(p, y)}
