@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from firmware.inputs import InputContract, Normal
@@ -47,6 +48,16 @@ _SHARES = (  # 0 to 1
     "oversample_to",
     "small_share",
 )
+_BELONGS = {  # key: another, and its values without which it decides nothing
+    "warm_up": ("schedule", "one-cycle"),
+    "patience": ("schedule", "plateau"),
+    "factor": ("schedule", "plateau"),
+    "restart_epochs": ("schedule", "warm-restarts"),
+    "gamma": ("loss", "focal"),
+    "alpha": ("loss", "focal"),
+    "oversample_to": ("batches", "oversampled"),
+    "small_share": ("records", "small", "rest"),
+}
 _NAME, _VERSION = re.compile(r"[a-z][a-z0-9-]{0,31}"), re.compile(r"[0-9][a-z0-9.-]{0,31}")
 
 
@@ -132,6 +143,17 @@ class TrainConfig:
         return self.trunk == "frozen" or epoch < self.head_epochs
 
 
+def from_recipe(table: Mapping[str, Any], **more: Any) -> TrainConfig:
+    """Of a recipe's table. Raises TrainError in one line for a key that there is not."""
+    known = [field.name for field in fields(TrainConfig)]
+    for key in table:
+        if key not in known:
+            close = get_close_matches(key, known, 2)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see docs/training.md"
+            raise TrainError(f"unknown key {key}; {hint}")
+    return TrainConfig(**{**table, **more})
+
+
 def from_json(config: dict[str, Any]) -> TrainConfig:
     """The keys of a run's config.json; those that it lacks have their defaults."""
     known = {field.name for field in fields(TrainConfig)}
@@ -170,11 +192,18 @@ def check(config: TrainConfig) -> None:
 def _check_together(config: TrainConfig) -> None:
     """Keys that must fit each other."""
     samples = config.contract.samples
+    for key, (of, *wanted) in _BELONGS.items():
+        asked = getattr(config, key) != getattr(TrainConfig, key)
+        if asked and getattr(config, of) not in wanted:
+            raise TrainError(f'{key} belongs to {of} = "{wanted[0]}"')
     if config.batches == "balanced":
         if config.batch % 2:
             raise TrainError(f"batch is {config.batch}: a balanced one has two halves")
         if column_of(config.balance) is None:
-            raise TrainError(f"balance is {config.balance!r}: name the label to balance by")
+            raise TrainError(
+                f"balance is {config.balance!r}: name the label to balance by, a rhythm group, "
+                "superclass, statement or one of CNN-TE's, as MI"
+            )
     elif config.balance:
         raise TrainError('balance belongs to batches = "balanced"')
     if config.crop > samples or (config.crop and config.contract.height):

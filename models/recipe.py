@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architectures import DEVICE
-from models.config import TrainConfig, TrainError, check, check_name
+from models.config import TrainConfig, TrainError, check, check_name, from_recipe
 from models.cross import TEST, Rows, examine, gather, split
 from models.data import ptbxl
 from models.data.chain import filtered_tensors
@@ -58,16 +58,19 @@ def read(path: Path) -> Recipe:
         student = dict(entry["student"])
         seeds, distilled = student.pop("seeds"), float(student.pop("distilled", 0.0))
         folds = student.pop("folds", [None])
+        for name, value in (("seeds", seeds), ("folds", folds)):
+            if not isinstance(value, list):
+                raise TrainError(f"{name} is {value!r}, not a list of numbers")
         recipe = Recipe(
             name=str(entry["name"]),
-            teachers=tuple(TrainConfig(**teacher) for teacher in entry.get("teacher", ())),
+            teachers=tuple(from_recipe(teacher) for teacher in entry.get("teacher", ())),
             students=tuple(
-                TrainConfig(**student, seed=int(seed), fold=fold)
-                for seed in seeds
-                for fold in folds
+                from_recipe(student, seed=seed, fold=fold) for seed in seeds for fold in folds
             ),
             distilled=distilled,
         )
+    except TrainError as error:
+        raise TrainError(f"{path}: {error}") from None
     except OSError as error:
         known = sorted(file.stem for file in RECIPES.glob("*.toml"))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None

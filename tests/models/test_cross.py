@@ -74,7 +74,6 @@ def test_without_a_fold_nothing_is_tested_and_fold_9_is_watched(data: Path) -> N
         ('folds=[1]\nrecords="small"', "records are small"),
         ("seeds=[0, 1]\nfolds=[1]", "one seed and no teachers"),
         ("folds=[]", "a seed at least"),
-        ("folds=3", "not a recipe"),
     ],
 )
 def test_folds_that_cannot_be_are_refused_in_one_line(

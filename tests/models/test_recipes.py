@@ -68,6 +68,12 @@ def test_recipes_do_what_their_papers_say() -> None:
         ('augmentation="variants"', "for this input"),
         ("from_run=1", "not a text"),
         ("stop_after=true", "stop_after is True"),
+        ("epoch=4", "unknown key epoch; did you mean epochs"),
+        ("qwerty=4", "unknown key qwerty; see docs/training.md"),
+        ('schedule="plateau"\nwarm_up=0.3', 'warm_up belongs to schedule = "one-cycle"'),
+        ("gamma=3", 'gamma belongs to loss = "focal"'),
+        ("small_share=0.2", 'small_share belongs to records = "small"'),
+        ("folds=3", "folds is 3, not a list"),
     ],
 )
 def test_keys_that_cannot_be_or_do_not_fit_are_refused(

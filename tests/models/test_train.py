@@ -301,7 +301,7 @@ def test_our_own_recipe_has_seeds_to_tell_luck_from_gain() -> None:
         ('name="x"\n[student]\nseeds=[]', "a seed at least"),
         ('name="My net"\n[student]\nseeds=[0]', "name 'My net': wanted"),
         ('name="x"\n[student]\nseeds=[0]\ndistilled=0.5', "only with teachers"),
-        ('name="x"\n[student]\nseeds=[0]\nepoch=4', "not a recipe"),
+        ('name="x"\n[student]\nseeds=0', "seeds is 0, not a list"),
         ("name =", "not a recipe"),
     ],
 )
