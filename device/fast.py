@@ -63,8 +63,12 @@ def run_fast(
     try:
         if port is None and config.serial.port:
             port = open_port(config.serial.port, config.serial.baud)
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"serial {config.serial.port}: {why}") from None
+    try:
         display = display or open_display(config.display.device)
-    except (OSError, DisplayError) as error:
+    except DisplayError as error:
         raise ConfigError(str(error)) from None
     seen = not isinstance(display, NoDisplay)
     model = None if config.model.path else installed_model(config, datetime.now(UTC))

@@ -18,12 +18,15 @@ PTY = "pty"  # the supervisor makes one and hands its end down as FD_PREFIX
 FD_PREFIX = "fd:"  # "fd:N:NAME": an inherited end of a pseudo-terminal whose other end is NAME
 _ONLY_RUN = "pty is made by lead12 run only; name the port in [serial], or none"
 _NOT_THERE = "it is not there; plug the cable in, or check the name"
+_NO_SERIAL = "it is not a serial port; lead12 doctor shows the ones that are here"
 _ACT = {
     errno.ENOENT: _NOT_THERE,
     errno.ENODEV: _NOT_THERE,
     errno.ENXIO: _NOT_THERE,
     errno.EACCES: "this user may not use it; it must be in the port's group (dialout)",
     errno.EBUSY: "another program is using it; end that one first",
+    errno.ENOTTY: _NO_SERIAL,
+    errno.EISDIR: _NO_SERIAL,
 }
 _STDOUT_CHUNK = 512  # POSIX: a pipe that polls writable takes this much without blocking
 _LOOP_BYTES = 4096  # of pyserial's queue
@@ -127,8 +130,9 @@ def open_port(name: str, baud: int) -> Port:
     except (ValueError, TypeError) as error:  # an unknown URL scheme or line rate
         raise OSError(str(error)) from None
     except OSError as error:  # its text has the name three times, and nothing to do
-        if act := _ACT.get(error.errno or 0):
-            raise OSError(error.errno, act) from None
+        number = errno.ENOTTY if "Inappropriate ioctl" in str(error) else error.errno or 0
+        if act := _ACT.get(number):
+            raise OSError(number, act) from None
         raise
     try:
         return FdPort(port.fileno(), port.close)

@@ -21,6 +21,14 @@ from tests.tools.test_classify import lead12, record
         (["--display", "png:/proc/x/y"], "choose another folder"),
         (["--config", "absent.toml"], "absent.toml"),
         (["--speed", "max", "--frontend", "ads1298"], "cannot run faster"),
+        (
+            ["--speed", "max", "--serial", "/dev/nosuch"],
+            "serial /dev/nosuch: it is not there; plug",
+        ),
+        (
+            ["--speed", "max", "--serial", "/dev/null"],
+            "serial /dev/null: it is not a serial port; ",
+        ),
         (["--speed", "max", "--model", "absent.l12", "--duration", "1"], "absent.l12"),
     ],
 )
@@ -30,6 +38,7 @@ def test_what_cannot_be_run_is_one_line_and_a_failure(arguments, said, capsys, t
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err
+    assert "Errno" not in err
 
 
 def test_a_recording_runs_once_and_ends(tmp_path, capfd):
