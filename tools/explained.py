@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from firmware.explain import explain
 from firmware.inputs import Form
 from firmware.network import Network, NetworkError
 from firmware.tensor import R_AT
+from tools.whole_file import write_whole
 
 TOP = 10
 
@@ -62,7 +64,8 @@ def explained(
 
         question.pictures.mkdir(parents=True, exist_ok=True)
         image = picture(tensor, found, network.bundle.input, record)
-        image.save(question.pictures / f"{record}.png", optimize=True)
+        image.save(drawn := BytesIO(), "PNG", optimize=True)
+        write_whole(question.pictures / f"{record}.png", drawn.getvalue())
     of = network.bundle.input
     begin_s = end_s - len(tensor) / of.rate_hz
     if of.form is Form.MEDIAN_BEAT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,6 +91,24 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def new_in(folder: Path) -> Iterator[None]:
+    """A folder, made where there is none and for its owner only, for what is made in it.
+
+    When that fails, what was made of the folder is gone again. Raises KeysError.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        with plainly(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            yield
+    except KeysError:
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
 
 
 @contextmanager

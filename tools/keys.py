@@ -41,7 +41,7 @@ from device.flash.keyring import (
 )
 from firmware.archive import CARD, MANIFEST, pack, unpack, with_signatures
 from firmware.bundle import Bundle, check_schema
-from tools.key_files import KeysError, create, plainly, public, read, sync
+from tools.key_files import KeysError, create, new_in, plainly, public, read, sync
 
 ROOT, SIGNING, KEYRING = "root", "signing", "keyring.json"
 VALID = "valid"
@@ -67,8 +67,7 @@ def new(
     key = _key(signing, name, role, days, now)
     keyring = _signed(Keyring(1, _second(now), public(root), (key,)), [root])
     made: list[Path] = []
-    with plainly(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with new_in(folder):
         for file in (_private(ROOT), _private(SIGNING), KEYRING):
             if (folder / file).exists():
                 raise KeysError(f"{folder} holds {file} already; nothing is changed, use another")

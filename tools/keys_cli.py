@@ -125,6 +125,7 @@ def sign(
     from device.bundles import read_file
     from tools.keys import sign as put_signature
     from tools.model import summary
+    from tools.whole_file import PUBLIC, write_whole
 
     signed = put_signature(
         read_file(bundle),
@@ -134,9 +135,7 @@ def sign(
         version=release,
         counter=counter,
     )
-    beside = out.with_name(f"{out.name}.new")  # whoever copies it meanwhile gets no half of it
-    beside.write_bytes(signed)
-    beside.replace(out)
+    write_whole(out, signed, PUBLIC)
     about = summary(str(out))
     print(f"{out}: {about['model']}, security counter {about['counter']}, {len(signed)} bytes")
 

@@ -117,11 +117,10 @@ def new_key(
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     from device.records.seal_key import printed
-    from tools.key_files import KeysError, create, plainly, public
+    from tools.key_files import KeysError, create, new_in, public
 
     private, path = X25519PrivateKey.generate(), folder / KEY
-    with plainly(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with new_in(folder):
         if path.exists():
             raise KeysError(
                 f"{path} is there already, and records may need it; name another folder"

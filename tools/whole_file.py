@@ -1,4 +1,4 @@
-"""A file with somebody's ECG in it: whole or not at all, and for its owner only."""
+"""A file that is written whole or not at all; with somebody's ECG in it, for its owner only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 
+PRIVATE, PUBLIC = 0o600, 0o644  # modes
 
-def write_whole(path: Path, data: bytes) -> None:
+
+def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
     """Write ``data``; what was there before is replaced once all of it is on the disk.
 
     Raises OSError naming ``path``, also where that is no plain file; nothing has changed then.
@@ -18,8 +20,11 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OSError(None, "is no plain file", str(path))
     name = ""
     try:
-        handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # PRIVATE
         with os.fdopen(handle, "wb") as file:
+            if mode != PRIVATE:
+                with suppress(PermissionError):  # a stick's file system knows no modes
+                    os.fchmod(handle, mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

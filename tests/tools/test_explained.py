@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 
 import numpy as np
 import pytest
@@ -43,6 +44,18 @@ def test_the_line_says_which_leads_and_cells_spoke_for_the_call(tmp_path, capsys
         assert cell["end_s"] - cell["start_s"] == pytest.approx(0.04)
         assert 0 < cell["share"] < found["leads"][cell["lead"]]
     assert Image.open(tmp_path / "af-90.png").width > 1000
+
+
+def test_a_full_disk_leaves_no_half_of_a_picture(tmp_path, capsys, monkeypatch):
+    file, out = record(tmp_path, "af-90"), tmp_path / "out"
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = lead12(capsys, "classify", file, "--explain-png", out)
+    assert (code, err) == (1, f"lead12: {out / 'af-90.png'}: No space left on device\n")
+    assert list(out.iterdir()) == []
 
 
 def test_nothing_is_explained_unless_asked(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hal.errors import RecordingError
 from hal.patient.recording import read_recording
 from tests.device.records_kit import call, feed, keeper, records, samples
 from tools.classify import classify
+from tools.key_files import KeysError
 from tools.records_cli import app
 from tools.study import read_study
 
@@ -36,6 +38,18 @@ def run(*arguments: object) -> tuple[int, list[str]]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output.splitlines()
+
+
+def test_a_full_disk_leaves_no_empty_folder_for_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeysError, match="No space left"):
+        run("key", "new", tmp_path / "safe" / "keys")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_list_names_every_record_with_its_time_length_reason_and_call(folder: Path) -> None:
