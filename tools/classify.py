@@ -19,11 +19,11 @@ from firmware.network import Network
 from hal.errors import HalError
 from hal.frontend import SAMPLE_RATE_HZ, electrodes_in
 from hal.patient.electrodes import ElectrodeEvent
-from hal.patient.recording import Recording
+from hal.patient.recording import NoRecordingError, Recording
 from tools.chain import hear, in_words
 from tools.explained import Question, explained
 from tools.own_record import electrodes_off, read
-from tools.photo.picture import is_picture, pages_in, read_picture
+from tools.photo.picture import KINDS, is_picture, pages_in, read_picture
 from tools.photo.read import read_page
 
 TOLD_LEADS = 3  # of an explanation, in the line for people
@@ -88,6 +88,9 @@ def _classify_sheet(sheet: _Sheet) -> dict[str, Any]:
         recording = read(path)
         off = electrodes_off(path, recording) or ()
         return said | classify_recording(recording, _network, _why, off)
+    except NoRecordingError:
+        wrong = f"{path} is no recording and no picture that is read"
+        return said | {"error": f"{wrong}; give a WFDB record, a .csv, or {KINDS}"}
     except HalError as error:
         return said | {"error": str(error)}
 

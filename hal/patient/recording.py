@@ -17,10 +17,16 @@ from hal.patient.record import Recording
 from hal.patient.resample import mirror, resampler
 from hal.patient.wfdb import read_wfdb
 
-__all__ = ["RecordedPatient", "Recording", "read_recording"]
+__all__ = ["NoRecordingError", "RecordedPatient", "Recording", "read_recording"]
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".bmp", ".gif", ".pdf")
 
 _CHUNK_POINTS = 20_480  # resampled at a time: 10 s, so that long records do not fill memory
 _FADE_S = 0.5
+
+
+class NoRecordingError(RecordingError):
+    """A file of another kind."""
 
 
 def read_recording(path: str | Path, lost: Sequence[tuple[int, int]] | None = None) -> Recording:
@@ -36,7 +42,9 @@ def read_recording(path: str | Path, lost: Sequence[tuple[int, int]] | None = No
     if path.is_dir() and not (header.is_file() or table.is_file()):
         raise RecordingError(f"{path} is a folder", act="name the records in it")
     if path.is_file() and suffix not in (".hea", ".dat", ".mat", ".csv") and not header.is_file():
-        raise RecordingError(f"{path} is no recording", act="give a WFDB record or a .csv")
+        picture = "; only lead12 classify reads pictures" if suffix in _PICTURES else ""
+        act = f"give a WFDB record or a .csv{picture}"
+        raise NoRecordingError(f"{path} is no recording", act=act)
     if suffix == ".csv":
         return read_csv(path)
     if suffix in (".hea", ".dat", ".mat"):

@@ -49,6 +49,25 @@ def test_one_line_per_file_in_order_and_the_keys_of_the_contract(tmp_path, capsy
     assert results[1]["rate_bpm"] == pytest.approx(40, abs=2)
 
 
+def test_a_file_of_another_kind_is_told_what_is_read(tmp_path, capsys):
+    for name in ("x.heic", "rot.bmp", "a.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    code, out, _ = lead12(capsys, "classify", tmp_path / "x.heic", tmp_path / "rot.bmp")
+    assert code == 1
+    for line in out.splitlines():
+        assert line.endswith("give a WFDB record, a .csv, or a JPEG, PNG, TIFF, WebP or PDF")
+    for name, *command in (
+        ("a.jpg", "report", "-o", tmp_path / "a.pdf"),
+        ("x.heic", "export", "-f", "edf", "-o", tmp_path / "a.edf"),
+        ("a.jpg", "run", "--record"),
+    ):
+        code, _, err = lead12(capsys, *command, tmp_path / name)
+        assert code == 1
+        assert err.endswith(
+            "is no recording; give a WFDB record or a .csv; only lead12 classify reads pictures\n"
+        )
+
+
 def with_findings(folder: Path) -> Path:
     """The firmware's own bundle with three findings and a measured rate beside its network."""
     files = unpack(resources.files("firmware").joinpath("embedded.l12").read_bytes())

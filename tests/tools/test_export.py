@@ -325,6 +325,6 @@ def test_the_command_writes_all_and_names_what_it_could_not(tmp_path, capsys):
 def test_what_setup_does_not_bring_is_told_with_what_does(af, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "edfio", None)
     monkeypatch.delitem(sys.modules, "tools.export.edf", raising=False)
-    with pytest.raises(ExportError, match=r"edf needs edfio, .* run: make dev"):
+    with pytest.raises(ExportError, match=r"edf needs edfio, .* run: make dev, or pip install "):
         written(af, Format.EDF, tmp_path)
     assert list(tmp_path.iterdir()) == []

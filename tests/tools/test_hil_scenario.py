@@ -265,7 +265,7 @@ def test_without_pyyaml_the_line_says_what_to_do(
 ) -> None:
     path = written(tmp_path, GOOD)
     monkeypatch.setattr(positions, "yaml", None)
-    with pytest.raises(ScenarioError, match=r"PyYAML is not installed here; run: make dev$"):
+    with pytest.raises(ScenarioError, match=r"PyYAML is not installed here; run: make dev, or pip"):
         load(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +206,13 @@ def test_classify_takes_pictures_beside_recordings(study, page, tmp_path, capsys
     assert "cannot be read" in broken["error"]
     assert "no PDF" in no_pdf["error"]
     assert "does not exist" in absent["error"]
+
+
+def test_without_pdfium_the_line_says_what_to_do(study, tmp_path, monkeypatch):
+    (tmp_path / "one.pdf").write_bytes(render([study]))
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
+    with pytest.raises(RecordingError, match=r"pypdfium2 is not installed \(run: make dev, or pip"):
+        read_picture(tmp_path / "one.pdf")
 
 
 def test_a_turned_phone_is_believed(page, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.export.kinds import SUFFIX, ExportError, Format
+from tools.extra import HOW
 from tools.study import Study
 from tools.whole_file import write_whole
 
@@ -37,9 +38,7 @@ def export(study: Study, kind: Format, path: Path) -> None:
     try:
         data_of = import_module(f"tools.export.{kind}").data_of
     except ImportError as error:
-        raise ExportError(
-            f"{kind} needs {error.name}, of the [tools] extra; run: make dev"
-        ) from None
+        raise ExportError(f"{kind} needs {error.name}, of the [tools] extra; {HOW}") from None
     write_whole(path, data_of(study))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.extra import HOW
+
 try:
     import yaml
 except ImportError:  # the [tools] extra
@@ -58,7 +60,7 @@ def _one_line(text: str) -> str:
 def read_yaml(path: Path) -> Document:
     """Read one document. Raises ScenarioError."""
     if yaml is None:
-        raise ScenarioError("scenarios are YAML and PyYAML is not installed here; run: make dev")
+        raise ScenarioError(f"scenarios are YAML and PyYAML is not installed here; {HOW}")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hal.errors import RecordingError
+from tools.extra import HOW
 
 IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 PDF = ".pdf"
+KINDS = "a JPEG, PNG, TIFF, WebP or PDF"
 DPI = 300  # of what is made of a PDF's page
 MOST_PIXELS = 80_000_000  # a scan of A4 at 600 dpi has 35 million
 
@@ -76,7 +78,7 @@ def _document(path: Path) -> Iterator[Any]:
     try:
         import pypdfium2
     except ImportError:
-        raise ValueError("pypdfium2 is not installed (pip install lead12[tools])") from None
+        raise ValueError(f"pypdfium2 is not installed ({HOW})") from None
     try:
         with pypdfium2.PdfDocument(path) as document:
             yield document
