@@ -209,6 +209,7 @@ def _flash(
 ) -> int:
     """Install or verify a file; steps as they come, the outcome last."""
     from device.bundles import read_file
+    from device.flash.install import damaged
     from tools.flash import somebody
     from tools.installed import advertised
 
@@ -220,12 +221,14 @@ def _flash(
         said = json.dumps({"stage": stage, "text": text}) if as_json else f"{stage}: {text}"
         print(said, flush=True)
 
-    if port:
+    if port and (refusal := damaged(data)):  # not after half an hour on the line
+        outcome = refusal
+    elif port:
         from tools.flash_line import Remote
         from tools.upload import upload
 
         with Remote(port, baud, key=given_key(key), notice=_notice) as remote:
-            upload(remote, data)
+            upload(remote, data, baud)
             work = remote.install if switch else remote.verify
             try:
                 outcome = work(data, somebody(who), tell)

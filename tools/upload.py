@@ -19,15 +19,23 @@ from rich.progress import (
 from tools.flash_line import Remote
 
 QUARTERS = 4
+LONG_S = 60.0  # is told beforehand
+BITS = 10  # of the line a byte; what packing saves, the lines around the chunks take
 
 
-def upload(device: Remote, data: bytes) -> None:
-    """Bring ``data`` to the device; Ctrl-C tells how much of it stays there. Raises RemoteError."""
-    done = 0
+def upload(device: Remote, data: bytes, baud: int) -> None:
+    """Bring ``data`` to the device; Ctrl-C tells how much of it stays there. Raises RemoteError.
+
+    baud : the line's rate; what takes long at it is told before
+    """
+    done, begun = 0, False
 
     def note(at: int, total: int) -> None:
-        nonlocal done
-        done = at
+        nonlocal done, begun
+        if not begun and (takes_s := (total - at) * BITS / baud) >= LONG_S:
+            told = f"upload: about {takes_s / 60:.0f} min at {baud} baud"
+            print(told, file=sys.stderr, flush=True)
+        done, begun = at, True
         show(at, total)
 
     try:

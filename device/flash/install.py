@@ -150,6 +150,16 @@ def install_file(store: Store, path: Path, **how: Any) -> Outcome:
     return install(store, data, **how)
 
 
+def damaged(data: bytes) -> Outcome | None:
+    """The refusal that every device has for a file that is cut or changed; None for a whole one."""
+    try:
+        unpack(data)
+    except BundleError as error:
+        text = printable(str(error), MAX_TEXT)
+        return Outcome(False, Refused.NOT_A_BUNDLE, text, "", sha256(data), "")
+    return None
+
+
 def printable(text: str, most: int) -> str:
     """One line of printable characters, others as "?"; at most ``most``."""
     line = "".join(c if c.isprintable() else "?" for c in text.strip())
@@ -207,7 +217,7 @@ class _Attempt:
                 )
             self._tell("write", f"{len(self._data)} bytes written and read back")
             self._self_test(bundle, path)
-            self._store.switch(bundle, verified, who=who, clock_now=self._clock_now)
+            ended = self._store.switch(bundle, verified, who=who, clock_now=self._clock_now)
         except OSError as error:
             raise _RefusedError(
                 Refused.STORAGE,
@@ -218,9 +228,10 @@ class _Attempt:
         finally:
             with suppress(StoreError):
                 self._store.drop_incoming()
-        self._tell("switch", f"{bundle.id} is on trial")
+        instead = f" in place of {ended}, whose trial is ended" if ended else ""
+        self._tell("switch", f"{bundle.id} is on trial{instead}")
         return (
-            f"{bundle.id} is installed and on trial: it is kept after "
+            f"{bundle.id} is installed and on trial{instead}: it is kept after "
             f"{self._store.confirm_after} windows without a fault, else {self._confirmed()} comes "
             "back by itself"
         )

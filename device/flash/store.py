@@ -221,8 +221,11 @@ class Store:
         with self._ledger.told():
             files.remove(self._disk.incoming)
 
-    def switch(self, bundle: Bundle, verified: Verified, *, who: str, clock_now: datetime) -> None:
-        """Put the incoming bundle, verified and tested, on trial in the slot that does not run."""
+    def switch(self, bundle: Bundle, verified: Verified, *, who: str, clock_now: datetime) -> str:
+        """Put the incoming bundle, verified and tested, on trial in the slot that does not run.
+
+        Returns the id of the model whose trial it ended, "" for none.
+        """
         with self._ledger.changing(clock_now) as now:
             if bundle.counter < now.counter:
                 raise StoreError(
@@ -233,6 +236,8 @@ class Store:
                 raise StoreError(f"{bundle.id} was changed while it was tested; install it again")
             now = self._ledger.keep(now, verified.keyring, who, clock_now)
             target = other(now.active)
+            before = now.slots[now.trial.slot] if now.trial else None
+            ended = before.model if before else ""
             if now.slots[target] is not None:  # a slot that is named is whole, at any moment
                 now = self._ledger.write(
                     replace(now, slots={**now.slots, target: None}, trial=None)
@@ -247,6 +252,7 @@ class Store:
                 since=clock_now,
             )
             text = f"on trial in slot {target}, signed by {verified.key}"
+            text += f"; ended the trial of {ended}" if ended else ""
             self._ledger.commit(
                 now,
                 _note(What.INSTALL, text, who, clock_now, slot),
@@ -255,6 +261,7 @@ class Store:
                 failed=None,
                 time_floor=max(now.time_floor, verified.at, verified.keyring.issued),
             )
+            return ended
 
     def put(
         self, data: bytes, verified: Verified, bundle: Bundle, *, who: str, clock_now: datetime

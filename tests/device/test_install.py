@@ -454,6 +454,18 @@ def test_what_runs_already_is_left_alone(store: Store) -> None:
     assert contents(store)[0] == before[0]
 
 
+def test_an_install_during_a_trial_says_whose_trial_it_ends(store: Store) -> None:
+    assert attempt(store, GOOD).ok
+    stages: dict[str, str] = {}
+    outcome = attempt(store, signed_bundle("9.2"), tell=stages.__setitem__)
+    ended = f"on trial in place of {NAME}, whose trial is ended"
+    assert outcome.text.startswith(f"rhythm-9.2 is installed and {ended}: it is kept after 30")
+    assert stages["switch"] == f"rhythm-9.2 is {ended}"
+    assert audit.read(store.log_path)[-1].text.endswith(f"; ended the trial of {NAME}")
+    store.confirm("tester", NOW)
+    assert "in place of" not in attempt(store, signed_bundle("9.3")).text
+
+
 def test_what_runs_is_installed_again_when_its_slot_is_damaged(store: Store) -> None:
     assert attempt(store, GOOD).ok
     store.confirm("tester", NOW)

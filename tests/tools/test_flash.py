@@ -128,6 +128,28 @@ class Interrupted(Remote):
 
 def test_an_interrupted_upload_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt, match="keeps 300 of 1000 bytes, and the same command"):
-        upload(Interrupted(), bytes(1000))
+        upload(Interrupted(), bytes(1000), 115_200)
     said = capsys.readouterr().err.splitlines()
     assert said == ["upload: 0 of 1000 bytes", "upload: 260 of 1000 bytes"]
+
+
+class Slow(Remote):
+    """A device that has ``there`` bytes of what comes already."""
+
+    def __init__(self, there: int) -> None:
+        self._there = there
+
+    def upload(self, data: bytes, progress: Callable[[int, int], None] = print) -> None:
+        for done in (self._there, len(data)):
+            progress(done, len(data))
+
+
+def test_what_takes_long_is_told_before(capsys: pytest.CaptureFixture[str]) -> None:
+    def first(size: int, there: int = 0, baud: int = 115_200) -> str:
+        upload(Slow(there), bytes(size), baud)
+        return capsys.readouterr().err.splitlines()[0]
+
+    assert first(25_000_000) == "upload: about 36 min at 115200 baud"
+    assert first(25_000_000, there=12_500_000) == "upload: about 18 min at 115200 baud"
+    assert first(25_000_000, baud=921_600) == "upload: about 5 min at 921600 baud"
+    assert first(676_446) == "upload: 0 of 676446 bytes"

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -162,6 +163,23 @@ def test_a_file_that_is_no_bundle_for_sure_goes_nowhere(
     assert bench.model("log").count("\n") == 1
 
 
+@pytest.mark.parametrize("spoil", [lambda data: data[:9000], lambda data: data[:9000] + b"x" * 99])
+def test_a_damaged_bundle_is_refused_before_the_line_in_the_devices_words(
+    spoil: Callable[[bytes], bytes], bench: Bench
+) -> None:
+    file = bench.file("m.l12", spoil(signed_bundle("2.1.1")))
+    said = bench.model("install", file, code=1)
+    assert said.startswith("lead12: refused: not a model bundle, or a damaged one")
+    for command in ("install", "verify"):
+        assert bench.model(command, file, "--port", "/dev/ttyNONE", code=1) == said
+    whole = bench.file("n.l12", unsigned_bundle())  # the signature is the device's to judge
+    assert "/dev/ttyNONE cannot be opened" in bench.model(
+        "install", whole, "--port", "/dev/ttyNONE", code=1
+    )
+    told = lead12(bench._capture, "model", "install", file, "--port", "/dev/ttyNONE", "--json")[1]
+    assert json.loads(told)["reason"] == Refused.NOT_A_BUNDLE
+
+
 def test_a_port_that_was_left_empty_is_not_this_machine(bench: Bench) -> None:
     for arguments in (("list",), ("rollback",), ("log",), ("install", bench.folder / "m.l12")):
         code, out, err = lead12(
@@ -308,6 +326,26 @@ def test_keys_from_nothing_to_a_model_on_trial(
     code, _, err = typed(*sign)
     assert (code, len(err.splitlines())) == (1, 1)
     assert "the passphrase is wrong" in err
+
+
+def test_a_full_disk_leaves_no_half_of_a_signed_model(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, source, out = tmp_path / "keys", tmp_path / "in.l12", tmp_path / "out.l12"
+    assert lead12(capsys, "model", "keys", "new", keys, "--name", "me")[0] == 0
+    source.write_bytes(EMBEDDED)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    sign = ("model", "sign", source, "--keys", keys, "-o", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        code, _, err = lead12(capsys, *sign)
+    assert (code, err) == (1, f"lead12: {out}: No space left on device\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"keys", "in.l12"}
+    assert lead12(capsys, *sign)[0] == 0
+    assert out.stat().st_mode & 0o777 == 0o644  # for the device's user, too
 
 
 def test_development_keys_need_a_device_that_says_so(tmp_path: Path, capsys: Capture) -> None:
