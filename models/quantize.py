@@ -109,13 +109,13 @@ def build(
     say(f"quantising {run.name}", 0, 1)
     contract = from_json(config).contract
     windows = calibration_windows(taught, contract, config["seed"])
-    calibrate_head(network, fold9, contract)
+    float_logits = calibrate_head(network, fold9, contract)
     unfinished = draft(to_int8(network, windows), config["recipe"], contract, version)
     say(f"quantising {run.name}", 1, 1)
     logits = int8_logits(Network(unfinished), fold9.tensors, say, f"calibrating {run.name}")
     calibration = _calibrate(logits, fold9)
-    metrics = measure(unfinished, calibration.groups, fold9.tensors, fold9.y, say)
-    metrics["systems"]["float"] = scores(predict(network, fold9.tensors, contract), fold9.y)
+    metrics = measure(calibration.groups, logits, fold9.y)
+    metrics["systems"]["float"] = scores(float_logits, fold9.y)
     (run / METRICS).write_text(json.dumps(metrics | {"training": told(run)}, indent=1) + "\n")
     path = run / f"{config['recipe']}.l12"
     far = {key: value for key, value in told(run).items() if key in HOW_FAR}
@@ -155,8 +155,11 @@ def _fused(
     return out
 
 
-def calibrate_head(network: Any, fold9: Validation, contract: InputContract) -> None:
-    """Put slopes and offsets of the sigmoid groups into the last layer; no ranking changes."""
+def calibrate_head(network: Any, fold9: Validation, contract: InputContract) -> NDArray[np.float32]:
+    """Put slopes and offsets of the sigmoid groups into the last layer; no ranking changes.
+
+    Returns the logits that it gives then, [n, OUTPUTS].
+    """
     logits = predict(network, fold9.tensors, contract)
     head = network.get_layer("logits")
     kernel, bias = head.get_weights()
@@ -167,7 +170,9 @@ def calibrate_head(network: Any, fold9: Validation, contract: InputContract) -> 
             )
             kernel[:, group.columns] *= slopes
             bias[group.columns] = bias[group.columns] * slopes + offsets
+            logits[:, group.columns] = logits[:, group.columns] * slopes + offsets
     head.set_weights([kernel, bias])
+    return logits
 
 
 def to_int8(network: Any, windows: NDArray[np.float32]) -> bytes:

@@ -1,4 +1,4 @@
-"""What is measured while a bundle is made: the networks alone, on tensors, in a few seconds."""
+"""What is measured while a bundle is made: the network alone, from logits that are there anyway."""
 
 from __future__ import annotations
 
@@ -6,34 +6,28 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from firmware.bundle import Bundle, OutputGroup
-from firmware.network import Network
+from firmware.bundle import OutputGroup
 from models.data.dataset import VALIDATION_FOLD
-from models.evaluate.outputs import int8_logits, probabilities, truth
+from models.evaluate.outputs import probabilities, truth
 from models.evaluate.per_label import per_label
 from models.evaluate.refusal import risk_coverage
 from models.evaluate.system import measured
 from models.groups import GROUPS
 from models.metrics import sigmoid, softmax
-from models.train import Progress, Tensors
 
 
 def measure(
-    bundle: Bundle,
-    groups: tuple[OutputGroup, ...],
-    tensors: Tensors,
-    y: NDArray[Any],
-    say: Progress,
+    groups: tuple[OutputGroup, ...], logits: NDArray[Any], y: NDArray[Any]
 ) -> dict[str, Any]:
-    """The int8 network on int8 tensors [n, *contract.shape] and targets [n, OUTPUTS].
+    """Of the int8 network's logits and targets of fold 9, both [n, OUTPUTS].
 
     groups : of the bundle, calibrated. The keys are those of ``models.evaluate.whole.evaluate``.
     """
-    p = probabilities(groups, int8_logits(Network(bundle), tensors, say, "measuring"))
+    p = probabilities(groups, logits)
     right = truth(y)
     known = right["mate4"].any(1)
     return {
-        "records": len(tensors),
+        "records": len(y),
         "fold": VALIDATION_FOLD,
         "systems": {"int8": measured(right, p).figures},
         "labels": per_label(groups, right, p),
