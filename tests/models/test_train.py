@@ -201,7 +201,9 @@ def test_a_student_learns_what_its_teachers_say_and_not_the_labels(tmp_path: Pat
 
 
 @needs_tensorflow
-def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
+def test_a_run_becomes_a_bundle_that_the_firmware_takes(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tensors, y = windows()
     config = json.loads((run / "config.json").read_text())
     rates: list[Rate] = [(60 + 10 * (row % 4), 0.02) for row in range(15)] + [(None, None)]
@@ -226,6 +228,27 @@ def test_a_run_becomes_a_bundle_that_the_firmware_takes(run: Path) -> None:
     calibration = Calibration(bundle.groups, bundle.fusion.weights, bundle.manifest["findings"])
     first, second = (finish(unfinished, calibration, metrics, config) for _ in range(2))
     assert first == second
+
+    class Deep(Network):
+        """Whose optimised kernels are off by more."""
+
+        by = 0
+
+        def __init__(self, bundle: Bundle, *, reference: bool = False) -> None:
+            super().__init__(bundle, reference=reference)
+            self.off = 0 if reference else self.by
+
+        def logits(self, tensor: np.ndarray) -> np.ndarray:
+            off = super().logits(tensor).astype(int) + self.off
+            return np.clip(off, -128, 127).astype(np.int8)
+
+    monkeypatch.setattr("models.bundle.Network", Deep)
+    for Deep.by, tolerance in ((3, 8), (7, 16)):
+        deep = Bundle.from_bytes(finish(unfinished, calibration, metrics, config))
+        assert deep.tolerance == tolerance
+    Deep.by = 20
+    with pytest.raises(TrainError, match="optimised kernels are off by"):
+        finish(unfinished, calibration, metrics, config)
 
 
 @needs_tensorflow
