@@ -432,8 +432,8 @@ def test_running_device_is_given_a_model_loses_it_in_a_crash_loop_and_keeps_the_
         supervisor.stop()
         run.join()
     results = host.of("result")
-    # A busy machine may cost a simulated chip in real time a sample, which moves the grid of 500, and
-    # a monitor that lags is killed before it has sent what it knew
+    # A busy machine may cost a simulated chip in real time a sample, which moves the grid of 500,
+    # and a monitor that lags is killed before it has sent what it knew
     indices = sorted({m["index"] for m in results})
     assert max(after - before for before, after in pairwise(indices)) <= 5 * 500
     first = min(m["index"] for m in results if m["model"] == "rhythm-3.1")
