@@ -68,7 +68,7 @@ def run_fast(
         raise ConfigError(f"serial {config.serial.port}: {why}") from None
     try:
         display = display or open_display(config.display.device)
-    except DisplayError as error:
+    except (OSError, DisplayError) as error:
         raise ConfigError(str(error)) from None
     seen = not isinstance(display, NoDisplay)
     model = None if config.model.path else installed_model(config, datetime.now(UTC))

@@ -142,7 +142,7 @@ def cook(
         jobs,
         say,
     )
-    if recipe.students[0].fold is not None:
+    if recipe.students[0].fold is not None and chief():
         gather(out, students)
     return students
 
