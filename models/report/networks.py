@@ -120,7 +120,8 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             made = "trained, but not quantised" if done else "not trained here"
             hours = ""
             if pace and not done:
-                hours = f", {row['macs'] / pace / 3600:.2g} h an epoch at the others' pace"
+                took_h = row["macs"] / pace / 3600
+                hours = f", {number(took_h, 0 if took_h > 9 else 1)} h an epoch at the others' pace"
             out.append(f"{name}: {made}; {_gmac(row['macs'])} GMAC per record{hours}.")
             continue
         if training and training["epochs"] < training["planned"]:

@@ -144,7 +144,7 @@ def test_what_falls_short_is_a_sentence_each() -> None:
         "`lead12` lies 0.010 of macro AUC behind `resnet18`, super-diagnostic.",
         "`lead12` lies 0.010 of macro AUC behind `resnet18`, rhythm.",
         "`resnet18`: the monitor did not run it: 0 of 30 lines with scores.",
-        "`cnn-te`: not trained here; 3.01 GMAC per record, 3 h an epoch at the others' pace.",
+        "`cnn-te`: not trained here; 3.01 GMAC per record, 3.0 h an epoch at the others' pace.",
         "`mate`: trained, but not quantised; 3.01 GMAC per record.",
     ]
     assert shortfalls(table(row("alexnet", 0.92, 100_000_000))) == ["Nothing of what was wanted."]
