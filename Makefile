@@ -21,7 +21,7 @@ run: setup  ## the monitor, on a simulated front end, with the embedded network
 	$(BIN)/lead12 run
 
 test: dev  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-boot: dev  ## the installed appliance under a real systemd, killed and starved (root; minutes)
 	$(BIN)/python -m tests.appliance

@@ -173,6 +173,8 @@ def _epochs(run: Mapping[str, Any]) -> str:
     """How many there were, and of how many where it ended before."""
     planned, done = run["epochs"], run.get("epochs_done", run["epochs"])
     said = f"{planned} epochs" if done == planned else f"{done:g} of {planned} epochs"
+    if published := run.get("brief_for"):
+        said += f" (a brief form of its recipe, which has {published})"
     kept = run.get("kept_epoch", done)
     return said if kept == done else f"{said} (the weights of epoch {kept:g} were the best)"
 

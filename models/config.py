@@ -36,6 +36,7 @@ _WHOLE = {  # key: least
     "crop": 0,
     "stop_after": 0,
     "head_epochs": 0,
+    "brief_for": 0,
 }
 _SHARES = (  # 0 to 1
     "learning_rate",
@@ -90,6 +91,7 @@ class TrainConfig:
     from_run : a run folder that the weights start from, relative to the folder that holds --out
     trunk : frozen: only the last layer learns
     head_epochs : first epochs in which only the last layer learns
+    brief_for : epochs that the recipe has which this is the brief form of; 0 = this is all of it
     """
 
     architecture: str = "residual"
@@ -126,6 +128,7 @@ class TrainConfig:
     from_run: str = ""
     trunk: str = "free"
     head_epochs: int = 0
+    brief_for: int = 0
 
     @property
     def contract(self) -> InputContract:

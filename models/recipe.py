@@ -12,7 +12,7 @@ import math
 import multiprocessing
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,9 @@ from models.train import Lesson, Progress, Tensors, fit, load_network, predict
 from models.views import Views
 
 RECIPES = Path(__file__).parent / "recipes"
+# Few epochs end nowhere at a paper's constant rate; and the last one is nobody's choice.
+BRIEF = {"schedule": "one-cycle", "clip_norm": 1.0, "keep": "last", "stop_after": 0}
+_NOT_BRIEF = ("patience", "factor", "restart_epochs")
 VIEW_SEED, STRESS_SEED = 1, 2
 
 
@@ -51,11 +54,16 @@ class Recipe:
     distilled: float
 
 
-def read(path: Path) -> Recipe:
-    """Read a recipe file. Raises TrainError in one line."""
+def read(path: Path, *, brief: bool = False) -> Recipe:
+    """Read a recipe file. Raises TrainError in one line.
+
+    brief : its brief form, for a processor without a GPU: the keys of ``[brief]`` and BRIEF instead
+    """
     try:
         entry = tomllib.loads(path.read_text())
         student = dict(entry["student"])
+        if brief:
+            student = _shortened(student, entry.get("brief"))
         seeds, distilled = student.pop("seeds"), float(student.pop("distilled", 0.0))
         folds = student.pop("folds", [None])
         for name, value in (("seeds", seeds), ("folds", folds)):
@@ -95,6 +103,13 @@ def read(path: Path) -> Recipe:
     if recipe.teachers and not recipe.students[0].views:
         raise TrainError(f"{path}: a taught student needs a number of views")
     return recipe
+
+
+def _shortened(student: dict[str, Any], brief: Mapping[str, Any] | None) -> dict[str, Any]:
+    if brief is None:
+        raise TrainError("it has no [brief] form; --hours ends any training early")
+    kept = {key: value for key, value in student.items() if key not in _NOT_BRIEF}
+    return {**kept, **BRIEF, **brief, "epochs": brief["epochs"], "brief_for": student["epochs"]}
 
 
 def cook(

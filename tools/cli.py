@@ -233,11 +233,14 @@ def train(
     hours: Annotated[
         float | None, typer.Option(min=0, help="Of training, after which it stops as it is.")
     ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="The recipe's brief form: few epochs, without a GPU.")
+    ] = False,
 ) -> None:
     """Train a recipe's networks on PTB-XL folds 1-8, behind the device's own filters."""
     from tools.models_cli import train as run_training
 
-    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs, hours=hours))
+    raise typer.Exit(run_training(data, out, recipe=recipe, jobs=jobs, hours=hours, brief=brief))
 
 
 @app.command()

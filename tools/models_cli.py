@@ -30,10 +30,12 @@ def train(
     recipe: str = "rhythm",
     jobs: int = 2,
     hours: float | None = None,
+    brief: bool = False,
 ) -> int:
     """Train what the recipe names on the PTB-XL in ``data``. Goes on if interrupted.
 
     hours : of training, after which a network stops where it is
+    brief : the recipe's brief form
     """
 
     def work(say: Progress) -> None:
@@ -41,7 +43,8 @@ def train(
         from models.recipe import RECIPES, cook, read
 
         file = Path(recipe) if recipe.endswith(".toml") else RECIPES / f"{recipe}.toml"
-        for run in cook(read(file), data, out, jobs, say, math.inf if hours is None else hours):
+        limit = math.inf if hours is None else hours
+        for run in cook(read(file, brief=brief), data, out, jobs, say, limit):
             print(_went(run))
         if (out / ALL).is_file():
             print(_tested(out / ALL))

@@ -96,7 +96,8 @@ def _runs(folder: Path) -> Iterator[Subject]:
 def training(subject: Subject) -> dict[str, Any]:
     """How far its weights came, from the run's training.json; {} where it was not trained here.
 
-    epochs, planned : done, and asked for; chosen : whether fold 9 chose the epoch
+    epochs, planned : done, and the recipe's; brief : whether it is its brief form
+    chosen : whether fold 9 chose the epoch
     seconds, hardware : None where the run does not say
     """
     if subject.run is None:
@@ -106,7 +107,8 @@ def training(subject: Subject) -> dict[str, Any]:
     devices = ", ".join(said.get("devices", ()))
     return {
         "epochs": said.get("epochs_done", config["epochs"] if finished else 0),
-        "planned": config["epochs"],
+        "planned": config.get("brief_for") or config["epochs"],
+        "brief": bool(config.get("brief_for")),
         "ended": said.get("ended"),
         "chosen": config.get("keep") == "best",
         "seconds": said.get("took_s"),

@@ -67,6 +67,11 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
     yield Picture(JSON, "Macro AUC over multiplications; our own network is marked")
     yield _against_ours(rows)
     yield Heading("Training")
+    yield Text(
+        "*Brief*: the recipe's own network, loss, batches and augmentation, but few epochs, at a "
+        "rate that rises and falls once, and the last epoch is the result, chosen by nobody: what "
+        "a processor has time for (`lead12 train --brief`)."
+    )
     yield _training(rows)
     yield Heading("Papers")
     yield Text("By their names in the column *paper*; *Lead12* is our own, of no paper.")
@@ -125,7 +130,7 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             out.append(f"{name}: {made}; {_gmac(row['macs'])} GMAC per record{hours}.")
             continue
         if training and training["epochs"] < training["planned"]:
-            out.append(f"{name}: {training['epochs']} of {training['planned']} epochs trained.")
+            out.append(f"{name}: trained {_far(training)}.")
         if training.get("chosen"):
             out.append(
                 f"{name}: its epoch was chosen on fold 9 itself, which flatters it a little."
@@ -155,6 +160,11 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             why = tried["error"] or f"{tried['scored']} of {tried['results']} lines with scores"
             out.append(f"{name}: the monitor did not run it: {why}.")
     return out or ["Nothing of what was wanted."]
+
+
+def _far(training: Mapping[str, Any]) -> str:
+    said = f"{training['epochs']:g} of {training['planned']} epochs"
+    return f"{said}, brief" if training.get("brief") else said
 
 
 def _pace(rows: Sequence[Row]) -> float:
@@ -259,7 +269,7 @@ def _training(rows: Sequence[Row]) -> Table:
             lines.append(
                 [
                     row["name"],
-                    f"{training['epochs']} of {training['planned']}",
+                    _far(training),
                     "not told" if seconds is None else f"{seconds / 3600:.2f} h",
                     training["hardware"] or "not told",
                 ]
@@ -267,7 +277,7 @@ def _training(rows: Sequence[Row]) -> Table:
         else:
             made = "elsewhere" if row.get("systems") else "not trained here"
             lines.append([row["name"], made, "-", "-"])
-    return Table(["", "epochs", "time", "hardware"], lines)
+    return Table(["", "trained", "time", "hardware"], lines)
 
 
 def _papers(rows: Sequence[Row]) -> Table:

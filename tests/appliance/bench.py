@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from device.segment import RingError
 from tests.appliance.container import CheckError, Container, wait_for
 from tests.appliance.line import NAME, Line
-from tests.appliance.stalls import Stalls
 from tests.appliance.witness import Witness
+from tools.stalls import Stalls
 
 if TYPE_CHECKING:
     from tests.appliance.start import Start

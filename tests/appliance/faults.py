@@ -28,12 +28,11 @@ AGAIN_S = 60.0  # after which the monitor is started again
 
 
 def kills(bench: Bench, times: int) -> None:
-    """SIGKILL to one of the two at a random moment, again and again."""
+    """SIGKILL to each of the two, ``times`` times, at random moments."""
     for unit in (ACQUIRE, MONITOR):
         what = "killed at random times"
         with bench.step(f"{_name(unit)}: SIGKILL", what) as outcome:
-            share = times // 2 if unit == ACQUIRE else times - times // 2
-            for _ in range(share):
+            for _ in range(times):
                 bench.restart_counts_anew()  # five in three minutes are allowed; see ``burst``
                 time.sleep(bench.random.uniform(0, KILL_WITHIN_S))
                 at_s = bench.hit(unit)

@@ -19,6 +19,7 @@ from device.display.outputs import DisplayError, NoDisplay
 from device.display.screens import Frame, render
 from device.display.state import FAILED
 from device.link.port import Port
+from device.panel import Panel
 from hal.clock import VirtualClock
 from tests.device.host import Wire
 from tests.device.test_front_panel import BUZZER, RED, YELLOW, Levels, gpiod, levels
@@ -42,6 +43,14 @@ class Spy(NoDisplay):
         self.frames.append(frame)
 
 
+class Awaited(Panel):
+    """In virtual time frames come faster than any thread draws them."""
+
+    def show(self, frame: Frame) -> None:
+        super().show(frame)
+        wait_for("the frame", lambda: self.ready or not self._thread.is_alive())
+
+
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> type[Spy]:
     Spy.opened, Spy.frames, Spy.fails = [], [], None
@@ -51,6 +60,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> type[Spy]:
         return Spy((128, 64), grey=False)
 
     monkeypatch.setattr(degraded, "open_display", opened)
+    monkeypatch.setattr(degraded, "Panel", Awaited)
     return Spy
 
 

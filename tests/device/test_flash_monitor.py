@@ -174,7 +174,8 @@ def test_model_that_fails_is_taken_back_at_once(
     failed = ward.bedside.hosts[0].of("hello")[-1]["failed"]
     assert failed["model"] == "rhythm-3.0"
     assert "a defect" in failed["why"]
-    assert not ward.events("fault")  # the instrument is well
+    assert not ward.events("fault", part="analysis")  # the instrument is well
+    assert not ward.events("fault", part="model")
 
 
 def test_model_that_does_not_load_never_speaks(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,6 +382,7 @@ class Tap:
         """Stays open: the monitor goes on."""
 
 
+@pytest.mark.native("a self-test within 20 s")
 def test_running_device_is_given_a_model_loses_it_in_a_crash_loop_and_keeps_the_next(
     store: Store,
 ) -> None:

@@ -12,7 +12,6 @@ import signal
 import struct
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,15 +120,17 @@ class Session:
 
     def end(self) -> int:
         """Its exit code."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def ended() -> tuple[int] | None:
             self.read()
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.02)
-        os.kill(self.pid, signal.SIGKILL)
-        raise AssertionError("it does not end")
+            return (os.waitstatus_to_exitcode(status),) if pid else None
+
+        try:
+            return wait_for("its end", ended)[0]
+        except AssertionError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise
 
 
 def test_the_pages_turn_in_a_terminal_and_ctrl_c_leaves_it_as_it_was(tmp_path: Path) -> None:

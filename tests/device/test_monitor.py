@@ -316,6 +316,7 @@ def test_batch_run_of_real_hardware_is_refused() -> None:
 # -- real processes
 
 
+@pytest.mark.native("500 samples a second")
 def test_real_processes_survive_kills_of_the_monitor_with_an_exact_account(tmp_path: Path) -> None:
     path = tmp_path / "live.ring"
     config = Config().override(

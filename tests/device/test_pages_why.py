@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +28,7 @@ from firmware.inputs import InputContract
 from firmware.network import Network
 from hal.frontend import FrameBlock, FrontendInfo
 from models.inputs import BEAT, page
+from tests.device.waiting import wait_for
 from tests.firmware.forms import of_form
 
 MODEL = load_model("")
@@ -191,19 +191,15 @@ def task(label: str = "SR") -> Task:
     return Task(MODEL.network, tensor, Question("mate4", label, label))
 
 
-def wait_for(explainer: Explainer) -> Answer:
-    deadline = time.monotonic() + 30
-    while (answer := explainer.answer()) is None and time.monotonic() < deadline:
-        threading.Event().wait(0.005)
-    assert answer is not None
-    return answer
+def answer_of(explainer: Explainer) -> Answer:
+    return wait_for("an answer", explainer.answer)
 
 
 def test_beside_the_monitor_comes_the_same_as_at_once() -> None:
     at_once, beside = AtOnce(), Beside()
     at_once.ask(task())
     beside.ask(task())
-    ours, theirs = at_once.answer(), wait_for(beside)
+    ours, theirs = at_once.answer(), answer_of(beside)
     assert isinstance(ours, Explanation)
     assert isinstance(theirs, Explanation)
     assert (ours.relevance == theirs.relevance).all()
@@ -232,7 +228,7 @@ def test_a_new_question_puts_the_one_before_aside(monkeypatch: pytest.MonkeyPatc
     assert begun["AFIB"].wait(30)
     assert beside.answer() is None  # that of the first is nobody's any more
     go_on["AFIB"].set()
-    answer = wait_for(beside)
+    answer = answer_of(beside)
     assert isinstance(answer, Explanation)
     assert answer.label == "AFIB"
     beside.close()
@@ -249,7 +245,7 @@ def test_the_thread_has_one_interpreter_of_its_own(monkeypatch: pytest.MonkeyPat
     beside = Beside()
     for _ in range(2):
         beside.ask(task())
-        wait_for(beside)
+        answer_of(beside)
     beside.close()
     assert used[0] is used[1] is not MODEL.network
 
@@ -258,9 +254,9 @@ def test_the_thread_has_one_interpreter_of_its_own(monkeypatch: pytest.MonkeyPat
 def test_what_goes_wrong_is_said_and_the_next_works(explainer: type[Explainer]) -> None:
     made = explainer()
     made.ask(task("NO SUCH LABEL"))
-    assert "NO SUCH LABEL" in str(wait_for(made))
+    assert "NO SUCH LABEL" in str(answer_of(made))
     made.ask(task())
-    assert isinstance(wait_for(made), Explanation)
+    assert isinstance(answer_of(made), Explanation)
     if isinstance(made, Beside):
         made.close()
 

@@ -166,6 +166,7 @@ def test_scores_that_are_no_numbers_fail(activation: str, divisor: float) -> Non
     assert "scores that are no numbers" in str(error)
 
 
+@pytest.mark.native("a limit of memory: emulators keep that from their guests")
 def test_the_process_prints_one_object_and_takes_the_last_place() -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "device.flash.selftest", "/dev/stdin", "500", "20"],

@@ -140,6 +140,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.native("a self-test within 20 s")
 def test_no_socket_leaves_the_machine_and_no_file_is_for_everybody(folder: Path) -> None:
     instrument = Instrument(folder)
     found: set[str] = set()

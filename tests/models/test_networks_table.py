@@ -131,16 +131,18 @@ def test_what_falls_short_is_a_sentence_each() -> None:
     other["speed"] = {"tflite_runtime": {"error": "unknown op"}}
     silent = {"exit": 0, "results": 30, "scored": 0, "said": None, "error": ""}
     better = row("resnet18", 0.94, 100_000_000, device_run=silent)
+    better["training"] |= {"epochs": 20.0, "planned": 80, "brief": True}
     unquantised = UNTRAINED | {"name": "mate", "training": half["training"] | {"finished": True}}
     found = shortfalls(table(lossy, half, other, better, UNTRAINED, unquantised))
     assert found == [
         "`alexnet`: int8 loses 0.020 of macro AUC, rhythm.",
-        "`vgg11-bn`: 3.5 of 20 epochs trained.",
+        "`vgg11-bn`: trained 3.5 of 20 epochs.",
         "`vgg11-bn`: its epoch was chosen on fold 9 itself, which flatters it a little.",
         "`vgg11-bn`: measured on 5 of 20 records.",
         "`crnn-gru`: not int8: TANH float32 (2).",
         "`crnn-gru`: tflite_runtime did not run it: unknown op.",
         "`crnn-gru`: the monitor did not run it: lead12: no.",
+        "`resnet18`: trained 20 of 80 epochs, brief.",
         "`lead12` lies 0.010 of macro AUC behind `resnet18`, super-diagnostic.",
         "`lead12` lies 0.010 of macro AUC behind `resnet18`, rhythm.",
         "`resnet18`: the monitor did not run it: 0 of 30 lines with scores.",
@@ -176,7 +178,7 @@ def test_the_page_has_a_row_for_every_network_and_the_papers_figures() -> None:
     assert "| cnn-te | CNN-TE | window | 10 968 413 | 3008.6 | - | - | - | - | - |" in text
     assert "| resnet18 | 350.0 | 11.67 | 0.9200 | -0.0100 | no |" in text
     assert "| cnn-te | not trained here | - | - |" in text
-    assert "| lead12 | 20 of 20 | 2.00 h | a processor |" in text
+    assert "| lead12 | 20 of 20 epochs | 2.00 h | a processor |" in text
     assert "F1 0.751, MAP 0.789, G-mean 0.839" in text
     assert "F1 0.700, MAP 0.600, G-mean 0.850" in text
     assert "0.920 (0.910-0.930)" in text
@@ -245,12 +247,14 @@ def test_a_run_says_how_far_it_came(tmp_path: Path) -> None:
     said |= {"processor": "P", "devices": ["cpu:0"]}
     (tmp_path / "a" / "training.json").write_text(json.dumps(said))
     assert training(half) == {
-        "epochs": 3.5, "planned": 9, "ended": "out of time", "chosen": True, "seconds": 60.0,
-        "hardware": "P (cpu:0)", "finished": False,
+        "epochs": 3.5, "planned": 9, "brief": False, "ended": "out of time", "chosen": True,
+        "seconds": 60.0, "hardware": "P (cpu:0)", "finished": False,
     }  # fmt: skip
     old = training(Subject("b", "alexnet", a_run(tmp_path / "b", "alexnet", FINAL)))
     assert (old["epochs"], old["seconds"], old["finished"]) == (9, None, True)
     assert not old["chosen"]
+    brief = training(Subject("d", "alexnet", a_run(tmp_path / "d", "alexnet", brief_for=80)))
+    assert (brief["planned"], brief["brief"]) == (80, True)
     assert training(Subject("c", "alexnet")) == {}
 
 

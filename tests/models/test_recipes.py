@@ -38,8 +38,31 @@ def refused(folder: Path, lines: str) -> str:
     return said
 
 
-def config(name: str) -> TrainConfig:
-    return read(RECIPES / f"{name}.toml").students[0]
+def config(name: str, *, brief: bool = False) -> TrainConfig:
+    return read(RECIPES / f"{name}.toml", brief=brief).students[0]
+
+
+@pytest.mark.parametrize("name", [*sorted(set(NETWORKS) - {"page"}), "mayo-alvd-folds"])
+def test_a_brief_form_is_the_paper_s_but_for_its_course(name: str) -> None:
+    whole, brief = config(name), config(name, brief=True)
+    assert brief.brief_for == whole.epochs > brief.epochs
+    assert (brief.schedule, brief.keep, brief.stop_after) == ("one-cycle", "last", 0)
+    assert not brief.head_only(0)
+    for key in ("architecture", "loss", "batches", "batch", "augmentation", "crop", "optimiser"):
+        assert getattr(brief, key) == getattr(whole, key)
+
+
+def test_a_recipe_without_a_brief_form_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"rhythm.toml: it has no \[brief\] form; --hours ends"):
+        config("rhythm", brief=True)
+    path = tmp_path / "x.toml"
+    student = '[student]\narchitecture="mate"\nseeds=[0]\nepochs=9\n'
+    path.write_text(f'name="x"\n{student}[brief]\nlearning_rate=1e-3\n')
+    with pytest.raises(TrainError, match="it has no 'epochs'"):
+        read(path, brief=True)
+    path.write_text(f'name="x"\n{student}[brief]\nepochs=2\nlerning_rate=1e-3\n')
+    with pytest.raises(TrainError, match="did you mean learning_rate"):
+        read(path, brief=True)
 
 
 def test_recipes_do_what_their_papers_say() -> None:

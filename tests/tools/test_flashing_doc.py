@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from device.flash.install import Refused
 from tests.device.waiting import wait_for
 from tests.tools.walkthrough import Shell, blocks, follow
@@ -16,6 +18,7 @@ PAGE = (ROOT / "docs" / "flashing.md").read_text(encoding="utf-8")
 OF_THE_MONITOR = {"died"}  # said in place of an installer that cannot
 
 
+@pytest.mark.native("a self-test within 20 s")
 def test_the_walkthrough_works_as_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "lead12").symlink_to(ROOT)
     environment = {

@@ -69,6 +69,7 @@ def said(message: Message) -> dict[str, Any]:
 # -- two processes, real time
 
 
+@pytest.mark.native("a monitor that answers within seconds")
 def test_a_monitor_in_its_own_processes_says_what_it_says_in_virtual_time(
     scenario: Callable[..., Scenario], tmp_path: Path
 ) -> None:

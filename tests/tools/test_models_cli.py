@@ -95,3 +95,6 @@ def test_only_the_firmware_s_own_card_tells_whose_calls_were_read() -> None:
     assert "Fifty calls" in card(own)
     assert "Fifty calls" not in card(other)
     assert "5.5 of 80 epochs (the weights of epoch 3 were the best)" in card(other)
+    short = {"epochs": 4, "epochs_done": 4, "brief_for": 80}
+    other["training"]["run"] = {**run, **short}
+    assert "4 epochs (a brief form of its recipe, which has 80), batch" in card(other)

@@ -28,15 +28,15 @@ class Account:
     """Reads every sample of the ring. By the clock each must be where its index says.
 
     late_machine : a real one, that comes late by itself: single losses are counted, not refused
-    unexplained : samples lost while nothing was planted; counted once, against a bare loop: what
-        follows of them in the analysis is no problem of its own
+    unplanned : where samples were lost while nothing was planted: from and to, in seconds of the
+        monotonic clock, and how many; what follows of them in the analysis is no problem of its own
     """
 
     def __init__(
         self, path: Path, origin_ns: int = ORIGIN_NS, *, late_machine: bool = False
     ) -> None:
         self._path, self._origin_ns, self._late_machine = path, origin_ns, late_machine
-        self.unexplained = 0
+        self.unplanned: list[tuple[float, float, int]] = []
         self._restarted_s = -math.inf  # since when the analysis has no unplanted hole behind it
         self._ring: RingReader | None = None
         self._samples = self._lost = self._estimated = self._gaps = 0
@@ -103,7 +103,7 @@ class Account:
             del self.gaps[:-10_000]
             if any(act.explains_loss(from_s, to_s) for act in acts):
                 return
-            self.unexplained += lost
+            self.unplanned.append((before_ns * 1e-9, t_ns * 1e-9, lost))
             self._bridged.append((to_s, lost))
             near = [n for at_s, n in self._bridged if at_s > to_s - WINDOW_S]
             if lost > BRIDGE or sum(near) > BRIDGED_IN_WINDOW:

@@ -28,9 +28,10 @@ _REAL = (
     "with a simulated chip, a pseudo-terminal and a small disk of their own. They are killed, "
     "stopped for seconds, hung until the watchdog acts; the line is pulled and blocked, the disk "
     "filled and made read-only where this machine allows mounts, the host talks nonsense.",
-    "Checked is what the soak in virtual time checks. Samples lost while nothing was planted "
-    "are held against a bare timer loop of the same priority beside it: what that loses, the "
-    "machine loses. Memory, descriptors and threads are read every ten seconds; memory is told, "
+    "Checked is what the soak in virtual time checks. Of samples lost while nothing was planted "
+    "one in ten thousand is allowed, but for those of moments in which the machine itself stood "
+    "still: a probe on each processor, of higher priority than acquire, woke up more than a "
+    "millisecond late. Memory, descriptors and threads are read every ten seconds; memory is told, "
     "not judged: what a process keeps fills up for three hours, and none lives as long here. The "
     "age of a result's last sample is taken when the host has the line.",
 )

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import numpy as np
 from device.config import Config
 from device.supervisor import Supervisor
 from hal.patient.chunks import random_of
-from tools.beside import BARE, beside, missed
 from tools.soak import growth, talk
 from tools.soak.account import Account, records_problems
 from tools.soak.bench import Hour
@@ -28,6 +27,7 @@ from tools.soak.plan import Act, Kind, Where, draw
 from tools.soak.sense import Sense
 from tools.soak.talk import SETTINGS
 from tools.soak.virtual import SHARED
+from tools.stalls import Stalls
 
 POLL_S, TALK_S, LOOK_S = 0.02, 1.0, 10.0
 START_S, END_S = 60.0, 30.0  # at the beginning and at the end, nothing is planted
@@ -70,14 +70,16 @@ class Run:
     """What came of it.
 
     latency_ms : p50 and p99 of each ten seconds, as the monitor says them
-    unexplained : samples lost while nothing was planted; bare : by a timer loop beside it
+    unplanned : samples lost while nothing was planted; own : of these, while the machine ran
+    stalls : how often it stood still
     load : of the machine, over the last quarter of an hour
     """
 
     hour: Hour
     latency_ms: list[tuple[int, int]] = field(default_factory=list)
-    unexplained: int = 0
-    bare: int = 0
+    unplanned: int = 0
+    own: int = 0
+    stalls: int = 0
     load: float = 0.0
 
 
@@ -91,10 +93,8 @@ def run(hours: float, seed: int, tell: Callable[[float], None] = lambda hours: N
         folder = Path(name)
         disk = Disk(folder / "state")
         try:
-            with state_in(folder / "state"), beside(BARE) as bare:
-                done = _Watch(folder, disk, seed, seconds).run(tell)
-                done.bare = missed(bare)
-            return done
+            with state_in(folder / "state"), closing(Stalls()) as stalls:
+                return _Watch(folder, disk, seed, seconds, stalls).run(tell)
         finally:
             disk.close()
 
@@ -102,8 +102,8 @@ def run(hours: float, seed: int, tell: Callable[[float], None] = lambda hours: N
 class _Watch:
     """Supervisor in a thread; everything else here."""
 
-    def __init__(self, folder: Path, disk: Disk, seed: int, seconds: float) -> None:
-        self._disk, self._seconds = disk, seconds
+    def __init__(self, folder: Path, disk: Disk, seed: int, seconds: float, stalls: Stalls) -> None:
+        self._disk, self._seconds, self._stalls = disk, seconds, stalls
         self._records = folder / "state" / "records"
         ring = folder / "soak.ring"
         config = Config().override(
@@ -180,7 +180,10 @@ class _Watch:
         hour.samples, hour.lost, hour.estimated, hour.overrun, hour.gaps = totals
         hour.lines, hour.checked = self._line.lines, self._line.checked
         hour.results, hour.sane, hour.unheld, hour.dropped, hour.ages = self._sense.take()
-        self._run.unexplained = self._account.unexplained
+        for from_s, to_s, lost in self._account.unplanned:
+            self._run.unplanned += lost
+            self._run.own += 0 if self._stalls.at(from_s, to_s) else lost
+        self._run.stalls = len(self._stalls.seen)
         self._run.load = os.getloadavg()[2]
         return self._run
 
