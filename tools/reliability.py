@@ -56,7 +56,7 @@ def save(part: Part, docs: Path = DOCS) -> Path:
     folder = docs / "reliability"
     folder.mkdir(exist_ok=True)
     path = folder / f"{part.name}.json"
-    made = {"made": f"{datetime.now(UTC):%Y-%m-%d}", "revision": _revision()}
+    made = {"made": f"{datetime.now(UTC):%Y-%m-%d}", "revision": revision()}
     path.write_text(json.dumps(asdict(part) | made, indent=1, ensure_ascii=False) + "\n")
     write_page(docs)
     return path
@@ -83,7 +83,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
-def _revision() -> str:
+def revision() -> str:
+    """Of this checkout, marked -dirty where it is changed; a sentence's end where it is none."""
     asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         found = subprocess.run(asked, cwd=DOCS, capture_output=True, text=True, check=True)

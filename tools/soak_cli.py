@@ -59,6 +59,7 @@ def _real(hours: float, seed: int) -> Verdict:
 
 
 def _virtual(hours: float, seed: int, jobs: int, resume: Path | None) -> Verdict:
+    from tools.reliability import revision
     from tools.soak import verdict, virtual
     from tools.soak.bench import Hour
 
@@ -75,7 +76,7 @@ def _virtual(hours: float, seed: int, jobs: int, resume: Path | None) -> Verdict
                 print(f"hour {hour.number}: {problem}", file=sys.stderr, flush=True)
 
         if hours:
-            virtual.run(asked, jobs=jobs, tell=tell)
+            virtual.run(asked, jobs=jobs, code=revision(), tell=tell)
     return verdict.virtual([asked.done[number] for number in sorted(asked.done)], asked.hours)
 
 

@@ -159,6 +159,9 @@ def shortfalls(found: Mapping[str, Any]) -> list[str]:
             tried = row["device_run"]
             why = tried["error"] or f"{tried['scored']} of {tried['results']} lines with scores"
             out.append(f"{name}: the monitor did not run it: {why}.")
+    old = [row["name"] for row in trained(found["rows"]) if row.get("code") != found.get("code")]
+    if old:
+        out.append(f"Measured behind an earlier state of firmware and chip: {', '.join(old)}.")
     return out or ["Nothing of what was wanted."]
 
 

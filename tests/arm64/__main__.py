@@ -21,7 +21,7 @@ from tests.arm64.compare import Row, compare
 from tests.arm64.page import keep, part, row_words
 from tests.arm64.root import BUILD, TREE, CannotRunError, Root, needs
 from tests.arm64.suite import SMOKE, read, read_suite, run_suite, run_tests
-from tools.reliability import save
+from tools.reliability import revision, save
 
 OUT = TREE / "out" / "arm64"
 EQUALITY, SUITE = OUT / "equality.json", OUT / "suite"
@@ -120,24 +120,20 @@ def _equality(root: Root) -> None:
     keep(
         rows,
         EQUALITY,
-        revision=_revision(),
+        revision=revision(),
         tolerance=tolerance,
         qemu=_said("qemu-aarch64-static", "--version").split(" (")[0],
         python=(root.path / "usr/bin/python3").resolve().name.removeprefix("python"),
     )
 
 
-def _revision() -> str:
-    return _said("git", "-C", str(TREE), "describe", "--always", "--dirty")
-
-
 def _kept() -> bool:
     """Whether the comparison of this very tree is there, and with it what was run of its suite."""
     if not EQUALITY.exists():
         return False
-    revision = _revision()
+    now = revision()
     said = json.loads(EQUALITY.read_text())["revision"]
-    return bool(said == revision) and not revision.endswith("-dirty")
+    return bool(said == now) and not now.endswith("-dirty")
 
 
 def _said(*command: str) -> str:

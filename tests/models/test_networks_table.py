@@ -35,8 +35,8 @@ from models.evaluate.fold import HEAVY_MACS, SOME, Fold, watched
 from models.report.networks import ahead, goals, page, picture, ran, shortfalls
 from models.report.published import PAPERS, PUBLISHED
 from tools.bench.figures import DOCS
+from tools.bench.networks import Bench, add_training, tried
 from tools.bench.networks import figures as as_figures
-from tools.bench.networks import tried
 from tools.bench.trained import run
 
 EMBEDDED = resources.files("firmware") / "embedded.l12"
@@ -150,6 +150,28 @@ def test_what_falls_short_is_a_sentence_each() -> None:
         "`mate`: trained, but not quantised; 3.01 GMAC per record.",
     ]
     assert shortfalls(table(row("alexnet", 0.92, 100_000_000))) == ["Nothing of what was wanted."]
+
+
+def test_rows_of_an_earlier_state_of_the_chain_are_told() -> None:
+    found = table(row("new", 0.9, 1, code="b"), row("old", 0.9, 1, code="a")) | {"code": "b"}
+    said = [one for one in shortfalls(found) if "earlier state" in one]
+    assert said == ["Measured behind an earlier state of firmware and chip: lead12, old."]
+
+
+def test_what_was_measured_before_stays_where_no_run_is_at_hand() -> None:
+    float_and_int8 = row(OURS, 0.93, 30, sha256="s", training={"epochs": 20})
+    bench = Bench(records(2), None, cast(Any, None), "b", {OURS: float_and_int8}, lambda *_: None)
+    assert bench.row(Subject(OURS, "residual")) is float_and_int8
+    again = row(OURS, 0.93, 30, training={})
+    del again["systems"]["float"], again["systems"]["int8"]["less_float"]
+    add_training(again, float_and_int8)
+    assert again["systems"] == float_and_int8["systems"]
+    assert [*again["systems"]] == ["float", "int8", "device"]
+    assert again["training"] == {"epochs": 20}
+    fewer = row(OURS, 0.93, 30, records=10)
+    del fewer["systems"]["float"]
+    add_training(fewer, float_and_int8)
+    assert "float" not in fewer["systems"]
 
 
 def test_goals_are_held_against_the_worst() -> None:

@@ -211,6 +211,22 @@ def test_what_is_left_of_a_soak_is_shared_and_resumed(tmp_path: Path) -> None:
         Soak.load(tmp_path / "soak.json")
 
 
+def test_a_packed_checkpoint_is_the_same_bytes_and_says_what_code_was_run(tmp_path: Path) -> None:
+    hours = {n: Hour(n, code="abc" if n else "", seconds=3600.0) for n in range(3)}
+    one, other = tmp_path / "1.json.gz", tmp_path / "2.json.gz"
+    Soak(3, 3.0, hours).save(one)
+    again = Soak.load(one)
+    again.save(other)
+    assert again.done == hours
+    assert one.read_bytes() == other.read_bytes()
+    (row,) = (row for row in verdict.virtual([*hours.values()], 3).rows if "revision" in row.what)
+    assert row.value == "abc 2, unknown 1"
+    for data in (b"{}", one.read_bytes()[:40], b""):
+        other.write_bytes(data)
+        with pytest.raises(ValueError, match=r"is not the checkpoint of a soak"):
+            Soak.load(other)
+
+
 def test_a_slope_is_that_within_lives_not_between_them() -> None:
     flat = [(life, h, 100.0 * k + (i % 2)) for k, life in enumerate("abc") for i, h in _hours()]
     assert not slope(flat).grows(1.0)

@@ -43,36 +43,50 @@ CODE = ("hal", "firmware", "tools/chain.py", "tools/classify.py")  # what makes 
 
 
 def measure(
-    runs: Path | None, data: Path, records: int | None, jobs: int, say: Progress
+    runs: Path | None,
+    data: Path,
+    records: int | None,
+    jobs: int,
+    say: Progress,
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every row, as JSON.
 
     runs : folder of trainings, searched to any depth; None: our own network alone is measured
     records : how many of fold 9; None takes all of them, SOME for networks above HEAVY_MACS
+    before : what an earlier call gave; its rows of networks that are not in ``runs`` are kept
     Raises BundleError, DataError or TrainError in one line. Needs the [train] extra.
     """
     if runs is not None and not runs.is_dir():
         raise DataError(f"{runs} is no folder of trainings; give what lead12 train --out was given")
     quiet_keras()
     dataset = ptbxl.load(data)
-    bench = _Bench(dataset, records, DeviceChain(jobs), _digest(), say)
+    earlier = before or {"rows": [], "folds": []}
+    known = {row["name"]: row for row in earlier["rows"] if row.get("systems")}
+    bench = Bench(dataset, records, DeviceChain(jobs), _digest(), known, say)
     return {
         "format": 1,
         "data": {"name": ptbxl.NAME, "sha256": dataset.digest, "fold": VALIDATION_FOLD},
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "code": bench.code,
         "rows": [bench.row(subject) for subject in subjects(runs, EMBEDDED)],
-        "folds": cross.found(runs) if runs else [],
+        "folds": (cross.found(runs) if runs else []) or earlier["folds"],
     }
 
 
 @dataclass
-class _Bench:
-    """What all rows share; ``ours``: the device's scores with our own network, by record."""
+class Bench:
+    """What all rows share.
+
+    known : rows that were measured before, by name
+    ours : where the device's scores with our own network are, by record
+    """
 
     dataset: Dataset
     records: int | None
     chain: DeviceChain
     code: str
+    known: Mapping[str, dict[str, Any]]
     say: Progress
     ours: dict[str, int] = field(default_factory=dict)
     our_scores: ByGroup = field(default_factory=dict)
@@ -81,6 +95,9 @@ class _Bench:
     def row(self, subject: Subject) -> dict[str, Any]:
         """One network; our own comes first."""
         self.say(subject.name, 0, 1)
+        known = self.known.get(subject.name, {})
+        if subject.bundle is None and known:
+            return known
         architecture = ARCHITECTURES[subject.architecture]
         row: dict[str, Any] = {
             "name": subject.name,
@@ -114,15 +131,26 @@ class _Bench:
         same = [self.ours[name] for name in on.dataset.record_ids]
         ours = {group: scores[same] for group, scores in self.our_scores.items()}
         row |= {
+            "code": self.code,
             "records": len(rows),
             "of_records": int((self.dataset.fold == VALIDATION_FOLD).sum()),
             "systems": found.systems,
             "ours": {"macs": self.our_macs, "auc": macro_aucs(on, ours)},
         }
+        if subject.run is None and bundle.digest == known.get("sha256"):  # as our own may be
+            add_training(row, known)
         self.say(f"{subject.name}: speed", 0, 1)
         row["speed"] = speed(subject.bundle)
         row["device_run"] = tried(subject.bundle)
         return row
+
+
+def add_training(row: dict[str, Any], known: Mapping[str, Any]) -> None:
+    """What only the run of its training tells, of the same bundle on the same records."""
+    if row["records"] == known["records"] and "float" in known["systems"]:
+        row["systems"] = {"float": known["systems"]["float"], **row["systems"]}
+        row["systems"]["int8"]["less_float"] = known["systems"]["int8"]["less_float"]
+    row["training"] = known["training"]
 
 
 def tried(bundle: Path) -> dict[str, Any]:
@@ -176,6 +204,13 @@ def _digest() -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def measured_before() -> dict[str, Any] | None:
+    """docs/networks.json, where there is one."""
+    path = DOCS / f"{JSON}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return found
 
 
 def figures(found: Mapping[str, Any]) -> list[Figure]:

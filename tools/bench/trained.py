@@ -32,7 +32,7 @@ def run(
         if what == "networks":
             from tools.bench import networks as bench
 
-            found = bench.measure(runs, found_in, records, jobs, say)
+            found = bench.measure(runs, found_in, records, jobs, say, bench.measured_before())
         elif what == "photo":
             from tools.bench import photo as bench
 

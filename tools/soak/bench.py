@@ -32,15 +32,16 @@ from tools.soak.plan import HOUR_S, Act, Course, Where
 from tools.soak.sense import Sense
 
 STEP_NS = 1_000_000_000
-LOOK_S = 60.0  # between two readings of memory and descriptors
+LOOK_S = 300.0  # between two readings of memory and descriptors
 MOST_PROBLEMS = 25  # of an hour
 
 
 @dataclass
 class Hour:
-    """What came of one hour, or of the part of it that was run."""
+    """What came of one hour, or of the part of it that was run. code : revision that it is of"""
 
     number: int
+    code: str = ""
     seconds: float = 0.0
     samples: int = 0
     lost: int = 0

@@ -33,7 +33,7 @@ def look(process: str, life: str, hour: float, pid: int) -> Reading:
     return Reading(
         process,
         life,
-        hour,
+        round(hour, 4),
         int((proc / "statm").read_text().split()[1]) * PAGE_KB,
         len(os.listdir(proc / "fd")),
         int(stat[17]),

@@ -111,6 +111,10 @@ def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     rows.append(
         Row("faster than real time, per bench", f"{seconds / took_s:.0f} times" if took_s else "-")
     )
+    of = Counter[str]()
+    for hour in hours:
+        of[hour.code or "unknown"] += 1
+    rows.append(Row("revision, and hours of it", _listed(of)))
     problems = [f"hour {h.number}: {problem}" for h in hours for problem in h.problems]
     return _verdict(rows, problems, figures)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import signal
 import sys
 import tempfile
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,10 +21,11 @@ from device.processes import end_with_parent
 from tools.soak.bench import Bench, Hour
 from tools.soak.growth import Reading
 from tools.soak.plan import Course
-from tools.whole_file import write_whole
+from tools.whole_file import PUBLIC, write_whole
 
 LONGEST_H = 100  # of one bench
 SHARED = Path("/dev/shm")
+PACKED = ".gz"
 
 
 @dataclass
@@ -38,22 +41,24 @@ class Soak:
         return sum(hour.seconds for hour in self.done.values()) / 3600
 
     def save(self, path: Path) -> None:
-        """All or nothing."""
+        """All or nothing; packed where it is named .gz, the same bytes for the same soak."""
         tree = {
             "seed": self.seed,
             "hours": self.hours,
             "done": [asdict(self.done[number]) for number in sorted(self.done)],
         }
-        write_whole(path, json.dumps(tree).encode())
+        data = json.dumps(tree).encode()
+        write_whole(path, gzip.compress(data, mtime=0) if path.suffix == PACKED else data, PUBLIC)
 
     @classmethod
     def load(cls, path: Path) -> Soak:
         """Raises OSError, or ValueError with a sentence for what is no checkpoint."""
         try:
-            tree = json.loads(path.read_text())
+            data = path.read_bytes()
+            tree = json.loads(gzip.decompress(data) if path.suffix == PACKED else data)
             hours = [hour_from(one) for one in tree["done"]]
             return cls(tree["seed"], tree["hours"], {hour.number: hour for hour in hours})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             said = f"{path} is not the checkpoint of a soak ({error!r}); begin without --resume"
             raise ValueError(said) from None
 
@@ -85,9 +90,13 @@ def run(
     *,
     jobs: int = 1,
     make: Callable[[int], Course] = Course,
+    code: str = "",
     tell: Callable[[Hour], None] = lambda hour: None,
 ) -> None:
-    """Do what is left, ``jobs`` benches at a time; ``tell`` hears of each hour as it ends."""
+    """Do what is left, ``jobs`` benches at a time; ``tell`` hears of each hour as it ends.
+
+    code : what each hour is said to be of
+    """
     waiting = ranges(soak, jobs)
     with DefaultSelector() as selector:
         running = 0
@@ -99,6 +108,7 @@ def run(
                 running += 1
             for key, _ in selector.select():
                 for hour in key.data.read():
+                    hour.code = code
                     soak.done[hour.number] = hour
                     tell(hour)
                 if key.data.ended:
