@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from random import Random
 
+from tests.appliance import container as containers
 from tests.appliance import faults, package, page, power, root, security, start
 from tests.appliance.bench import ACQUIRE, CONFIG, MONITOR, REALTIME, SETTINGS, Bench
 from tests.appliance.container import CheckError, Container
@@ -20,6 +21,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lead
 SERVICES = ("acquire", "monitor")
 COMMAND = "python -m tests.appliance --update-docs"
 UNPLANNED_ONE_IN = 1000  # samples: what tests is no real-time machine; the smoke only tells
+SMOKE_PATIENCE = 4.0
 PICTURES = root.REPOSITORY / "out" / "appliance"
 
 
@@ -32,6 +34,8 @@ def main() -> int:
     parser.add_argument("--update-docs", action="store_true", help="write docs/reliability")
     parser.add_argument("--root-cache", type=Path, default=CACHE, help="Debian root and wheels")
     given = parser.parse_args()
+    if given.smoke:
+        containers.patience = SMOKE_PATIENCE
     began_s = time.monotonic()
     try:
         root.need_machine()

@@ -20,6 +20,9 @@ POLL_S = 0.02
 CGROUPS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}  # as on a device, whatever the host has
 
 
+patience = 1.0  # times as long is waited; the smoke runs on anybody's machine and waits longer
+
+
 class CheckError(AssertionError):
     """Something that must be true was not; the message says what."""
 
@@ -28,6 +31,7 @@ def wait_for(
     what: str, true: Callable[[], bool], timeout_s: float, state: Callable[[], str] = str
 ) -> float:
     """Seconds until ``true``; raises CheckError after ``timeout_s``, with ``state``."""
+    timeout_s *= patience
     began = time.monotonic()
     while not true():
         if time.monotonic() - began > timeout_s:

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.appliance import kept
+from tests.appliance import container, kept
 from tests.appliance.bench import (
     ACQUIRE,
     CONFIG,
@@ -124,10 +124,11 @@ def disk_full(bench: Bench) -> None:
 def records(bench: Bench) -> None:
     """All that was sampled so far is on the disk, but for its last seconds, and once each."""
     with bench.step("the records of all that", "every sample of the ring, bit by bit") as outcome:
-        time.sleep(UNSYNCED_S)
+        unsynced_s = UNSYNCED_S * container.patience
+        time.sleep(unsynced_s)
         now_s = time.monotonic()
         found = kept.compare(bench.witness.rings, bench.data / "records")
-        if runs := found.missing_but([(now_s - UNSYNCED_S, now_s)]):
+        if runs := found.missing_but([(now_s - unsynced_s, now_s)]):
             count = sum(run[1] for run in runs)
             raise CheckError(f"{count} samples are in no record, the first at index {runs[0][0]}")
         outcome.what += f": {found.on_disk:,} samples"
