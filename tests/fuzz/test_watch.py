@@ -7,13 +7,14 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.__main__ import main
 from tests.fuzz.mutate import change_bytes, change_json, change_words, dump
-from tests.fuzz.watch import GROWTH_KIB, once, one_line
+from tests.fuzz.watch import GROWTH_KIB, _queued_s, once, one_line
 
 
 class Broken:
@@ -44,6 +45,8 @@ class Broken:
                         sum(range(1000))
                     except Exception:
                         continue
+            case b"wait":
+                time.sleep(60)
             case b"write":
                 (self._outside / "x").write_bytes(data)
             case b"open":
@@ -92,6 +95,24 @@ def test_the_fuzzer_sees_what_goes_wrong(
     assert says in wrong
     assert bool(wrong) == bool(says)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_waiting_is_a_hang_but_waiting_for_a_processor_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued = iter([0.0, 5.0, 9.0, 9.5])  # s: others had the machine when it was looked at twice
+    looks = []
+
+    def look() -> float:
+        looks.append(next(queued))
+        return looks[-1]
+
+    monkeypatch.setattr("tests.fuzz.watch.WAIT_S", 0.05)
+    monkeypatch.setattr("tests.fuzz.watch._queued_s", look)
+    assert "hangs" in once(Broken(tmp_path), b"wait")
+    assert looks == [0.0, 5.0, 9.0, 9.5]
+    monkeypatch.undo()
+    assert 0 <= _queued_s() < 1e6
 
 
 def test_without_the_engine_one_line_says_how_to_get_it(
