@@ -189,10 +189,11 @@ class Remote(HostLine):
             if message.get("event") != "flash":
                 continue
             if "outcome" in message:
-                said = {name: message[name] for name in ("reason", "text", "model", "sha256")}
-                return Outcome(ok=message["outcome"] != "refused", head=message["head"], **said)
+                names = ("reason", "text", "model", "sha256", "head")
+                said = {name: _words(message[name]) for name in names}
+                return Outcome(ok=message["outcome"] != "refused", **said)
             until = self._clock() + INSTALL_S
-            tell(message["stage"], message["text"])
+            tell(_words(message["stage"]), _words(message["text"]))
         return None
 
     def _ask(self, action: str, *, again: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -202,6 +203,13 @@ class Remote(HostLine):
             repeat=action in _REPEATABLE,
             again=again,
         )
+
+
+def _words(value: object) -> str:
+    """Raises TypeError for what is no text: no monitor said that."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def chunk(offset: int, raw: bytes) -> dict[str, Any]:
