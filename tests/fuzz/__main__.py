@@ -38,7 +38,8 @@ def run(name: str, seconds: int, seed: int) -> bool:
     shutil.rmtree(found, ignore_errors=True)
     for path in (inputs, found, folder / "seeds", CORPUS / name):
         path.mkdir(parents=True, exist_ok=True)
-    flags = [f"-max_total_time={seconds}", f"-seed={seed}", "-print_final_stats=1"]
+    flags = [f"-max_total_time={seconds}", f"-seed={seed}", "-print_final_stats=1",
+             f"-artifact_prefix={folder}/"]  # fmt: skip
     log = folder / "log"
     with log.open("wb") as out:
         try:
