@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -23,6 +22,7 @@ from device import defects, last_good
 from device.fault_log import FaultLog
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
+from device.processes import asked_to_stop, logger
 from device.ring import RingWriter, WriterState
 from device.segment import RingError
 from device.source import INJECTED, build_frontend
@@ -224,17 +224,7 @@ def take_priority() -> str:
 
 def main(arguments: list[str]) -> int:
     """``CONFIG``. Returns an ``Exit`` code."""
-    asked_to_stop = False
-
-    def stop(*_: object) -> None:
-        nonlocal asked_to_stop
-        asked_to_stop = True
-
-    def log(line: str) -> None:
-        print(f"acquire: {line}", file=sys.stderr, flush=True)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    stopping, log = asked_to_stop(), logger("acquire")
     clock = RealClock()
     try:
         given = last_good.read(arguments, last_good.copy_path())
@@ -261,7 +251,7 @@ def main(arguments: list[str]) -> int:
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # what start-up left is not looked through again between two samples
     try:
-        code = acquisition.run(lambda: asked_to_stop)
+        code = acquisition.run(stopping)
     except RingError as error:
         log(str(error))
         code = Exit.DAMAGE

@@ -9,7 +9,6 @@ their usual wiring. Whatever broke the monitor may break one of these too: the o
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 
@@ -30,6 +29,7 @@ from device.link.port import Opener, Opening, Port
 from device.link.protocol import encode, pack
 from device.notify import notifier
 from device.panel import Panel
+from device.processes import asked_to_stop, logger
 from firmware.alarms import Alarms, Audio
 from firmware.findings import Priority
 from hal.clock import Clock, RealClock
@@ -170,7 +170,7 @@ class Screen:
         try:
             return Panel(open_display(spec))
         except DisplayError as error:
-            print(f"degraded: {error}", file=sys.stderr, flush=True)
+            logger("degraded")(str(error))
             return None
 
     def close(self) -> None:
@@ -214,21 +214,14 @@ def run(
 
 def main(arguments: list[str]) -> int:
     """``CONFIG``. Returns 0."""
-    asked_to_stop = False
-
-    def stop(*_: object) -> None:
-        nonlocal asked_to_stop
-        asked_to_stop = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    stopping = asked_to_stop()
     why, config = reason(), None
     try:
         config = last_good.read(arguments, last_good.copy_path()).config
     except ConfigError as error:
         why = str(error)
-    print(f"degraded: the monitor failed: {why}", file=sys.stderr, flush=True)
-    run(config, why, RealClock(), lambda: asked_to_stop, notifier())
+    logger("degraded")(f"the monitor failed: {why}")
+    run(config, why, RealClock(), stopping, notifier())
     return 0
 
 

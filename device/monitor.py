@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,6 +45,7 @@ from device.link.inject import Injection
 from device.link.port import host_end
 from device.notify import notifier
 from device.panel import Panel
+from device.processes import asked_to_stop, logger
 from device.records.folder import EARLIEST
 from device.records.opening import boot_id, open_keeper
 from device.records.writer import RecordWriter
@@ -376,17 +376,7 @@ def _utc() -> datetime:
 
 def main(arguments: list[str]) -> int:
     """``CONFIG``. Returns an exit code: 0, 1 after a defect, 2 for unusable settings."""
-    asked_to_stop = False
-
-    def stop(*_: object) -> None:
-        nonlocal asked_to_stop
-        asked_to_stop = True
-
-    def log(line: str) -> None:
-        print(f"monitor: {line}", file=sys.stderr, flush=True)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    stopping, log = asked_to_stop(), logger("monitor")
     last_words.forget()
     copy = last_good.copy_path()
     try:
@@ -399,7 +389,7 @@ def main(arguments: list[str]) -> int:
         kept = LastGood(given, copy)
         monitor = Monitor(given.config, RealClock(), notifier(), log, inherited(), kept)
         gc.freeze()
-        monitor.run(lambda: asked_to_stop)
+        monitor.run(stopping)
     except Exception as error:
         defects.to_journal(error)
         log(defects.told(error))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import signal
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -45,3 +47,21 @@ def end_with_parent() -> None:
     """In a child, before it runs: SIGTERM when its parent dies, however it dies (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def asked_to_stop() -> Callable[[], bool]:
+    """From now on SIGTERM and SIGINT end nothing, but the answer becomes true."""
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return lambda: asked
+
+
+def logger(name: str) -> Callable[[str], None]:
+    """A process's lines for the journal: to standard error, each with its name."""
+    return lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True)
