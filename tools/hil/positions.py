@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.extra import HOW
+from tools.heard import printable
 
 try:
     import yaml
@@ -53,7 +54,7 @@ class Document:
 
 def _one_line(text: str) -> str:
     """It may quote the file."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
+    line = printable(text)
     return line if len(line) <= MOST else f"{line[: MOST - 1]}…"
 
 
@@ -81,9 +82,12 @@ def read_yaml(path: Path) -> Document:
         act = "check the brackets and the indentation"
         if problem and problem.startswith("mapping values"):
             act = "put a text that has ': ' in it in quotes"
-        raise ScenarioError(f"{path}{where}: not YAML: {problem}; {act}") from None
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+        raise ScenarioError(f"{path}{where}: not YAML: {_one_line(f'{problem}; {act}')}") from None
+    except ScenarioError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:  # the latter: a version of 5000 digits
+        said = _one_line(str(error).splitlines()[0])
+        raise ScenarioError(f"{path}: not YAML: {said}; correct it") from None
     if node is None:
         raise ScenarioError(f"{path}:1: is empty; docs/hil.md shows a scenario")
     document.data = _value(document, node, ())
@@ -133,4 +137,4 @@ def _scalar(document: Document, node: Any) -> Any:
 
 
 def _at(document: Document, node: Any, text: str) -> ScenarioError:
-    return ScenarioError(f"{document.path}:{node.start_mark.line + 1}: {text}")
+    return ScenarioError(f"{document.path}:{node.start_mark.line + 1}: {_one_line(text)}")
