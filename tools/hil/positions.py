@@ -86,7 +86,7 @@ def read_yaml(path: Path) -> Document:
     except ScenarioError:
         raise
     except (yaml.YAMLError, ValueError) as error:  # the latter: a version of 5000 digits
-        said = _one_line(str(error).splitlines()[0])
+        said = _one_line(str(error).splitlines()[0].partition(";")[0])
         raise ScenarioError(f"{path}: not YAML: {said}; correct it") from None
     if node is None:
         raise ScenarioError(f"{path}:1: is empty; docs/hil.md shows a scenario")
