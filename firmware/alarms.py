@@ -356,7 +356,7 @@ def _logged(entry: Mapping[str, Any]) -> Logged:
         state=AlarmState(of["state"]),
         acknowledged=bool(of["acknowledged"]),
     )
-    if alarm.code not in CODES:
+    if alarm.code not in CODES or not alarm.text:
         raise ValueError(alarm.code)
     begin = int(entry["begin"])
     end, acknowledged = (

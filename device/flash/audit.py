@@ -123,11 +123,11 @@ def following(path: Path, head: Head, note: Note) -> tuple[Head, bytes]:
     entry, line = Entry(
         n=before.n + 1,
         utc=stamp(note.utc),
-        who=_plain(note.who, MAX_WHO),
+        who=plain(note.who, MAX_WHO),
         what=note.what.value,
-        model=_plain(note.model, MAX_WHO),
+        model=plain(note.model, MAX_WHO),
         sha256=note.sha256,
-        text=_plain(note.text, MAX_TEXT),
+        text=plain(note.text, MAX_TEXT),
         torn=_digest(log.tail) if log.tail and _is_half(log.tail, before) else "",
         prev=before.hash,
     ).hashed()
@@ -244,8 +244,8 @@ def _digest(junk: list[bytes]) -> str:
     return _sha256(b"\n".join(junk))
 
 
-def _plain(text: str, most: int) -> str:
-    """One line without control characters."""
+def plain(text: str, most: int) -> str:
+    """One line without control characters, at most so many."""
     line = "".join(c if c.isprintable() else " " for c in text)
     return line if len(line) <= most else line[: most - 1] + "…"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from device.flash.audit import Head
+from device.flash.audit import MAX_TEXT, MAX_WHO, Head, plain
 from device.flash.document import parse_stamp, stamp
 
 FORMAT = 1
@@ -51,6 +51,11 @@ class Failed:
     model: str
     why: str
     utc: datetime
+
+    @classmethod
+    def because(cls, why: str, slot: Slot, utc: datetime) -> Failed:
+        """Of the model in ``slot``; ``why`` in one line, and as long as may be read back."""
+        return cls(slot.model, plain(why, MAX_TEXT), utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ def _trial(value: Any) -> Trial:
 
 
 def _failed(value: Any) -> Failed:
-    return Failed(_text(value["model"]), _text(value["why"]), parse_stamp(value["utc"]))
+    return Failed(_text(value["model"], MAX_WHO), _text(value["why"]), parse_stamp(value["utc"]))
 
 
 def _slot(value: Any) -> Slot | None:
@@ -132,7 +137,7 @@ def _slot(value: Any) -> Slot | None:
         return None
     return Slot(
         sha256=_text(value["sha256"]),
-        model=_text(value["model"]),
+        model=_text(value["model"], MAX_WHO),
         content=_text(value["content"]),
         counter=_count(value["counter"]),
         key=_text(value["key"]),
@@ -153,8 +158,8 @@ def _count(value: Any) -> int:
     return value
 
 
-def _text(value: Any) -> str:
-    if not (isinstance(value, str) and value.isprintable()):
+def _text(value: Any, most: int = MAX_TEXT) -> str:
+    if not (isinstance(value, str) and value.isprintable() and len(value) <= most):
         raise ValueError("no text")
     return value
 

@@ -200,7 +200,7 @@ class Store:
                 _note(What.REVERT, why, DEVICE, clock_now, slot),
                 slots={**now.slots, trial.slot: None},
                 trial=None,
-                failed=Failed(slot.model, why, clock_now),
+                failed=Failed.because(why, slot, clock_now),
             )
 
     # For who installs
@@ -359,7 +359,7 @@ class Store:
                 _note(What.LOST, why, DEVICE, clock_now, slot),
                 slots={**now.slots, name: None},
                 active=active if now.active == name else now.active,
-                failed=Failed(slot.model, why, clock_now),
+                failed=Failed.because(why, slot, clock_now),
             )
 
     def _settle(self, clock_now: datetime) -> None:

@@ -37,7 +37,7 @@ def read_csv(path: Path) -> Recording:
     lines = text.splitlines()
     while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):
         comments.append(lines.pop(0).strip().lstrip("#").strip())
-    if not any(line.strip() for line in lines[1:]):
+    if not any(line.partition("#")[0].strip() for line in lines[1:]):
         raise RecordingError(f"{path}: no samples", act=HOW_TO)
     separator = max(",;\t", key=lines[0].count)
     columns = [cell.strip().strip('"') for cell in lines[0].split(separator)]
