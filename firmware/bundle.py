@@ -54,6 +54,7 @@ FIRMWARE = (0, 3, 0)  # what a manifest's ``minimum_firmware`` is held against
 SCHEMA = f"manifest-v{FORMAT}.json"
 HARDWARE = "lead12-ads1298"  # what its ``hardware`` must name
 ACTIVATIONS = ("softmax", "sigmoid")
+MAX_WORD = 65  # characters of an id, by the schema the longest of its words
 MAX_EVERY_S = 10  # then nothing of the window is left
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
@@ -170,6 +171,14 @@ def _texts(value: Any) -> Iterator[str]:
             left += one
 
 
+def _word(manifest: Mapping[str, Any], key: str) -> str:
+    """What stands in sentences about the bundle, on screens and in logs."""
+    word = manifest[key]
+    if not isinstance(word, str) or not 0 < len(word) <= MAX_WORD:
+        raise BundleError(f"manifest.json gives no {key} of at most {MAX_WORD} characters")
+    return word
+
+
 def check_schema(manifest: Mapping[str, Any]) -> None:
     """Hold a manifest against the published schema. Raises BundleError naming the place."""
     from jsonschema import Draft202012Validator  # 0.1 s: for who installs, not for who runs
@@ -204,9 +213,9 @@ def _build(
     if not golden:
         raise BundleError("the bundle has no golden vectors, so it cannot be self-tested")
     return cls(
-        name=str(manifest["name"]),
-        version=str(manifest["version"]),
-        id=str(manifest["id"]),
+        name=_word(manifest, "name"),
+        version=_word(manifest, "version"),
+        id=_word(manifest, "id"),
         input=contract,
         groups=groups,
         call_group=manifest["call_group"],
