@@ -141,6 +141,16 @@ def test_the_device_takes_a_trial_back(store: Store) -> None:
     assert audit.read(store.log_path)[-1].text == "the analysis failed"
 
 
+def test_a_reason_of_any_length_leaves_a_state_that_can_be_read(store: Store) -> None:
+    put(store, "2.0")
+    store.revert("it was\n" + "slow " * 1000, NOW)
+    found = store.state()
+    assert found.lost == ""
+    assert found.failed is not None
+    assert found.failed.why.startswith("it was slow")
+    assert len(found.failed.why) == audit.MAX_TEXT
+
+
 def test_confirm_and_revert_mean_the_model_they_were_asked_for(store: Store) -> None:
     put(store, "2.0")
     before = snapshot(store.folder)
