@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -98,12 +98,13 @@ def run(
     code : what each hour is said to be of
     """
     waiting = ranges(soak, jobs)
+    free = sorted(os.sched_getaffinity(0))
     with DefaultSelector() as selector:
         running = 0
         while waiting or running:
             while waiting and running < jobs:
                 first, hours = waiting.pop(0)
-                worker = _Worker(make(soak.seed), first, hours)
+                worker = _Worker(make(soak.seed), first, hours, free.pop() if free else None)
                 selector.register(worker.fd, EVENT_READ, worker)
                 running += 1
             for key, _ in selector.select():
@@ -114,21 +115,26 @@ def run(
                 if key.data.ended:
                     selector.unregister(key.fd)
                     key.data.close()
+                    free += key.data.cpus
                     running -= 1
 
 
 class _Worker:
-    """A process with one bench: it has mounts of its own, and forks from nothing but itself."""
+    """A process with one bench: it has mounts of its own, and forks from nothing but itself.
 
-    def __init__(self, course: Course, first: int, hours: float) -> None:
+    cpu : for it and its children, which take turns: a quarter faster than from one to another
+    """
+
+    def __init__(self, course: Course, first: int, hours: float, cpu: int | None = None) -> None:
         self.fd, theirs = os.pipe()
+        self.cpus = [] if cpu is None else [cpu]
         self._first, self._held, self.ended = first, b"", False
         self._left = set(range(first, first + max(1, round(hours + 0.499))))
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _work(course, first, hours, theirs)
+            _work(course, first, hours, theirs, self.cpus)
         os.close(theirs)
 
     def read(self) -> Iterator[Hour]:
@@ -152,11 +158,13 @@ class _Worker:
         os.close(self.fd)
 
 
-def _work(course: Course, first: int, hours: float, out: int) -> None:
+def _work(course: Course, first: int, hours: float, out: int, cpus: Sequence[int]) -> None:
     """Does not return."""
     code = 1
     try:
         end_with_parent()
+        if cpus:
+            os.sched_setaffinity(0, cpus)
         signal.signal(signal.SIGTERM, _give_up)
         shared = SHARED if SHARED.is_dir() else None
         with tempfile.TemporaryDirectory(
