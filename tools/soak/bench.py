@@ -87,7 +87,7 @@ class Bench:
         self._begun: list[Act] = []
         self._over: list[Act] = []  # and not yet asked whether they were told
         self._done: set[Act] = set()
-        self._hour = Hour(first)
+        self._hour, self._first = Hour(first), first
         self._installs = 0
 
     # -- time
@@ -215,7 +215,7 @@ class Bench:
     def _look(self) -> None:
         for name, child in self._children.items():
             if child is not None and name not in self._stopped:
-                life = f"{name} {self._hour.number} {self._lives[name]}"
+                life = f"{name} {self._first} {self._lives[name]}"  # over hours
                 with suppress(OSError):
                     reading = growth.look(name, life, self.now_s / HOUR_S, child.pid)
                     self._hour.readings.append(reading)
