@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,7 +23,7 @@ from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, Electrode, FrameBlock
 from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.account import Account
-from tools.soak.bench import Hour
+from tools.soak.bench import Bench, Hour
 from tools.soak.disk import Disk
 from tools.soak.growth import Reading, slope
 from tools.soak.line import HostLine
@@ -225,6 +226,19 @@ def test_a_packed_checkpoint_is_the_same_bytes_and_says_what_code_was_run(tmp_pa
         other.write_bytes(data)
         with pytest.raises(ValueError, match=r"is not the checkpoint of a soak"):
             Soak.load(other)
+
+
+def test_a_process_has_one_life_however_many_hours_it_lasts(tmp_path: Path) -> None:
+    bench = Bench(Course(1), tmp_path, 5)
+    bench._children["monitor"] = cast(Any, SimpleNamespace(pid=os.getpid()))
+    hours = [bench._hour, Hour(6)]
+    for bench._hour in hours:
+        bench._look()
+    (one,), (other,) = (hour.readings for hour in hours)
+    assert one.life == other.life
+    bench._lives["monitor"] += 1
+    bench._look()
+    assert hours[1].readings[-1].life != one.life
 
 
 def test_a_slope_is_that_within_lives_not_between_them() -> None:
