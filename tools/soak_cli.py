@@ -66,6 +66,8 @@ def _virtual(hours: float, seed: int, jobs: int, resume: Path | None) -> Verdict
     asked = virtual.Soak(seed, hours)
     if resume is not None and resume.exists():
         asked = _begun(resume, hours, seed)
+    if resume is not None and hours:
+        _try_to_save(asked, resume)
     with _bar(hours, asked.hours_done) as advance:
 
         def tell(hour: Hour) -> None:
@@ -94,6 +96,15 @@ def _begun(path: Path, hours: float, seed: int) -> Soak:
     if hours:
         soak.hours = hours
     return soak
+
+
+def _try_to_save(soak: Soak, path: Path) -> None:
+    """Before an hour of work is lost: an end with one line where the checkpoint cannot be kept."""
+    try:
+        soak.save(path)
+    except OSError as error:
+        print(f"lead12: {path} cannot be written ({error.strerror}); name another", file=sys.stderr)
+        raise typer.Exit(USAGE) from None
 
 
 @contextmanager

@@ -18,8 +18,6 @@ MACHINE = "lead12-boot"
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 POLL_S = 0.02
 CGROUPS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}  # as on a device, whatever the host has
-
-
 patience = 1.0  # times as long is waited; the smoke runs on anybody's machine and waits longer
 
 

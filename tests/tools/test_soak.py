@@ -207,8 +207,12 @@ def test_what_is_left_of_a_soak_is_shared_and_resumed(tmp_path: Path) -> None:
     assert found == soak
     assert found.hours_done == 2
     assert ranges(found, 2) == [(1, 2.0), (4, 2.5)]
+    found.done[3].seconds = 600.0  # a part was asked for, and now all of it
+    assert ranges(found, 2) == [(1, 3.0), (4, 2.5)]
+    found.done[3].problems.append("it broke")
+    assert ranges(found, 2) == [(1, 2.0), (4, 2.5)]
     (tmp_path / "soak.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"is not the checkpoint of a soak .*without --resume"):
+    with pytest.raises(ValueError, match=r"is not the checkpoint of a soak .*begin without"):
         Soak.load(tmp_path / "soak.json")
 
 
@@ -336,6 +340,11 @@ def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(app, [*given, "2"])
     assert wrong.exit_code == 2
     assert "is a soak of seed 3, not 1; say --seed" in wrong.stderr
+    nowhere = [*given[:2], str(tmp_path / "no" / "soak.json"), "--hours", "1"]
+    unkept = CliRunner().invoke(app, nowhere)
+    assert unkept.exit_code == 2
+    assert unkept.stderr.count("\n") == 1
+    assert "soak.json cannot be written (No such file or directory); name another" in unkept.stderr
     table = CliRunner().invoke(app, [*given, "0", "--seed", "3", "--json"])
     assert table.exit_code == 0
     assert json.loads(table.stdout)["hours"] == 2.0

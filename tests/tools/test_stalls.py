@@ -24,7 +24,8 @@ def test_a_probe_that_does_not_run_is_a_stall(stalls: Stalls) -> None:
     probe = stalls.probes[0]
 
     def seen() -> bool:
-        if probe.poll() is not None:
+        if (code := probe.poll()) is not None:
+            assert code == 0
             pytest.skip("this process may not have real-time priority")
         os.kill(probe.pid, signal.SIGSTOP)
         from_s = time.monotonic()

@@ -54,14 +54,17 @@ def measure(
 
     runs : folder of trainings, searched to any depth; None: our own network alone is measured
     records : how many of fold 9; None takes all of them, SOME for networks above HEAVY_MACS
-    before : what an earlier call gave; its rows of networks that are not in ``runs`` are kept
+    before : what an earlier call gave; its rows of networks that are not in ``runs`` are kept,
+        if they are of the same data
     Raises BundleError, DataError or TrainError in one line. Needs the [train] extra.
     """
     if runs is not None and not runs.is_dir():
         raise DataError(f"{runs} is no folder of trainings; give what lead12 train --out was given")
     quiet_keras()
     dataset = ptbxl.load(data)
-    earlier = before or {"rows": [], "folds": []}
+    earlier: Mapping[str, Any] = {"rows": [], "folds": []}
+    if before is not None and before["data"]["sha256"] == dataset.digest:
+        earlier = before
     known = {row["name"]: row for row in earlier["rows"] if row.get("systems")}
     bench = Bench(dataset, records, DeviceChain(jobs), _digest(), known, say)
     return {

@@ -20,7 +20,7 @@ from typing import Any
 from device.processes import end_with_parent
 from tools.soak.bench import Bench, Hour
 from tools.soak.growth import Reading
-from tools.soak.plan import Course
+from tools.soak.plan import HOUR_S, Course
 from tools.whole_file import PUBLIC, write_whole
 
 LONGEST_H = 100  # of one bench
@@ -59,8 +59,8 @@ class Soak:
             hours = [hour_from(one) for one in tree["done"]]
             return cls(tree["seed"], tree["hours"], {hour.number: hour for hour in hours})
         except (KeyError, TypeError, ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            said = f"{path} is not the checkpoint of a soak ({error!r}); begin without --resume"
-            raise ValueError(said) from None
+            what = f"{path} is not the checkpoint of a soak ({type(error).__name__})"
+            raise ValueError(f"{what}; name another with --resume, or begin without") from None
 
 
 def hour_from(tree: dict[str, Any]) -> Hour:
@@ -70,11 +70,20 @@ def hour_from(tree: dict[str, Any]) -> Hour:
 
 
 def ranges(soak: Soak, jobs: int) -> list[tuple[int, float]]:
-    """(first hour, how many) that are still to do, cut so that ``jobs`` have about the same."""
+    """(first hour, how many) that are still to do, cut so that ``jobs`` have about the same.
+
+    An hour of which only a part was asked for is done again; one that broke stays as it is.
+    """
+
+    def is_done(number: int, hours: float) -> bool:
+        hour = soak.done.get(number)
+        return hour is not None and bool(hour.problems or hour.seconds >= hours * HOUR_S - 1)
+
     whole = int(soak.hours)
-    left = [(n, 1.0) for n in range(whole) if n not in soak.done]
-    if soak.hours > whole and whole not in soak.done:
-        left.append((whole, soak.hours - whole))
+    asked = [(n, 1.0) for n in range(whole)]
+    if soak.hours > whole:
+        asked.append((whole, soak.hours - whole))
+    left = [(number, hours) for number, hours in asked if not is_done(number, hours)]
     share = min(-(-len(left) // jobs), LONGEST_H)
     parts: list[tuple[int, float]] = []
     for number, hours in left:
@@ -122,7 +131,7 @@ def run(
 class _Worker:
     """A process with one bench: it has mounts of its own, and forks from nothing but itself.
 
-    cpu : for it and its children, which take turns: a quarter faster than from one to another
+    cpu : for it and its children, which take turns: to wake another processor takes longer
     """
 
     def __init__(self, course: Course, first: int, hours: float, cpu: int | None = None) -> None:
