@@ -88,7 +88,8 @@ class TrainConfig:
     records : all of folds 1-8; the small set, ``small_share`` of their patients; or the rest
     fold : the tenth of the patients of folds 1-8 that it is tested on (models.cross), 0..9;
         None: fold 9 is watched and nothing tested
-    from_run : a run folder that the weights start from, relative to the folder that holds --out
+    from_run : a run folder whose weights all but the last layer's start from, relative to the
+        folder that holds --out
     trunk : frozen: only the last layer learns
     head_epochs : first epochs in which only the last layer learns
     brief_for : epochs that the recipe has which this is the brief form of; 0 = this is all of it

@@ -90,7 +90,7 @@ def fit(
     """Train, or go on training, in the run folder ``out``; nothing to do where it is finished.
 
     hours : after which it stops where it is; what it has learned until then is the result
-    start : run folder whose weights are the first ones
+    start : run folder whose weights are the first ones, but for the last layer's
     """
     if complete(out):
         return
@@ -284,7 +284,10 @@ def _start_or_resume(
     at = standing(out)
     if at is None:
         if start is not None:
+            head = model.get_layer("logits")
+            untaught = head.get_weights()
             load_weights(model, start / FINAL)
+            head.set_weights(untaught)
         at = Standing(head_only=config.head_only(0))
         _compile(model, config, at.head_only)
         return model, at

@@ -10,8 +10,9 @@ from models.evaluate.compare import OURS, TASKS
 from models.report.blocks import Block, Heading, Items, Picture, Table, Text, markdown
 from models.report.goals import Goal
 from models.report.plots import SYSTEMS, png
-from models.report.published import CNN_TE_CORRELATION, ECGS_ENOUGH, PAPERS, PUBLISHED
-from models.report.tables import HEAD, goals_table, number, spanned
+from models.report.published import ECGS_ENOUGH, PAPERS, PUBLISHED
+from models.report.studies import folds, thresholds, transfer
+from models.report.tables import HEAD, goals_table, number, spanned, thousands
 
 JSON = "networks"  # docs/networks.json, .md and its picture
 COMMAND = "lead12 bench networks RUNS --data FOLDER --update-docs"
@@ -83,8 +84,9 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
         "of fold 10; they chose their best epoch on it, and their thresholds are all one half."
     )
     yield _papers(rows)
-    yield from _folds(found.get("folds", ()))
-    yield from _thresholds(rows)
+    yield from folds(found.get("folds", ()))
+    yield from transfer(found.get("transfer", ()))
+    yield from thresholds(trained(rows))
 
 
 def trained(rows: Sequence[Row]) -> list[Row]:
@@ -230,7 +232,7 @@ def _costs(rows: Sequence[Row]) -> Table:
     runtimes = list(dict.fromkeys(name for row in trained(rows) for name in row["speed"]))
     lines = []
     for row in rows:
-        line = [row["name"], row["paper"], row["input"], _thousands(row["parameters"])]
+        line = [row["name"], row["paper"], row["input"], thousands(row["parameters"])]
         line.append(number(row["macs"] / 1e6, 1))
         if not row.get("systems"):
             lines.append([*line, *["-"] * (3 + 2 * len(runtimes))])
@@ -310,58 +312,6 @@ def _here(row: Row) -> str:
     return "-"
 
 
-def _folds(tested: Sequence[Row]) -> Iterator[Block]:
-    """ECG-SMART-NET's tables 4 and 5, of a label that PTB-XL has."""
-    if not tested:
-        return
-    yield Heading("Ten folds of patients")
-    yield Text(
-        "As ECG-SMART-NET is reported: networks of one recipe, each tested on the tenth of the "
-        "patients of folds 1-8 that neither trained nor chose it, float, at the threshold of the "
-        "highest F1 on its validation patients. Mean ± standard deviation over the folds. Of "
-        f"{tested[0]['task']}, not of the paper's occluded artery, which no public label tells."
-    )
-    names = [name for name, of in tested[0].items() if isinstance(of, Mapping)]
-    lines = [
-        [
-            one["recipe"],
-            str(one["folds"]),
-            number(one["epochs"], 1),
-            *(f"{one[name]['mean']:.3f} ± {one[name]['sd']:.3f}" for name in names),
-        ]
-        for one in tested
-    ]
-    yield Table(["", "folds", "epochs", *names], lines)
-
-
-def _thresholds(rows: Sequence[Row]) -> Iterator[Block]:
-    """CNN-TE's table 3, of our own network, and every network's correlation."""
-    having = [row for row in trained(rows) if row["systems"]["device"].get("cnn_te")]
-    if not having:
-        return
-    yield Heading("One threshold per label")
-    yield Text(
-        "Do rare labels need higher thresholds? Pearson's correlation of the thresholds with the "
-        f"labels' shares, CNN-TE's thirteen labels, device; the paper found "
-        f"{CNN_TE_CORRELATION:.2f}. Behind it: `{having[0]['name']}`, thresholds tuned on half of "
-        "the patients and counted on the other half, mean of both ways."
-    )
-    correlations = [
-        [row["name"], number(row["systems"]["device"]["cnn_te"]["correlation"], 2)]
-        for row in having
-    ]
-    yield Table(["", "correlation"], correlations)
-    labels = having[0]["systems"]["device"]["cnn_te"]["labels"]
-    keys = ("threshold", "auprc", "precision", "recall", "f1")
-    lines = [
-        [label, f"{of['share']:.1%}", *(number(of[key]) for key in keys)]
-        for label, of in labels.items()
-    ]
-    yield Table(
-        [having[0]["name"], "share", "threshold", "AUPRC", "precision", "recall", "F1"], lines
-    )
-
-
 def picture(found: Mapping[str, Any]) -> bytes:
     """Macro AUC of the device over multiplications, as PNG."""
     return png(lambda plt: _drawn(plt, trained(found["rows"])))
@@ -383,7 +333,3 @@ def _drawn(plt: Any, rows: Sequence[Row]) -> Any:
 
 def _gmac(macs: int) -> str:
     return f"{macs / 1e9:.3g}"
-
-
-def _thousands(n: int) -> str:
-    return f"{n:,}".replace(",", " ")

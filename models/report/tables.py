@@ -25,6 +25,11 @@ HEAD = {
 _MATE4 = ("accuracy", "macro_f1")
 
 
+def thousands(n: int) -> str:
+    """As 1 234 567."""
+    return f"{n:,}".replace(",", " ")
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """``value``, or a dash where it was not measured."""
     return "-" if value is None or value != value else f"{round(value, digits) + 0.0:.{digits}f}"

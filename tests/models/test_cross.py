@@ -14,37 +14,15 @@ from models.data import ptbxl
 from models.evaluate.beat_score import COLUMN
 from models.groups import OUTPUTS, targets
 from models.recipe import RECIPES, _train, read
-from tests.models.data_folders import write_published
+from tests.models.data_folders import forty_patients
 from tests.models.test_recipes import refused
 
 RECIPE = RECIPES / "mayo-alvd-folds.toml"
 
 
-def beats_uv(rate_bpm: float, samples: int = 1000) -> np.ndarray:
-    """[samples, 8] at 100 Hz, a wave per beat."""
-    phase = np.arange(samples) / 100 * rate_bpm / 60 % 1
-    wave = 1000 * np.exp(-((phase - 0.5) ** 2) / 0.001)
-    return np.rint(wave[:, None] * np.arange(8, 0, -1)).astype(int)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two records of each of 40 patients, every second infarcted; a few are of fold 9."""
-    folder = tmp_path_factory.mktemp("ptb-xl")
-    records = [
-        {
-            "ecg_id": number + 1,
-            "patient_id": 100 + patient,
-            "age": 60,
-            "sex": "F",
-            "codes": {"IMI" if patient % 2 else "NORM": 100.0, "SR": 0.0},
-            "fold": patient % 9 + 1,
-            "uv": beats_uv(60 + 40 * (patient % 2)),
-        }
-        for number, patient in enumerate(np.repeat(np.arange(40), 2))
-    ]
-    write_published(folder, records, 100)
-    return folder
+    return forty_patients(tmp_path_factory.mktemp("ptb-xl"))
 
 
 def test_each_fold_tests_other_patients_and_fold_9_is_in_none(data: Path) -> None:

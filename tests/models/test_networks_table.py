@@ -113,6 +113,18 @@ def test_a_heavy_network_is_watched_on_some_records_the_same_every_time() -> Non
     assert set(watched(dataset, 1_000, 30)) <= set(some)
 
 
+def test_trainings_on_the_small_set_have_a_table_where_there_are_any() -> None:
+    scores = {"superclass_auc": 0.811, "rhythm_auc": 0.722, "statement_auc": 0.733}
+    one = {"recipe": "a-small", "architecture": "a", "on": "small", "start": None} | scores
+    one |= {"trunk": "free", "records": 1790, "epochs": 20.0, "brief": True}
+    other = one | {"recipe": "a-more", "start": "a-rest", "trunk": "frozen", "brief": False}
+    said = page(table() | {"transfer": [one, other]})
+    figures = "0.811 | 0.722 | 0.733 |"
+    assert f"| a-small | small, 1 790 records | scratch | all | 20, brief | {figures}" in said
+    assert f"| a-more | small, 1 790 records | a-rest | the last layer | 20 | {figures}" in said
+    assert "Transfer" not in page(table())
+
+
 def test_folds_of_patients_have_a_table_where_there_are_any() -> None:
     spread = {"auc": {"mean": 0.877, "sd": 0.0321}, "f1": {"mean": 0.5, "sd": 0.1}}
     tested = {"recipe": "mayo", "architecture": "mayo-alvd", "epochs": 12.25, "task": "MI"}

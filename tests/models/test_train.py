@@ -32,7 +32,7 @@ from models.run_folder import (
     told,
 )
 from models.schedules import one_cycle
-from models.train import Lesson, fit, load_network, predict
+from models.train import Lesson, _start_or_resume, fit, load_network, predict
 from models.views import DOSE, Views
 
 pytestmark = pytest.mark.train
@@ -145,6 +145,18 @@ def test_a_frozen_trunk_stays_and_a_thawed_one_learns_after_its_head(
     scores = [row["score"] for row in history]
     assert told(tmp_path)["kept_epoch"] == 1 + int(np.argmax(scores))
     assert not standing(tmp_path).head_only
+
+
+@needs_tensorflow
+def test_from_another_run_comes_all_but_the_last_layer(run: Path, tmp_path: Path) -> None:
+    model, _ = _start_or_resume(tmp_path, CONFIG, lesson(), run)
+    *trunk, kernel, bias = model.get_weights()
+    *taught, taught_kernel, taught_bias = weights(run)
+    for one, other in zip(trunk, taught, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (kernel != taught_kernel).all()
+    assert not bias.any()
+    assert taught_bias.any()
 
 
 @needs_tensorflow

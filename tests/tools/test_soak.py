@@ -224,6 +224,7 @@ def test_a_packed_checkpoint_is_the_same_bytes_and_says_what_code_was_run(tmp_pa
     again.save(other)
     assert again.done == hours
     assert one.read_bytes() == other.read_bytes()
+    assert one.read_bytes()[4:8] == bytes(4)  # RFC 1952, MTIME: not when it was written
     (row,) = (row for row in verdict.virtual([*hours.values()], 3).rows if "revision" in row.what)
     assert row.value == "abc 2, unknown 1"
     for data in (b"{}", one.read_bytes()[:40], b""):

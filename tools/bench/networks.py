@@ -18,7 +18,7 @@ from typing import Any
 
 from device.bundles import read_bundle
 from firmware.inputs import InputContract
-from models import cross
+from models import cross, transfer
 from models.architectures import ARCHITECTURES
 from models.architectures.layers import unroll
 from models.data import forms, ptbxl
@@ -62,7 +62,7 @@ def measure(
         raise DataError(f"{runs} is no folder of trainings; give what lead12 train --out was given")
     quiet_keras()
     dataset = ptbxl.load(data)
-    earlier: Mapping[str, Any] = {"rows": [], "folds": []}
+    earlier: Mapping[str, Any] = {"rows": []}
     if before is not None and before["data"]["sha256"] == dataset.digest:
         earlier = before
     known = {row["name"]: row for row in earlier["rows"] if row.get("systems")}
@@ -73,7 +73,8 @@ def measure(
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "code": bench.code,
         "rows": [bench.row(subject) for subject in subjects(runs, EMBEDDED)],
-        "folds": (cross.found(runs) if runs else []) or earlier["folds"],
+        "folds": (cross.found(runs) if runs else []) or earlier.get("folds", []),
+        "transfer": (transfer.found(runs, dataset) if runs else []) or earlier.get("transfer", []),
     }
 
 
