@@ -268,6 +268,7 @@ def quiet_keras(threads: int = 1) -> Any:
     except ImportError:
         raise TrainError(f"{backend} is not installed; run make train-setup") from None
     if keras.backend.backend() == "tensorflow":
+        tf.get_logger().setLevel("ERROR")  # its advice to programmers
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
