@@ -92,7 +92,8 @@ def _said(network: Mapping[str, Any], name: str) -> Iterator[str]:
     more = [part for part in parts if parts[part] > time[part]]
     listed = ", ".join(f"{part} {parts[part]:.0%} of the map in {time[part]:.0%}" for part in parts)
     coarse = f" One place of its map is {method['place_ms']:.0f} ms." if not method["leads"] else ""
-    where = " and ".join(more) or "no part"
+    *first, last = more or ["no part"]
+    where = f"{', '.join(first)} and {last}" if first else last
     yield f"{name}, MI: more than its time lies in {where} ({listed}).{coarse}"
 
 

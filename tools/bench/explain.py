@@ -182,14 +182,14 @@ def _deletion_figures(source: str, deletions: Sequence[Deletion]) -> Iterator[Fi
 
 def random_network(network: Network, tensors: Sequence[Tensor], seed: int) -> Network:
     """The same architecture with weights never trained, quantised on these tensors."""
-    import keras
-
     from models.architectures import ARCHITECTURES
     from models.data.forms import stands_for
     from models.quantize import to_int8
+    from models.train import quiet_keras
 
     run = network.bundle.manifest.get("training", {}).get("run", {})
     build = ARCHITECTURES.get(run.get("architecture", ""), ARCHITECTURES["residual"])
+    keras = quiet_keras()
     keras.utils.set_random_seed(seed)
     outputs = sum(len(group.labels) for group in network.bundle.groups)
     whole = np.stack(tensors)

@@ -20,7 +20,7 @@ from models.explain.methods import GRAD_CAM
 from models.groups import OUTPUTS
 from models.report.explanations import page_figure
 from models.run_folder import read_config
-from models.train import Progress, load_network, predict
+from models.train import Progress, load_network, predict, quiet_keras
 from tools.bench.evidence import CHECKED, RANDOM, column
 
 BATCH = 5
@@ -37,8 +37,7 @@ def page_maps(
 
     Random places are those with ink on them: an empty one has nothing to lose.
     """
-    import keras
-
+    keras = quiet_keras()
     network = load_network(run)
     others = []
     for seed in range(RANDOM):

@@ -43,7 +43,7 @@ from models.explain.methods import FloatMaps, methods
 from models.groups import OUTPUTS
 from models.report.explanations import ALIKE, NAME, WON, figure, page
 from models.run_folder import read_config
-from models.train import Progress, load_network
+from models.train import Progress, load_network, quiet_keras
 from tools.bench.evidence import CHECKED, GROUP, RANDOM, Fold9, Found, column
 from tools.bench.explain import random_network
 from tools.bench.figures import DOCS, Figure
@@ -173,8 +173,7 @@ def _occlusion(network: Network, some: Sequence[Tensor]) -> Method:
 
 def _float(run: Path, contract: InputContract, one: Tensor) -> Iterator[Method]:
     """The float network of a run, by every method that its head allows."""
-    import keras
-
+    keras = quiet_keras()
     architecture = ARCHITECTURES[read_config(run)["architecture"]]
     others = []
     for seed in range(RANDOM):
