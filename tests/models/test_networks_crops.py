@@ -178,19 +178,20 @@ def test_layer_norm_is_what_keras_computes() -> None:
 def test_attention_is_what_keras_computes() -> None:
     import keras
 
+    keras.backend.clear_session()
     keras.utils.set_random_seed(2)
     signal = keras.Input((7, 16))
     ours = keras.Model(signal, self_attention(signal, 4))
     theirs = keras.layers.MultiHeadAttention(4, 4)
     x = np.random.default_rng(1).normal(0, 2, (2, 7, 16)).astype(np.float32)
     theirs(x, x)
+    made = [ours.get_layer(f"dense{suffix}") for suffix in ("", "_1", "_2", "_3")]  # q, k, v, out
+    ours_in_order = [weight for layer in made for weight in layer.weights]
     bent = []
-    for weight, shape in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-        bent.append(np.random.default_rng(len(bent)).normal(0, 0.5, weight.shape))
-        assert weight.size == shape.size
-    ours.set_weights(bent)
-    shapes = [weight.shape for weight in theirs.get_weights()]
-    theirs.set_weights([one.reshape(shape) for one, shape in zip(bent, shapes, strict=True)])
+    for mine, other in zip(ours_in_order, theirs.weights, strict=True):
+        bent.append(np.random.default_rng(len(bent)).normal(0, 0.5, other.shape))
+        mine.assign(bent[-1].reshape(mine.shape))
+    theirs.set_weights(bent)
     np.testing.assert_allclose(
         ours.predict_on_batch(x), np.asarray(theirs(x, x)), rtol=1e-4, atol=1e-4
     )
@@ -249,15 +250,21 @@ def test_an_encoder_is_plain_int8_and_follows_float() -> None:
     plain_and_close(keras.Model(signal, layers.Dense(5)(x)), windows)
 
 
-def test_attention_over_many_samples_is_not_rounded_away() -> None:
+@pytest.mark.parametrize(("contrast", "shared"), [(1, 0), (20, 900)])
+def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: int) -> None:
+    """Nor is it by what all keys share, which changes nothing."""
     import keras
     from keras import layers
 
+    keras.backend.clear_session()
     signal = keras.Input((640, 12))
     x = layers.GlobalAveragePooling1D()(self_attention(layers.Dense(16)(signal), 2))
     network = keras.Model(signal, layers.Dense(5)(x))
     rng = np.random.default_rng(8)
     network.set_weights([rng.normal(0, 0.15, one.shape) for one in network.get_weights()])
+    key = network.get_layer("dense_2")  # the third made: width, query, key
+    key.kernel.assign(np.asarray(key.kernel) * contrast)
+    key.bias.assign(np.asarray(key.bias) + shared)
     level = rng.normal(size=(32, 1, 12))  # what a rhythm's window differs in from another's
     windows = (level + rng.normal(size=(32, 640, 12))).astype(np.float32)
     plain_and_close(network, windows)
