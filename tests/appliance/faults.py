@@ -126,11 +126,15 @@ def records(bench: Bench) -> None:
     with bench.step("the records of all that", "every sample of the ring, bit by bit") as outcome:
         unsynced_s = UNSYNCED_S * container.patience
         time.sleep(unsynced_s)
-        now_s = time.monotonic()
+        before_s = time.monotonic()
         found = kept.compare(bench.witness.rings, bench.data / "records")
-        if runs := found.missing_but([(now_s - unsynced_s, now_s)]):
-            count = sum(run[1] for run in runs)
-            raise CheckError(f"{count} samples are in no record, the first at index {runs[0][0]}")
+        now_s = time.monotonic()  # not earlier: the ring goes on while it is compared
+        if runs := found.missing_but([(before_s - unsynced_s, now_s)]):
+            count, first = sum(run[1] for run in runs), runs[0]
+            raise CheckError(
+                f"{count} samples are in no record, the first at index {first[0]}, "
+                f"{before_s - first[2]:.1f} s before they were sought"
+            )
         outcome.what += f": {found.on_disk:,} samples"
 
 

@@ -77,13 +77,14 @@ class Ring:
 
     def counts_at(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
         """Index [n], t_ns [n] and counts [n, 8] of every sample."""
-        if not self.blocks:
+        blocks = list(self.blocks)  # as they are now: the witness goes on reading
+        if not blocks:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 8), np.int32)
-        index = [np.arange(b.first_index, b.first_index + len(b)) for b in self.blocks]
+        index = [np.arange(b.first_index, b.first_index + len(b)) for b in blocks]
         return (
             np.concatenate(index),
-            np.concatenate([b.t_ns for b in self.blocks]),
-            np.concatenate([b.counts for b in self.blocks]),
+            np.concatenate([b.t_ns for b in blocks]),
+            np.concatenate([b.counts for b in blocks]),
         )
 
 
