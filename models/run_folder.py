@@ -8,9 +8,11 @@ in one step, so that no moment leaves half of it; ``training.json`` how far it c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,10 +62,53 @@ def write(path: Path, model: Any, standing: str = "") -> None:
     model.save_weights(part)
     with h5py.File(part, "r+") as file:
         file.attrs["standing"] = standing
+        file.attrs["order"] = order(model)
     if chief():
         part.replace(path)
     else:
         part.unlink()
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Raises TrainError in one line, also of weights that would go to other layers."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            written = file.attrs.get("order", "")
+        if written != order(model):
+            raise TrainError(
+                f"{path} is of a version whose layers had another order, and would be mistaken; "
+                "train anew, or load it with that version"
+            )
+        model.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{path} cannot be read ({first_line(error)}); train anew") from None
+
+
+def order(model: Any) -> str:
+    """SHA-256 of the layers as Keras saves them: by depth, one kind after another.
+
+    A change that computes the same can exchange two layers of one shape, a query's and a key's,
+    and Keras would load them without a word. Names count by kind from the first made.
+    """
+    layers = [layer for layer in model.layers if layer.weights]
+    made = defaultdict(list)
+    for layer in layers:
+        kind, number = _kind(layer)
+        made[kind].append(number)
+    lines = [
+        f"{kind} {sorted(made[kind]).index(number)} {[tuple(w.shape) for w in layer.weights]}"
+        for layer in layers
+        for kind, number in [_kind(layer)]
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _kind(layer: Any) -> tuple[str, int]:
+    """What Keras names a layer by itself, and the number it counted: dense_7."""
+    kind, _, number = str(layer.name).rpartition("_")
+    return (kind, int(number)) if kind and number.isdecimal() else (str(layer.name), 0)
 
 
 def standing(out: Path) -> Standing | None:

@@ -41,7 +41,7 @@ from models.run_folder import (
     WORN_OUT,
     Standing,
     complete,
-    first_line,
+    load_weights,
     save,
     standing,
     tell,
@@ -245,14 +245,6 @@ def load_network(run: Path, *, any_length: bool = False) -> Any:
     model = ARCHITECTURES[config.architecture](OUTPUTS, samples)
     load_weights(model, run / FINAL)
     return model
-
-
-def load_weights(model: Any, path: Path) -> None:
-    """Raises TrainError in one line."""
-    try:
-        model.load_weights(path)
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{path} cannot be read ({first_line(error)}); train anew") from None
 
 
 def quiet_keras(threads: int = 1) -> Any:

@@ -31,7 +31,8 @@ from models.report.goals import Goal, goals
 from models.report.plots import plots
 from models.report.tables import number, spanned
 from models.report.write import write_docs, write_page
-from models.train import FINAL, load_network, predict, quiet_keras
+from models.run_folder import FINAL, write
+from models.train import load_network, predict, quiet_keras
 from tests.models.data_folders import EIGHT, LEADS, twelve, write_csv, write_packed
 from tools.cli import app
 from tools.evaluate import DeviceChain
@@ -182,7 +183,7 @@ def test_seeds_are_measured_beside_the_chosen_one(
         run = tmp_path / f"student-{seed}"
         run.mkdir()
         (run / "config.json").write_text(json.dumps({"architecture": "separable"}))
-        ARCHITECTURES["separable"](OUTPUTS, None).save_weights(run / FINAL)
+        write(run / FINAL, ARCHITECTURES["separable"](OUTPUTS, None))
     shutil.copy(EMBEDDED, tmp_path / "student-1" / BUNDLE)
     dataset = packed.load_ptbxl(data)
     fold9 = only(dataset, np.flatnonzero(dataset.fold == 9))
