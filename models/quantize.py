@@ -80,7 +80,7 @@ def quantize(run: Path, data: Path, version: str, progress: Progress | None = No
     keys = train_config(runs[0])
     lesson = prepare(dataset, keys, say)
     rows = watched(dataset, cost(networks[0])[1])
-    tensors = shown(dataset, keys, rows, say)
+    tensors = shown(dataset, keys, rows, say)[:]  # made once, read twice
     fold9 = Validation(tensors, targets(dataset)[rows], measured_rates(dataset, rows, say))
     return [
         build(one, network, config, lesson.views, fold9, version, say)

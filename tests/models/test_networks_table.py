@@ -31,7 +31,7 @@ from models.evaluate.compare import (
     subjects,
     training,
 )
-from models.evaluate.fold import HEAVY_MACS, SOME, Fold, watched
+from models.evaluate.fold import HEAVY_MACS, MOST_MACS, SOME, Fold, watched
 from models.report.networks import ahead, goals, page, picture, ran, shortfalls
 from models.report.published import PAPERS, PUBLISHED
 from tools.bench.figures import DOCS
@@ -107,9 +107,10 @@ def test_a_heavy_network_is_watched_on_some_records_the_same_every_time() -> Non
     dataset = cast("Dataset", SimpleNamespace(fold=np.arange(5000) % 10))
     every = watched(dataset, 1_000)
     np.testing.assert_array_equal(every, np.arange(9, 5000, 10))
-    some = watched(dataset, HEAVY_MACS + 1)
+    some = watched(dataset, 10 * HEAVY_MACS)
     assert len(some) == len(set(some) & set(every)) == SOME
-    np.testing.assert_array_equal(some, watched(dataset, HEAVY_MACS + 1))
+    assert len(watched(dataset, 2 * HEAVY_MACS)) == MOST_MACS // (2 * HEAVY_MACS)
+    np.testing.assert_array_equal(some, watched(dataset, 10 * HEAVY_MACS))
     assert set(watched(dataset, 1_000, 30)) <= set(some)
 
 

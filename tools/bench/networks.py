@@ -53,7 +53,7 @@ def measure(
     """Every row, as JSON.
 
     runs : folder of trainings, searched to any depth; None: our own network alone is measured
-    records : how many of fold 9; None takes all of them, SOME for networks above HEAVY_MACS
+    records : how many of fold 9; None takes all of them, fewer for heavy networks
     before : what an earlier call gave; its rows of networks that are not in ``runs`` are kept,
         if they are of the same data
     Raises BundleError, DataError or TrainError in one line. Needs the [train] extra.
