@@ -215,7 +215,7 @@ def _notices_held() -> Iterator[None]:
 def calibration_windows(
     taught: Views | Material, contract: InputContract, seed: int
 ) -> NDArray[np.float32]:
-    """Training records as they were taught, and one with corners that make the input's step."""
+    """Training records as they were taught, and two stretched to the ends of the input's range."""
     rng = np.random.default_rng((seed, 8))
     most = max(16, CALIBRATION_NUMBERS // math.prod(contract.shape))
     most = min(CALIBRATION_RECORDS, most, len(taught))
@@ -225,7 +225,21 @@ def calibration_windows(
         windows = augment(taught.clean[rows], rng, whole)
     else:
         windows = replace(taught, crop=0).epoch(0)(rows)
-    rest = (0,) * (windows.ndim - 2)
-    for row, corner in enumerate((-128, 127)):
-        windows[(0, row, *rest)] = (corner - contract.zero) * contract.step
-    return windows
+    return np.concatenate([windows, _stretched(windows, contract)])
+
+
+def _stretched(windows: NDArray[np.float32], contract: InputContract) -> NDArray[np.float32]:
+    """The records with the least and the greatest number, until these are the input's own ends.
+
+    As a whole: a leap from one end to the other within a record would claim ten times the range of
+    a layer that differentiates, and int8 would have a tenth of its codes left for all others.
+    """
+    found = []
+    for code, sign in ((-128, -1), (127, 1)):
+        end = (code - contract.zero) * contract.step
+        most = (sign * windows).reshape(len(windows), -1).max(1)
+        if end and most.max() > 0:
+            found.append(windows[most.argmax()] * (abs(end) / most.max()))
+    low, high = ((code - contract.zero) * contract.step for code in (-128, 127))
+    stretched = np.array(found, np.float32).reshape(-1, *windows.shape[1:])
+    return np.clip(stretched, low, high)
