@@ -32,6 +32,7 @@ from hal.plain_file import read_first
 
 MOST_TEXT = 1 << 14  # bytes of a settings file; what reads TOML takes minutes for a long key
 NO_MODEL = "none"  # as [model] path
+SLOWEST_BAUD, FASTEST_BAUD = 19_200, 4_000_000
 KEY_FILE = "/etc/lead12/serial.key"  # what the installer makes
 NETWORK_PORTS = ("socket://", "rfc2217://")  # pyserial's
 MADE_UP = ("simulated", "injected", "replay")  # front ends without a patient on them
@@ -124,7 +125,7 @@ class SerialSection:
     """
 
     port: str = ""
-    baud: int = _setting(115_200, between(19_200, 4_000_000))
+    baud: int = _setting(115_200, between(SLOWEST_BAUD, FASTEST_BAUD))
     access: str = _setting("", one_of("", "open", "keyed"))
     key_file: str = _setting(KEY_FILE, lambda value: None if Path(value).name else _A_FILE)
 

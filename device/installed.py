@@ -53,12 +53,19 @@ class Installed:
         self._barred = "", ""  # digest of a model that failed, and why; to be taken back yet
         self._pause = 0  # looks until the store is asked again
         self._unconfirmed = ""  # why, as it was told
+        self._lost: tuple[str, SlotName | None] = "", None  # of the store at the start; in use then
         self._judged = self._slow = 0
 
     def start(self) -> Model:
         """The model to begin with; a start on trial is counted."""
         self._marks = self._look()
-        return self._use(*self._choose(starting=True))
+        before = self.store.state()
+        model, slot = self._choose(starting=True)
+        lost = before.lost or (before.active and slot != before.active)
+        if lost and model.state != ModelState.TRIAL:  # the store has settled, and will not say it
+            self._lost = model.why, slot
+            model = replace(model, fault=model.why)
+        return self._use(model, slot)
 
     def check(self) -> Model | None:
         """Look at the store, twice a second: the model to go on with, None for no change."""
@@ -151,7 +158,9 @@ class Installed:
         wanted = state.trial.slot if state.trial else state.active
         if state.trial and choice.state is not ModelState.TRIAL:
             self._pause = PATIENCE  # its start could not be counted; perhaps it can be later
-        fault = why if wanted != choice.slot else ""
+        if choice.slot != self._lost[1] or choice.state is ModelState.TRIAL:
+            self._lost = "", None
+        fault = (why if wanted != choice.slot else "") or self._lost[0]
         model = Model(network, choice.state, fault=fault, failed=_failed(state))
         return replace(model, why=why or self._what_changes(model)), choice.slot
 
@@ -209,7 +218,8 @@ def installed_model(config: Config, utc: datetime) -> Model:
     """The model a monitor would run now; nothing is counted, nothing written."""
     try:
         choice = Store(store_folder(config)).choose(utc, starting=False)
-        return Model(Network(choice.bundle), choice.state, "; ".join(choice.notes))
+        told = "; ".join(choice.notes)
+        return Model(Network(choice.bundle), choice.state, told, told)
     except (BundleError, NetworkError) as error:
         return Model(None, "none", fault=f"no model: {error}")
 

@@ -80,7 +80,7 @@ def read(path: Path, *, brief: bool = False) -> Recipe:
     except TrainError as error:
         raise TrainError(f"{path}: {error}") from None
     except OSError as error:
-        known = sorted(file.stem for file in RECIPES.glob("*.toml"))
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise TrainError(f"no recipe {path} ({error.strerror}); there are {known}") from None
     except KeyError as error:
         detail = f"it has no {error}"

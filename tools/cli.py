@@ -20,7 +20,7 @@ from tools import model_cli, records_cli, report_cli, soak_cli
 from tools.entry import STOPPED
 from tools.export import cli as export_cli
 from tools.hil import cli as hil_cli
-from tools.key_option import Key, given_key
+from tools.line_options import Baud, Key, given_key
 
 
 class Commands(TyperGroup):
@@ -169,7 +169,9 @@ def classify(
     explain_score: Annotated[
         str, typer.Option(help="Explain this score instead: GROUP/LABEL.")
     ] = "",
-    explain_png: Annotated[Path | None, typer.Option(help="Folder for explanations drawn.")] = None,
+    explain_png: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for explanations drawn.")
+    ] = None,
 ) -> None:
     """Put recordings through the whole device chain; one line per file, in input order."""
     from tools.classify import classify as classify_files
@@ -189,7 +191,7 @@ def classify(
 @app.command()
 def listen(
     port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
-    baud: Annotated[int, typer.Option(help="Line rate.")] = 115_200,
+    baud: Baud = 115_200,
     as_json: Json = False,
 ) -> None:
     """Print a monitor's serial line and check every message on it."""
@@ -202,7 +204,7 @@ def listen(
 def send(
     port: Annotated[str, typer.Argument(help="Serial port or pyserial URL.")],
     command: Annotated[str, typer.Argument(help='As in docs/serial-protocol.md: {"command":…}.')],
-    baud: Annotated[int, typer.Option(help="Line rate.")] = 115_200,
+    baud: Baud = 115_200,
     key: Key = None,
 ) -> None:
     """Give a monitor one command over its serial line, and print the answer."""
@@ -322,6 +324,14 @@ def bench(
     )
 
 
+_ACTS = {
+    errno.ENOENT: "check the name",
+    errno.ENOTDIR: "check the name",
+    errno.EISDIR: "name a file",
+    errno.ENOSPC: "make room, and do it again",
+}
+
+
 def complain(error: object) -> None:
     """One line on standard error: what is wrong and what to do."""
     print(f"lead12: {error}", file=sys.stderr)
@@ -354,7 +364,7 @@ def main() -> None:
         sys.exit(OK)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        act = ""
+        act = _ACTS.get(error.errno or 0, "") if named else ""
         if isinstance(error, PermissionError) and isinstance(error.filename, str):
             act = "; ".join(filter(None, owner_fault(Path(error.filename))))
         complain(OSError(f"{named}{error.strerror or error}" + f"; {act}" * bool(act)))

@@ -115,7 +115,9 @@ class Local:
         """What is there: (what, what is wrong with it or "")."""
         state, disk = self._store.state(), Contents(self._store.folder, Bundle.from_bytes)
         yield "state", state.lost
-        yield "keyring", disk.keyring_fault()
+        fault = disk.keyring_fault()
+        none = "" if fault or disk.keyring()[0] else ", none: no model can be installed"
+        yield f"keyring{none}", fault
         for name in SLOTS:
             if slot := state.slots[name]:
                 found = disk.bundle(name, slot, state.counter)

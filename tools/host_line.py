@@ -20,7 +20,7 @@ from device.link.commands import MAX_CHUNK_LINE
 from device.link.outbox import MAX_BYTES as MAX_BACKLOG
 from device.link.protocol import MAX_LINE, LineSplitter, ProtocolError, Wrong, decode, encode, pack
 from tools.heard import plain
-from tools.key_option import VARIABLE
+from tools.line_options import VARIABLE
 from tools.line_session import LineSession, WrongDeviceError
 from tools.serial_port import open_serial
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tools.key_option import Key, given_key
 from tools.keys_cli import keys_app, sign
+from tools.line_options import Baud, Key, given_key
 
 if TYPE_CHECKING:
     from tools.flash import Local
@@ -45,7 +45,6 @@ Port = Annotated[
     str | None,
     typer.Option(callback=_named, help="Serial port of the device; default: this machine."),
 ]
-Baud = Annotated[int, typer.Option(help="Line rate.")]
 Settings = Annotated[
     Path | None, typer.Option("--config", help="Settings (TOML).", envvar="LEAD12_CONFIG")
 ]

@@ -53,7 +53,7 @@ class Kept:
 
 @app.command("list")
 def list_records(folder: Folder = None, config: Settings = None, as_json: Json = False) -> None:
-    """Every record, oldest first: when, how long, why, what was said last."""
+    """Every record in the order of its number: when, how long, why, what was said last."""
     for kept in _all(folder, config):
         if as_json:
             print(json.dumps(asdict(kept)))
@@ -138,6 +138,8 @@ def _all(folder: Path | None, config: Path | None) -> Iterator[Kept]:
     records = [*there.segments(), *there.taken(), *there.headless()]
     if not records:
         said = "holds no records; name another folder, or the monitor's settings with --config"
+        if path.name in (there.continuous.name, there.snapshots.name):
+            said = f"is a part of the records; name {path.parent}"
         raise FileNotFoundError(2, said, path)
     for one in sorted(records, key=lambda one: one.number):
         if one.sealed:

@@ -103,6 +103,10 @@ class PngFolder(Display):
         """Make the folder now. Raises DisplayError when that is not possible."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise DisplayError(
+                f"display png: {self.folder} is not a folder; choose another folder"
+            ) from None
         except OSError as error:
             raise DisplayError(
                 f"display png: cannot create {self.folder}: {error.strerror}; choose another folder"

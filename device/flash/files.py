@@ -133,6 +133,11 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def nearest(folder: Path) -> Path:
+    """The folder, or what of its path exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the folder's names to the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

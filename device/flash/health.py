@@ -9,6 +9,7 @@ from pathlib import Path
 from device.config import Config
 from device.flash import audit
 from device.flash.contents import Contents
+from device.flash.files import nearest
 from device.flash.keyring import Key, Keyring, Role
 from device.flash.store import MAX_STARTS, Choice, Store, store_folder
 from firmware.bundle import Bundle
@@ -41,7 +42,7 @@ def store_check(config: Config, now: datetime) -> Check:
 
 def _blocked(folder: Path) -> Check | None:
     """What stands where the folder should be."""
-    there = _there(folder)
+    there = nearest(folder)
     if there.is_dir():
         return None
     act = f"move {there} away, or name another folder in the settings, [model] store"
@@ -49,10 +50,11 @@ def _blocked(folder: Path) -> Check | None:
 
 
 def _running(store: Store, choice: Choice) -> str:
-    trial = store.state().trial
+    trial, failed = store.state().trial, store.state().failed
     if trial and choice.slot == trial.slot:
         return f"{choice.bundle.id} is on trial, start {trial.starts} of {MAX_STARTS}"
-    return f"{choice.bundle.id} is in use ({choice.state})"
+    told = f"{choice.bundle.id} is in use ({choice.state})"
+    return f"{told}, {failed.model} was taken back: {failed.why}" if failed else told
 
 
 def _signers(keyring: Keyring | None, key: Key | None, now: datetime) -> str:
@@ -104,13 +106,8 @@ def _wrong(
             f"the log was tampered with or damaged: {findings[0]}",
             "find out who did it (lead12 model log --verify)",
         )
-    if not os.access(_there(store.folder), os.W_OK | os.X_OK):
+    if not os.access(nearest(store.folder), os.W_OK | os.X_OK):
         return f"{store.folder} cannot be written", "run as the monitor's user, or mount it rw"
     if keyring and (key is None or key.expires <= now):
         return "nothing signed by it is taken", "give the device a newer one (lead12 model keys)"
     return "", ""
-
-
-def _there(folder: Path) -> Path:
-    """The folder, or what of its path exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import threading
 from collections.abc import Callable
@@ -132,6 +133,9 @@ def open_port(name: str, baud: int) -> Port:
     except OSError as error:  # its text has the name three times, and nothing to do
         number = errno.ENOTTY if "Inappropriate ioctl" in str(error) else error.errno or 0
         if act := _ACT.get(number):
+            raise OSError(number, act) from None
+        if refused := re.search(r"\[Errno -?\d+\] (.+)$", str(error)):  # of a URL
+            act = f"{refused[1]}; is there a program that serves it?"
             raise OSError(number, act) from None
         raise
     try:

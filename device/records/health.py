@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from device.config import Config
+from device.flash.files import nearest
 from device.flash.owner import owner_fault
 from device.flash.store import state_folder, store_folder
 from device.records.folder import records_folder
@@ -40,7 +40,11 @@ def _disks(config: Config) -> list[Check]:
     """Once each file system that is written to, with the most that must be free on it."""
     disks: dict[int, tuple[Path, int]] = {}
     for folder, least in _folders(config).items():
-        there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        there = nearest(folder)
+        if not there.is_dir():
+            told = f"{there} is not a folder: nothing is kept in {folder}"
+            act = "move it away, or name another folder in the settings, [records] folder"
+            return [Check("disk", False, told, act)]
         device = there.stat().st_dev
         if device not in disks or least > disks[device][1]:
             disks[device] = there, least

@@ -400,6 +400,8 @@ def told(error: OSError, folder: Path) -> str:
             return f"not recording: {folder} cannot be written to; {why}"
         case errno.EAGAIN:
             return f"not recording: {folder} is used by another monitor; name another folder"
+        case errno.ENOTDIR | errno.EEXIST:
+            return f"not recording: {folder} is not a folder; name another one in the settings"
         case errno.ELOOP:
             return f"not recording: {error.filename or folder} is a link; name the folder itself"
     return f"not recording: {folder}: {error.strerror}; check the disk"

@@ -195,7 +195,10 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
             rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        why = f"{error.strerror}; docs/data.md says what must be there"
+        raise DataError(f"{path} cannot be read: {why}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     missing = [name for name in columns if name not in (reader.fieldnames or ())]
     if missing:

@@ -49,4 +49,9 @@ def load(folder: Path) -> Dataset:
     """
     if (folder / ptbxl_published.TABLE).is_file():
         return ptbxl_published.load(folder)
+    if not list(folder.glob(f"{packed.PTBXL}.*")):
+        raise DataError(
+            f"{folder} holds no PTB-XL: {ptbxl_published.TABLE} is missing; docs/data.md says "
+            "where to get it"
+        )
     return packed.load_ptbxl(folder)

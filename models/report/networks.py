@@ -35,7 +35,9 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
         f"{found['data']['name']}, folds 1-8, and measured on fold {found['data']['fold']} behind "
         f"the same chip and filters; `{OURS}` is the network that the firmware carries: "
         "of recipe and bundle `rhythm`, of architecture `residual`; all others have the name of "
-        "their architecture. Brackets: 95 % intervals from resampled patients. Words: "
+        f"their architecture. On a device belongs `{OURS}`; the others are here to be compared, "
+        "are not shipped, and come from `lead12 train --recipe NAME` and `lead12 quantize` "
+        "([training](training.md)). Brackets: 95 % intervals from resampled patients. Words: "
         "[glossary](glossary.md)."
     )
     yield Heading("What was wanted")
@@ -53,7 +55,8 @@ def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
         yield _accuracy(rows, task)
     yield Heading("Size and speed")
     yield Text(
-        "Multiplications (MMAC) of one input. *Not int8*: operators of the network that compute "
+        "Multiplications (MMAC) of one input. *kB*: the int8 network alone; its bundle has card "
+        "and golden tensors, too. *Not int8*: operators of the network that compute "
         "in another type. Milliseconds of one input on one thread, MiB of the process at its "
         "largest; LiteRT without its delegate, as the monitor runs it. *On the device*: "
         "`lead12 run --preset sinus-70 --speed max --duration 30 --display none --serial - "
@@ -269,7 +272,7 @@ def _training(rows: Sequence[Row]) -> Table:
     lines = []
     for row in rows:
         training = row["training"]
-        if training:
+        if training and (row.get("systems") or training.get("finished")):
             seconds = training["seconds"]
             lines.append(
                 [

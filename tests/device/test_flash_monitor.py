@@ -346,6 +346,15 @@ def test_batch_run_uses_the_installed_model_and_counts_nothing(store: Store) -> 
     assert (store.folder / "state.json").read_bytes() == before
 
 
+def test_batch_run_with_another_network_than_was_installed_has_a_fault(store: Store) -> None:
+    put(store, "3.0")
+    store.confirm("anna", NOW)
+    store.slot_path("a").write_bytes(b"")
+    for folder in (store.folder, store.folder / "state.json"):  # which is no folder
+        config = Config().override({"model.store": str(folder), **DISPLAY_NONE})
+        assert f"{OWN} runs, the embedded model" in run_fast(config, 1.0).faults["model"]
+
+
 # -- real processes
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from device.bundles import read_bundle
 from device.flash import files
-from device.flash.store import Store
+from device.flash.store import MAX_STARTS, Store
 from device.installed import PATIENCE, SLOW_WINDOWS, Installed
 from tests.device.bundle_kit import NOW, keyring, put
 
@@ -143,3 +143,44 @@ def test_model_of_a_key_revoked_meanwhile_speaks_no_longer(
     store.trust(keyring(2, revoked=[1]), "anna", NOW)
     assert looks(installed, 2) == [(OWN, "embedded")]
     assert "revoked" in installed.model.fault
+
+
+SPOILT = {
+    "cut": (lambda store: store.slot_path("a").write_bytes(b"PK"), "slot a (rhythm-3.0) is dam"),
+    "gone": (lambda store: store.slot_path("a").unlink(), "slot a (rhythm-3.0) is missing"),
+    "state": (lambda store: (store.folder / "state.json").write_text("{"), "state.json cannot be"),
+    "no state": (lambda store: (store.folder / "state.json").unlink(), "state.json is missing"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_what_was_lost_before_the_start_is_a_fault_until_something_is_installed(
+    store: Store, how: str
+) -> None:
+    put(store, "3.0")
+    store.confirm("anna", NOW)
+    spoil, said = SPOILT[how]
+    spoil(store)
+    log: list[str] = []
+    monitor = Installed(store, lambda: NOW, log.append)
+    model = monitor.start()
+    assert (model.id, model.state) == (OWN, "embedded")
+    assert model.fault.startswith(said)
+    assert f"{OWN} runs, the embedded model" in model.fault
+    assert looks(monitor, 3 * PATIENCE) == []  # what the start wrote down changes nothing
+    assert monitor.model.fault == model.fault
+    assert log == []  # who shows the fault tells it
+    put(store, "4.0")
+    assert looks(monitor, 2) == [("rhythm-4.0", "trial")]
+    assert monitor.model.fault == ""
+
+
+def test_a_trial_that_used_up_its_starts_is_no_fault_of_the_store(store: Store) -> None:
+    put(store, "3.0")
+    store.confirm("anna", NOW)
+    put(store, "4.0")
+    for _ in range(MAX_STARTS):
+        Installed(store, lambda: NOW, quiet).start()
+    monitor = Installed(store, lambda: NOW, quiet)
+    assert (monitor.start().id, monitor.model.fault) == ("rhythm-3.0", "")
+    assert monitor.model.failed is not None

@@ -213,6 +213,8 @@ def test_the_page_has_a_row_for_every_network_and_the_papers_figures() -> None:
     assert "| cnn-te | CNN-TE | window | 10 968 413 | 3008.6 | - | - | - | - | - |" in text
     assert "| resnet18 | 350.0 | 11.67 | 0.9200 | -0.0100 | no |" in text
     assert "| cnn-te | not trained here | - | - |" in text
+    begun = UNTRAINED | {"training": resnet["training"] | {"epochs": 0, "finished": False}}
+    assert "| cnn-te | not trained here | - | - |" in page(table(begun))
     assert "| lead12 | 20 of 20 epochs | 2.00 h | a processor |" in text
     assert "F1 0.751, MAP 0.789, G-mean 0.839" in text
     assert "F1 0.700, MAP 0.600, G-mean 0.850" in text

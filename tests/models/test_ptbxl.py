@@ -71,7 +71,7 @@ def test_ptbxl_has_71_statements_44_of_them_diagnostic() -> None:
 
 
 def test_bad_folders_are_refused_in_one_line(tmp_path: Path, steps: np.ndarray) -> None:
-    with pytest.raises(ptbxl.DataError, match=r"ptbxl_100hz.csv is missing"):
+    with pytest.raises(ptbxl.DataError, match=r"ptbxl_database.csv is missing; docs/data.md"):
         ptbxl.load(tmp_path)
     pack(tmp_path, steps, ROWS[:3])
     with pytest.raises(ptbxl.DataError, match="3 rows"):

@@ -262,6 +262,14 @@ def test_the_installed_model_is_named_and_run(store: Store) -> None:
     assert "rhythm-2.1.1 is in use (confirmed)" in in_store(store).evidence
 
 
+def test_a_model_that_was_given_up_is_named_afterwards(store: Store) -> None:
+    store.confirm("tester", NOW)
+    store.slot_path("a").write_bytes(b"")
+    store.choose(NOW, starting=True)
+    check = in_store(store)
+    assert "(embedded), rhythm-2.1.1 was taken back: slot a (rhythm-2.1.1) is" in check.evidence
+
+
 def test_a_store_that_knows_nobody_is_in_order(tmp_path: Path) -> None:
     check = in_store(Store(tmp_path))
     assert check.ok
@@ -451,6 +459,11 @@ def test_the_disk_is_that_of_the_records_and_of_the_state(
     monkeypatch.setattr("device.records.health.shutil.disk_usage", usage)
     settings = {"records.folder": str(records), "records.min_free_mb": 299}
     assert found(settings)["disk"].ok
+    (tmp_path / "file").touch()
+    for inside in ("file", "file/records"):
+        check = found(settings | {"records.folder": str(tmp_path / inside)})["disk"]
+        assert not check.ok
+        assert check.evidence.startswith(f"{tmp_path}/file is not a folder")
     full = found(settings | {"records.min_free_mb": 301})["disk"]
     assert not full.ok
     assert full.evidence == f"300 MB free in {records}, at least 301 wanted"

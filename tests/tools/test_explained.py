@@ -54,7 +54,10 @@ def test_a_full_disk_leaves_no_half_of_a_picture(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     code, _, err = lead12(capsys, "classify", file, "--explain-png", out)
-    assert (code, err) == (1, f"lead12: {out / 'af-90.png'}: No space left on device\n")
+    assert (code, err) == (
+        1,
+        f"lead12: {out / 'af-90.png'}: No space left on device; make room, and do it again\n",
+    )
     assert list(out.iterdir()) == []
 
 

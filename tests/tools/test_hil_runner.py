@@ -89,6 +89,21 @@ def test_the_command_line(scenario: Callable[..., Scenario], tmp_path: Path) -> 
     assert said[0]["digest"] == run(load(Path(good))).digest
 
 
+def test_a_report_without_room_is_named_and_the_verdict_was_told(
+    scenario: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = lead12(str(scenario(seconds=1).path), "--html", str(tmp_path / "hil.html"))
+    assert done.exit_code == 2
+    assert (
+        done.stderr.strip() == f"{tmp_path}/hil.html: cannot be written (No space left on device)"
+    )
+    assert "1 passed, 0 failed" in done.stdout
+
+
 def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     good = str(scenario(seconds=1).path)
     assert lead12(good, "--target", "usb").exit_code == 2
@@ -97,6 +112,10 @@ def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:
     assert nowhere.exit_code == 2
     assert "file: cannot be written (File exists)" in nowhere.stderr
     assert nowhere.stdout == ""  # told before anything was run
+    unplugged = lead12(good, good, "--target", f"serial:{tmp_path}/ttyNONE")
+    assert (unplugged.exit_code, unplugged.stdout) == (2, "")  # once, and nothing was run
+    assert "ttyNONE cannot be opened: it is not there; plug the cable in" in unplugged.stderr
+    assert lead12(good, "--target", "serial:/dev/null", "--baud", "0").exit_code == 2
     absent = lead12(str(tmp_path / "absent.yaml"))
     assert absent.exit_code == 2
     assert absent.stderr.strip() == (

@@ -135,6 +135,20 @@ def test_a_refusal_is_a_sentence_and_changes_nothing(bench: Bench) -> None:
     assert bench.model("log").count("refuse") == 2
 
 
+def test_a_store_without_a_keyring_is_whole_and_takes_nothing(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    lines = Bench(tmp_path, capsys).model("verify").splitlines()
+    assert any(line.endswith("keyring, none: no model can be installed") for line in lines)
+
+
+def test_a_line_rate_that_is_none_is_refused(capsys: Capture) -> None:
+    for command in (("model", "list", "--port"), ("listen",)):
+        code, out, err = lead12(capsys, *command, "/dev/ttyNONE", "--baud", "0")
+        assert (code, out) == (2, "")
+        assert "19200<=x<=4000000" in err
+
+
 def test_verify_changes_nothing(bench: Bench) -> None:
     out = bench.model("verify", bench.file("m.l12", signed_bundle("2.1.1")))
     assert "rhythm-2.1.1 may be installed: signed by" in out
@@ -342,7 +356,10 @@ def test_a_full_disk_leaves_no_half_of_a_signed_model(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         code, _, err = lead12(capsys, *sign)
-    assert (code, err) == (1, f"lead12: {out}: No space left on device\n")
+    assert (code, err) == (
+        1,
+        f"lead12: {out}: No space left on device; make room, and do it again\n",
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"keys", "in.l12"}
     assert lead12(capsys, *sign)[0] == 0
     assert out.stat().st_mode & 0o777 == 0o644  # for the device's user, too

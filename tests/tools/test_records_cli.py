@@ -166,3 +166,5 @@ def test_a_record_that_grows_is_no_damage(tmp_path: Path) -> None:
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no records"):
         run("list", tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"a part of the records; name {tmp_path}"):
+        run("list", tmp_path / "snapshots")

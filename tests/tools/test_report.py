@@ -360,7 +360,7 @@ def test_a_disk_that_takes_nothing_is_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "r.csv").write_text(CSV.getvalue())
     code, said, err = lead12(capsys, "report", tmp_path / "r.csv", "-o", out)
     assert (code, said) == (1, "")
-    assert err == f"lead12: {out}: No space left on device\n"
+    assert err == f"lead12: {out}: No space left on device; make room, and do it again\n"
 
 
 def test_nan_is_one_line(tmp_path, capsys):

@@ -59,7 +59,8 @@ def folder(data: Path | None = None) -> Path:
     found = data or Path(os.environ.get("LEAD12_DATA", beside))
     if not (found / "ecg_500hz.h5").is_file():
         raise RecordingsAbsentError(
-            f"no ecg_500hz.h5 in {found}; name the folder of recordings with --data or LEAD12_DATA"
+            f"no ecg_500hz.h5 in {found}; name the folder of recordings with --data or LEAD12_DATA "
+            "(docs/data.md says what must be in it)"
         )
     return found
 

@@ -11,7 +11,8 @@ import typer
 
 from tools import hil_capture_cli
 from tools.conformance.cli import conformance
-from tools.key_option import Key, given_key
+from tools.line_options import Baud, Key, given_key
+from tools.whole_file import PUBLIC, write_whole
 
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
 
@@ -31,7 +32,7 @@ def run(
     target: Annotated[
         str, typer.Option(help="serial:PORT of a monitor with --frontend injected, in real time.")
     ] = "",
-    baud: Annotated[int, typer.Option(help="Line rate of --target.")] = 921_600,
+    baud: Baud = 921_600,
     key: Key = None,
     jobs: Annotated[int, typer.Option(min=1, help="Scenarios at a time.")] = 1,
     as_json: Json = False,
@@ -54,8 +55,9 @@ def run(
         print(error, file=sys.stderr)
         raise typer.Exit(USAGE) from None
     except OSError as error:
-        print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
-        raise typer.Exit(USAGE) from None
+        raise _unwritten(error) from None
+    if target:
+        _need(target.removeprefix(runner.SERIAL), baud)
     began = time.monotonic()
     outcomes = []
     for outcome in runner.run_all(
@@ -70,18 +72,38 @@ def run(
         print(runner.as_json(outcome) if as_json else runner.readable(outcome), flush=True)
     if not as_json:
         print(runner.summary(outcomes, time.monotonic() - began))
-    if junit is not None:
-        from tools.hil.junit import junit as as_junit
+    try:
+        if junit is not None:
+            from tools.hil.junit import junit as as_junit
 
-        junit.write_text(as_junit(outcomes), encoding="utf-8")
-    if html is not None:
-        from tools.hil.page import page
+            write_whole(junit, as_junit(outcomes).encode(), PUBLIC)
+        if html is not None:
+            from tools.hil.page import page
 
-        html.write_text(page(outcomes, runner.made_by()), encoding="utf-8")
+            write_whole(html, page(outcomes, runner.made_by()).encode(), PUBLIC)
+    except OSError as error:
+        raise _unwritten(error) from None
     nothing = all(outcome.skipped for outcome in outcomes)
     if nothing:
         print("nothing was run", file=sys.stderr)
     raise typer.Exit(FAILED if nothing or not all(outcome.ok for outcome in outcomes) else OK)
+
+
+def _need(port: str, baud: int) -> None:
+    """Told once, not by every scenario."""
+    from tools.hil.monitor_line import open_line
+
+    try:
+        open_line(port, baud).close()
+    except OSError as error:
+        print(error.strerror or error, file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+
+
+def _unwritten(error: OSError) -> typer.Exit:
+    """Of a report that has no room, no folder or no rights."""
+    print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
+    return typer.Exit(USAGE)
 
 
 @app.command()

@@ -28,7 +28,7 @@ from tools.hil.judge import Judge
 from tools.hil.monitor_line import BITS_PER_BYTE, MonitorLine, open_line
 from tools.hil.outcome import Message, Moment, Outcome
 from tools.hil.scenario import CommandAction, FaultAction, InstallAction, PlugAction, Scenario
-from tools.key_option import VARIABLE
+from tools.line_options import VARIABLE
 from tools.line_session import LineSession, WrongDeviceError
 
 BLOCK = 50  # frames in a line: 100 ms

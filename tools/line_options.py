@@ -1,4 +1,4 @@
-"""``--key``: the file with the key of a device whose line is keyed."""
+"""What commands over a serial line share: ``--baud``, and ``--key``, the key file of the device."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from device.config import FASTEST_BAUD, SLOWEST_BAUD
+
 COPY = "copy the device's key there: sudo cat /etc/lead12/serial.key, on the device; then chmod 600"
 VARIABLE = "LEAD12_SERIAL_KEY"  # names the key's file where --key does not
 
+Baud = Annotated[int, typer.Option(min=SLOWEST_BAUD, max=FASTEST_BAUD, help="Line rate.")]
 Key = Annotated[
     Path | None,
     typer.Option(envvar=VARIABLE, help="Key file of the device, where its line is keyed."),
