@@ -75,15 +75,16 @@ def load_weights(model: Any, path: Path) -> None:
 
     try:
         with h5py.File(path) as file:
-            written = file.attrs.get("order", "")
-        if written != order(model):
-            raise TrainError(
-                f"{path} is of a version whose layers had another order, and would be mistaken; "
-                "train anew, or load it with that version"
-            )
-        model.load_weights(path)
+            known = file.attrs.get("order", "") == order(model)
+        if known:
+            model.load_weights(path)
     except (OSError, ValueError) as error:
         raise TrainError(f"{path} cannot be read ({first_line(error)}); train anew") from None
+    if not known:
+        raise TrainError(
+            f"{path} is of a version whose layers had another order, and would be mistaken; "
+            "train anew, or load it with that version"
+        )
 
 
 def order(model: Any) -> str:
