@@ -40,7 +40,9 @@ def test_weights_are_refused_where_layers_of_one_shape_were_exchanged(tmp_path: 
     x = np.eye(4, dtype=np.float32)
     np.testing.assert_array_equal(written(x), same(x))
     before = np.asarray(other(x))
-    with pytest.raises(TrainError, match=rf"^{path} is of a version whose .* another order.*train anew"):
+    with pytest.raises(
+        TrainError, match=rf"^{path} is of a version whose .* another order.*train anew"
+    ):
         load_weights(other, path)
     np.testing.assert_array_equal(other(x), before)
     other.load_weights(path)  # which Keras does without a word
