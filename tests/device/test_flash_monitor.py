@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from device.bundles import read_bundle
 from device.config import Config
 from device.fast import run_fast
-from device.flash.keyring import Keyring, key_id
 from device.flash.store import MAX_STARTS, Store, store_folder
 from device.instrument import Instrument
 from device.link.port import PTY
@@ -31,14 +29,7 @@ from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
 from hal.frontend import Electrode, FrameBlock, FrontendInfo
 from tests.device.bedside import DISPLAY_NONE, Bedside, part, until_all
-from tests.device.bundle_kit import (
-    NOW,
-    keyring,
-    private_key,
-    put,
-    signed_bundle,
-    signing_key,
-)
+from tests.device.bundle_kit import NOW, lasting_keyring, put, signed_bundle
 from tests.device.host import Host, Wire
 from tests.device.waiting import wait_for
 from tools.flash_line import Remote
@@ -356,13 +347,6 @@ def test_batch_run_with_another_network_than_was_installed_has_a_fault(store: St
 
 
 # -- real processes
-
-
-def lasting_keyring() -> Keyring:
-    """For installers with the clock of the system: its key is valid whenever this runs."""
-    key = replace(signing_key(1), expires=datetime(9999, 1, 1, tzinfo=UTC))
-    bare = replace(keyring(2), keys=(key,), signatures=())
-    return replace(bare, signatures=((key_id(bare.root), private_key(99).sign(bare.message())),))
 
 
 class Tap:
