@@ -29,7 +29,7 @@ from firmware.bundle import Bundle
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 EMBEDDED = resources.files("firmware").joinpath("embedded.l12").read_bytes()
-_YEAR = timedelta(days=365)
+EXPIRES = datetime(2400, 1, 1, tzinfo=UTC)
 
 Change = Callable[[dict[str, Any], dict[str, bytes]], object]  # manifest, members
 
@@ -40,13 +40,17 @@ def private_key(seed: int) -> Ed25519PrivateKey:
 
 
 def signing_key(seed: int = 1, role: Role = Role.PRODUCTION) -> Key:
-    """The public half of ``private_key(seed)``, valid for a year around ``NOW``."""
+    """The public half of ``private_key(seed)``, valid at ``NOW`` and whenever the tests run."""
     public = private_key(seed).public_key().public_bytes_raw()
-    return Key(public, f"maker {seed}", role, NOW - _YEAR / 2, NOW + _YEAR / 2)
+    return Key(public, f"maker {seed}", role, NOW - timedelta(days=182), EXPIRES)
 
 
 def keyring(
-    version: int = 1, seeds: Sequence[int] = (1, 2), revoked: Sequence[int] = (), root: int = 99
+    version: int = 1,
+    seeds: Sequence[int] = (1, 2),
+    revoked: Sequence[int] = (),
+    root: int = 99,
+    expires: datetime = EXPIRES,
 ) -> Keyring:
     """With a key of each seed, signed by the root of seed ``root``; each version issued later."""
     secret = private_key(root)
@@ -54,17 +58,10 @@ def keyring(
         version=version,
         issued=NOW - timedelta(days=30) + timedelta(hours=version),
         root=secret.public_key().public_bytes_raw(),
-        keys=tuple(map(signing_key, seeds)),
+        keys=tuple(replace(signing_key(seed), expires=expires) for seed in seeds),
         revoked=tuple(Revoked(signing_key(seed).id, NOW, "stolen") for seed in revoked),
     )
     return replace(bare, signatures=((key_id(bare.root), secret.sign(bare.message())),))
-
-
-def lasting_keyring() -> Keyring:
-    """For installers with the clock of the system: its key is valid whenever this runs."""
-    key = replace(signing_key(1), expires=datetime(9999, 1, 1, tzinfo=UTC))
-    bare = replace(keyring(2), keys=(key,), signatures=())
-    return replace(bare, signatures=((key_id(bare.root), private_key(99).sign(bare.message())),))
 
 
 KEYRING = keyring()

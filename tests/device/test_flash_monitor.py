@@ -29,7 +29,7 @@ from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError
 from hal.frontend import Electrode, FrameBlock, FrontendInfo
 from tests.device.bedside import DISPLAY_NONE, Bedside, part, until_all
-from tests.device.bundle_kit import NOW, lasting_keyring, put, signed_bundle
+from tests.device.bundle_kit import NOW, put, signed_bundle
 from tests.device.host import Host, Wire
 from tests.device.waiting import wait_for
 from tools.flash_line import Remote
@@ -414,9 +414,7 @@ def test_running_device_is_given_a_model_loses_it_in_a_crash_loop_and_keeps_the_
         assert kills == MAX_STARTS
         assert host.of("hello")[-1]["model"] == OWN
         assert host.of("hello")[-1]["failed"]["why"].startswith("rhythm-3.0 was started 3 times")
-        ring = lasting_keyring()
-        store.trust(ring, "anna", NOW)
-        data = signed_bundle("3.1", ring=ring)
+        data = signed_bundle("3.1")
         with Remote("pty", 921_600, open_wire=lambda port, baud: tap) as remote:
             remote.upload(data)
             outcome = remote.install(data, "anna", lambda stage, text: None)

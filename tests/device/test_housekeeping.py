@@ -14,7 +14,7 @@ from device.config import Config
 from device.flash import files
 from device.flash.store import Store, state_folder
 from device.housekeeping import ASIDE, ASIDE_BYTES, Finding, look, main
-from tests.device.bundle_kit import KEYRING, NOW, lasting_keyring
+from tests.device.bundle_kit import KEYRING, NOW
 from tests.device.powercut import Recorder, Shelf, cuts, snapshot
 from tests.device.records_kit import SEALED, SECTION, feed, keeper, samples
 
@@ -239,7 +239,6 @@ def test_process_says_one_line_each_and_a_summary(
 ) -> None:
     file = tmp_path / "lead12.toml"
     file.write_bytes(REAL)
-    Store(state / "models").trust(lasting_keyring(), "tester", NOW)
     for path in (*state.rglob("*"), state):
         os.utime(path)
     assert main([str(file)]) == 0

@@ -349,16 +349,21 @@ def test_a_flipped_bit_in_any_member_is_refused(member: str, store: Store) -> No
         assert contents(store) == before
 
 
-def test_an_expired_key_installs_nothing_even_when_the_clock_is_set_back(store: Store) -> None:
+def test_an_expired_key_installs_nothing_even_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    until = NOW + timedelta(days=182)
+    store = Store(tmp_path / "models")
+    brief = kit.keyring(expires=until)
+    store.trust(brief, "tester", NOW)
+    data = signed_bundle(ring=brief)
     says = (
-        f"{NAME} is signed with key {KEY}, which expired on {KEY.expires:%Y-%m-%d}; have it signed "
+        f"{NAME} is signed with key {KEY}, which expired on {until:%Y-%m-%d}; have it signed "
         "with the present key"
     )
-    refused(store, GOOD, Refused.EXPIRED, says, clock_now=KEY.expires)
-    later = kit.keyring(version=24 * 250)  # hours after the first
-    assert later.issued > KEY.expires
+    refused(store, data, Refused.EXPIRED, says, clock_now=until)
+    later = kit.keyring(version=24 * 250, expires=until)  # hours after the first
+    assert later.issued > until
     store.trust(later, "tester", NOW)
-    refused(store, GOOD, Refused.EXPIRED, says, clock_now=LOST_CLOCK)
+    refused(store, data, Refused.EXPIRED, says, clock_now=LOST_CLOCK)
 
 
 def test_what_an_installed_signature_has_proven_of_the_time_is_remembered(tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ from hal.clock import VirtualClock
 from hal.frontend import Check
 from hal.linux_gpio import Pins
 from hal.patient.presets import preset
-from tests.device.bundle_kit import KEYRING, NOW, keyring, signed_bundle, verified
+from tests.device.bundle_kit import NOW, keyring, signed_bundle, verified
 from tests.hal.fake_board import Board, with_gpiod
 from tests.hal.fake_gpiod import FakeGpiod
 from tools.doctor import doctor
 
+KEYRING = keyring(expires=NOW + timedelta(days=182, hours=12))
 ALWAYS = {"python", "packages", "fixed point", "network", "model store", "SPI", "front end"}
 ALWAYS |= {"shared memory", "real-time priority", "timer", "serial", "display", "disk"}
 ALWAYS |= {"buttons", "indicators", "serial key"}
@@ -237,9 +238,9 @@ def store(tmp_path: Path) -> Store:
     """A store that trusts the test keys, with a model of theirs on trial."""
     made = Store(tmp_path / "models")
     made.trust(KEYRING, "tester", NOW)
-    data = signed_bundle("2.1.1")
+    data = signed_bundle("2.1.1", ring=KEYRING)
     bundle = Bundle.from_bytes(data)
-    made.put(data, verified(bundle), bundle, who="tester", clock_now=NOW)
+    made.put(data, verified(bundle, KEYRING), bundle, who="tester", clock_now=NOW)
     return made
 
 
