@@ -231,15 +231,14 @@ def calibration_windows(
 def _stretched(windows: NDArray[np.float32], contract: InputContract) -> NDArray[np.float32]:
     """The records with the least and the greatest number, until these are the input's own ends.
 
-    As a whole: a leap from one end to the other within a record would claim ten times the range of
-    a layer that differentiates, and int8 would have a tenth of its codes left for all others.
+    As a whole: a layer that differentiates would answer a leap from end to end within a record with
+    many times the range of any other, and int8 would spend its codes on that.
     """
+    low, high = ((code - contract.zero) * contract.step for code in (-128, 127))
     found = []
-    for code, sign in ((-128, -1), (127, 1)):
-        end = (code - contract.zero) * contract.step
+    for end, sign in ((low, -1), (high, 1)):
         most = (sign * windows).reshape(len(windows), -1).max(1)
         if end and most.max() > 0:
             found.append(windows[most.argmax()] * (abs(end) / most.max()))
-    low, high = ((code - contract.zero) * contract.step for code in (-128, 127))
     stretched = np.array(found, np.float32).reshape(-1, *windows.shape[1:])
     return np.clip(stretched, low, high)

@@ -78,6 +78,12 @@ app.command("report")(report_cli.report)
 app.command("soak")(soak_cli.soak)
 
 OK, FAILED, USAGE = 0, 1, 2
+_ACTS = {
+    errno.ENOENT: "check the name",
+    errno.ENOTDIR: "check the name",
+    errno.EISDIR: "name a file",
+    errno.ENOSPC: "make room, and do it again",
+}
 _NOT_READABLE = re.compile(r"'(.+)' is not readable")
 
 
@@ -322,14 +328,6 @@ def bench(
             what.value, as_json=as_json, update_docs=update_docs, data=data, seconds=seconds
         )
     )
-
-
-_ACTS = {
-    errno.ENOENT: "check the name",
-    errno.ENOTDIR: "check the name",
-    errno.EISDIR: "name a file",
-    errno.ENOSPC: "make room, and do it again",
-}
 
 
 def complain(error: object) -> None:

@@ -428,6 +428,8 @@ def test_loop_and_unknown_urls() -> None:
             open_port(name, 115_200)
     with pytest.raises(OSError, match=r"^\[Errno 2\] it is not there; plug the cable in"):
         open_port("/dev/none", 115_200)
+    with pytest.raises(OSError, match="Connection refused; is there a program that serves it"):
+        open_port("socket://127.0.0.1:1", 115_200)
     with pytest.raises(OSError, match=r"^\[Errno 25\] it is not a serial port; lead12 doctor"):
         open_port("/dev/null", 115_200)
     with pytest.raises(OSError, match="lead12 run only"):

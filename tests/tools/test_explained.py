@@ -46,6 +46,13 @@ def test_the_line_says_which_leads_and_cells_spoke_for_the_call(tmp_path, capsys
     assert Image.open(tmp_path / "af-90.png").width > 1000
 
 
+def test_a_file_in_place_of_the_folder_of_pictures_is_wrong_usage(tmp_path, capsys):
+    (tmp_path / "out").touch()
+    code, out, err = lead12(capsys, "classify", "r.csv", "--explain-png", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert "--explain-png" in err
+
+
 def test_a_full_disk_leaves_no_half_of_a_picture(tmp_path, capsys, monkeypatch):
     file, out = record(tmp_path, "af-90"), tmp_path / "out"
 

@@ -12,7 +12,6 @@ import typer
 from tools import hil_capture_cli
 from tools.conformance.cli import conformance
 from tools.line_options import Baud, Key, given_key
-from tools.whole_file import PUBLIC, write_whole
 
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
 
@@ -72,17 +71,14 @@ def run(
         print(runner.as_json(outcome) if as_json else runner.readable(outcome), flush=True)
     if not as_json:
         print(runner.summary(outcomes, time.monotonic() - began))
-    try:
-        if junit is not None:
-            from tools.hil.junit import junit as as_junit
+    if junit is not None:
+        from tools.hil.junit import junit as as_junit
 
-            write_whole(junit, as_junit(outcomes).encode(), PUBLIC)
-        if html is not None:
-            from tools.hil.page import page
+        _write(junit, as_junit(outcomes))
+    if html is not None:
+        from tools.hil.page import page
 
-            write_whole(html, page(outcomes, runner.made_by()).encode(), PUBLIC)
-    except OSError as error:
-        raise _unwritten(error) from None
+        _write(html, page(outcomes, runner.made_by()))
     nothing = all(outcome.skipped for outcome in outcomes)
     if nothing:
         print("nothing was run", file=sys.stderr)
@@ -98,6 +94,14 @@ def _need(port: str, baud: int) -> None:
     except OSError as error:
         print(error.strerror or error, file=sys.stderr)
         raise typer.Exit(USAGE) from None
+
+
+def _write(report: Path, text: str) -> None:
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        error.filename = str(report)  # a disk that is full does not say whose
+        raise _unwritten(error) from None
 
 
 def _unwritten(error: OSError) -> typer.Exit:
