@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import multiprocessing
-import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import numpy as np
@@ -33,7 +30,8 @@ from models.distribution import chief
 from models.groups import GROUPS, targets
 from models.inputs import TEN_SECONDS
 from models.metrics import sigmoid, softmax
-from models.run_folder import FINAL, claim, complete, first_line, train_config
+from models.run_folder import FINAL, claim, complete, train_config
+from models.side_by_side import side_by_side
 from models.train import Lesson, Progress, Tensors, fit, load_network, predict
 from models.views import Views
 
@@ -132,14 +130,14 @@ def cook(
     of_inputs = {config.contract: config for config in (*recipe.teachers, *recipe.students)}
     for config in of_inputs.values():
         prepare(dataset, config, say)  # once, before the processes want it
-    _side_by_side(
+    side_by_side(
         [partial(_train, data, *pair) for pair in zip(teachers, recipe.teachers, strict=True)],
         jobs,
         say,
     )
     views = recipe.students[0].views
-    _side_by_side([partial(_opine, data, run, views) for run in teachers], jobs, say)
-    _side_by_side(
+    side_by_side([partial(_opine, data, run, views) for run in teachers], jobs, say)
+    side_by_side(
         [
             partial(
                 _train,
@@ -280,48 +278,3 @@ def _taught(
 
 def _named(say: Progress, name: str, what: str, done: int, total: int) -> None:
     say(f"{name}: {what}", done, total)
-
-
-def _side_by_side(tasks: list[Callable[..., None]], jobs: int, say: Progress) -> None:
-    """Run the tasks in processes of their own; their progress is shown as it comes."""
-    context = multiprocessing.get_context("spawn")
-    news: Any = context.Queue()
-    waiting, running = list(tasks), []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(
-                    context.Process(target=_reporting, args=(waiting.pop(0), news), daemon=True)
-                )
-                running[-1].start()
-            try:
-                told = news.get(timeout=0.5)
-            except Empty:
-                told = None
-            if isinstance(told, str):
-                raise TrainError(told)
-            if told:
-                say(*told)
-            for process in [process for process in running if not process.is_alive()]:
-                running.remove(process)
-                if process.exitcode:
-                    raise TrainError(
-                        f"a training process died ({process.exitcode}); start again: finished "
-                        "epochs are kept"
-                    )
-    finally:
-        for process in running:
-            process.terminate()
-
-
-def _reporting(task: Callable[..., None], news: Any) -> None:
-    try:
-        task(say=lambda *told: news.put(told))
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else first_line(error)
-        file = f"{error.filename}: " if error.filename else ""
-        news.put(f"{file}{why}; mend it, and the same command goes on")
-        raise SystemExit(0) from None
-    except ValueError as error:  # DataError and TrainError among them
-        news.put(str(error))
-        raise SystemExit(0) from None

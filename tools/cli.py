@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from tools import model_cli, records_cli, report_cli, soak_cli
-from tools.entry import STOPPED
+from tools.entry import stopped
 from tools.export import cli as export_cli
 from tools.hil import cli as hil_cli
 from tools.line_options import Baud, Key, given_key
@@ -43,7 +43,7 @@ def _stopped_in_a_line() -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         complain(str(stop) or "stopped")
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(stopped()) from None
     except typer.BadParameter as error:
         if not (closed := _NOT_READABLE.search(error.message)):
             raise

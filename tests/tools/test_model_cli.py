@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -260,30 +257,6 @@ def test_a_relative_store_is_beside_its_settings_wherever_one_stands(
     said = bench.model("keys", "trust", bench.keyring)
     assert said.startswith(f"{bench.store} takes models of this keyring now:")
     assert list(elsewhere.iterdir()) == []
-
-
-@pytest.mark.parametrize("where", ["tools.cli", "tools.listen"])
-def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
-    starts = (
-        "import sys\n"
-        "class Interrupt:\n"
-        "    def find_spec(self, name, *_):\n"
-        f"        if name == {where!r}: raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupt())\n"
-        "sys.argv = ['lead12', 'listen', '/dev/ttyNONE']\n"
-        "from tools.entry import main\n"
-        "assert not {'typer', 'numpy'} & {*sys.modules}\n"
-        "main()"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", starts], capture_output=True, text=True, check=False
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lead12: stopped\n")
-
-
-def test_the_command_begins_where_ctrl_c_is_expected() -> None:
-    (command,) = metadata.entry_points(group="console_scripts", name="lead12")
-    assert command.value == "tools.entry:main"
 
 
 def test_verify_of_what_is_installed_finds_damage_and_edits(bench: Bench, capsys: Capture) -> None:

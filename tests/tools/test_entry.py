@@ -1,0 +1,54 @@
+"""Where ``lead12`` begins, and how it is stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+HEADER = "# rate_hz=500\nI_mV,II_mV,V1_mV,V2_mV,V3_mV,V4_mV,V5_mV,V6_mV\n"
+
+
+@pytest.mark.parametrize("where", ["tools.cli", "tools.listen"])
+def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
+    starts = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {where!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['lead12', 'listen', '/dev/ttyNONE']\n"
+        "from tools.entry import main\n"
+        "assert not {'typer', 'numpy'} & {*sys.modules}\n"
+        "main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", starts], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lead12: stopped\n")
+
+
+def test_the_command_begins_where_ctrl_c_is_expected() -> None:
+    (command,) = metadata.entry_points(group="console_scripts", name="lead12")
+    assert command.value == "tools.entry:main"
+
+
+def test_sigterm_ends_a_command_and_all_its_processes(tmp_path: Path) -> None:
+    file = tmp_path / "0.csv"
+    file.write_text(HEADER + 5000 * "0,0,0,0,0,0,0,0\n")
+    starts = "from tools.entry import main; main()"
+    command = [sys.executable, "-c", starts, "classify", *[file] * 500, "--json", "--jobs", "2"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    assert json.loads(running.stdout.readline())["record"] == "0"
+    running.terminate()
+    try:
+        rest, said = running.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.fail("a process of its own still holds the pipes")
+    assert (running.returncode, said) == (143, "lead12: stopped\n")
+    assert len(rest.splitlines()) < 499
