@@ -19,13 +19,14 @@ from typing import Protocol
 
 from device import config as settings
 from device import defects, last_good
+from device.config import INJECTED
 from device.fault_log import FaultLog
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier
 from device.processes import asked_to_stop, logger
 from device.ring import RingWriter, WriterState
 from device.segment import RingError
-from device.source import INJECTED, build_frontend
+from device.source import build_frontend
 from hal.clock import Clock, RealClock
 from hal.errors import HalError, Reason
 from hal.frontend import (

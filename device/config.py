@@ -70,11 +70,16 @@ def _setting(default: Any, check: Check | None = None) -> Any:
     return field(default=default, metadata={"check": check} if check else MappingProxyType({}))
 
 
+# The names in hal.backends, whose drivers the monitor need not load to read its settings.
+SIMULATED, INJECTED = "simulated", "injected"
+BACKENDS = (SIMULATED, "ads1298", "ads1298-rpigpio", "linux-iio", INJECTED, "replay")
+
+
 @dataclass(frozen=True, slots=True)
 class FrontendSection:
     """Which front end, and how it is set. ``options`` are the back end's own (its wiring)."""
 
-    backend: str = "simulated"  # a name in hal.backends
+    backend: str = SIMULATED  # one of BACKENDS
     gain: int = _setting(6, one_of(1, 2, 3, 4, 6, 8, 12))
     lead_off_current_na: int = _setting(6, one_of(6, 12, 18, 24))
     lead_off_threshold_percent: float = _setting(95.0, between(70.0, 95.0))

@@ -22,7 +22,7 @@ from PIL import Image
 
 from device.acquire import REALTIME_PRIORITY
 from device.bundles import NONE, read_bundle
-from device.config import Config, ring_path
+from device.config import SIMULATED, Config, ring_path
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame
 from device.flash.health import store_check
@@ -34,7 +34,7 @@ from device.link.port import PTY
 from device.records.health import storage_checks
 from device.ring import SLOTS
 from device.segment import HEADER_BYTES, SLOT, writer_of
-from device.source import SIMULATED, build_frontend
+from device.source import build_frontend
 from firmware.archive import BundleError
 from firmware.fixedpoint import BiquadBank
 from firmware.network import Network, NetworkError

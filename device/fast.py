@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from device.config import Config, ConfigError
+from device.config import SIMULATED, Config, ConfigError
 from device.display.outputs import Display, DisplayError, NoDisplay, open_display
 from device.installed import installed_model
 from device.instrument import Instrument, firmware_version
 from device.link.port import PTY, STDOUT, Port, open_port
 from device.records.opening import open_keeper
-from device.source import SIMULATED, build_patient
+from device.source import build_patient
 from hal import backends
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason

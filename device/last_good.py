@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from device.config import (
+    BACKENDS,
     MADE_UP,
     MOST_TEXT,
     Config,
@@ -28,7 +29,6 @@ from device.config import (
     unreadable,
 )
 from device.flash import files
-from hal.backends import BACKENDS
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.plain_file import read_first
 

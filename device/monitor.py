@@ -26,7 +26,7 @@ from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
 from device.behind import live
 from device.bundles import Model
-from device.config import MADE_UP, Config
+from device.config import INJECTED, MADE_UP, Config
 from device.display.outputs import DisplayError, open_display
 from device.explaining import Beside
 from device.fault_log import FaultLog
@@ -52,7 +52,6 @@ from device.records.writer import RecordWriter
 from device.ring import RingReader, RingStatus, WriterState
 from device.segment import RingError
 from device.settings_store import SettingsStore
-from device.source import INJECTED
 from hal.clock import Clock, RealClock
 from hal.frontend import SAMPLE_RATE_HZ, FrameBlock
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from device.ahead import PatientAhead
-from device.config import Config, PatientSection
+from device.config import INJECTED, SIMULATED, Config, PatientSection
 from hal import backends
 from hal.clock import Clock
 from hal.errors import FrontendError, Reason
 from hal.frontend import Frontend
 from hal.injected import FrameSource
 from hal.patient import Patient
-
-SIMULATED = "simulated"
-INJECTED = "injected"
 
 
 def build_patient(section: PatientSection) -> Patient:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from device.acquire import Acquisition, Exit
-from device.config import Config, ConfigError, load
+from device.config import SIMULATED, Config, ConfigError, load
 from device.ring import WriterState
-from device.source import SIMULATED, build_patient
+from device.source import build_patient
 from hal import backends
 from hal.capture_file import CaptureReader
 from hal.clock import Clock, RealClock, VirtualClock

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from device.config import Config, ConfigError, from_json, load, ring_path
+from device.config import BACKENDS, Config, ConfigError, from_json, load, ring_path
+from hal import backends
 
 
 def test_file_names_only_what_differs(tmp_path: Path) -> None:
@@ -41,6 +44,17 @@ def test_a_models_place_is_relative_to_the_file_that_names_it(
     assert (load(file).model.store, load(file).model.path) == ("/models", "none")
     file.write_text("")
     assert load(file) == Config()
+
+
+def test_the_names_of_the_front_ends_are_those_that_can_be_built() -> None:
+    assert tuple(backends.BACKENDS) == BACKENDS
+
+
+def test_the_monitor_loads_no_driver_of_a_front_end() -> None:
+    """It reads the ring; what only acquisition needs would lengthen a board's start."""
+    ask = "import device.monitor, sys; print('hal.backends' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert answer.stdout == "False\n"
 
 
 def test_child_process_gets_the_same_settings() -> None:
