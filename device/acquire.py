@@ -19,7 +19,7 @@ from typing import Protocol
 
 from device import config as settings
 from device import defects, last_good
-from device.config import INJECTED
+from device.config_sections import INJECTED
 from device.fault_log import FaultLog
 from device.inject_pipe import FrameReceiver, InjectPipeError
 from device.notify import notifier

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from device.config import NO_MODEL
+from device.config_sections import NO_MODEL
 from firmware.archive import MAX_BYTES, BundleError
 from firmware.bundle import Bundle
 from firmware.network import Network, NetworkError

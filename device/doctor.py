@@ -22,7 +22,8 @@ from PIL import Image
 
 from device.acquire import REALTIME_PRIORITY
 from device.bundles import NONE, read_bundle
-from device.config import SIMULATED, Config, ring_path
+from device.config import Config, ring_path
+from device.config_sections import SIMULATED
 from device.display.outputs import DisplayError, open_display
 from device.display.screens import Frame
 from device.flash.health import store_check

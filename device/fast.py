@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from device.config import SIMULATED, Config, ConfigError
+from device.config import Config, ConfigError
+from device.config_sections import REPLAY, SIMULATED
 from device.display.outputs import Display, DisplayError, NoDisplay, open_display
 from device.installed import installed_model
 from device.instrument import Instrument, firmware_version
@@ -26,7 +27,6 @@ from hal.simulated import simulated_frontend
 BLOCK = SAMPLE_RATE_HZ // 5  # five frames per second of signal
 UNSEEN = SAMPLE_RATE_HZ  # where nobody looks, behind the first block, after which the hello goes
 READ_TIMEOUT_S = 1.0
-REPLAY = "replay"
 FLUSH_S = 1.0
 
 

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import Generic, TypeVar
 
 from device.buttons import Buttons, Press
-from device.config import NO_LINE, ButtonsSection, Config, IndicatorsSection
+from device.config import Config
+from device.config_sections import NO_LINE, ButtonsSection, IndicatorsSection
 from device.controls import Button
 from device.indicators import Indicators, Shown
 from device.keyboard import Keys

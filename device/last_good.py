@@ -17,17 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.config import (
-    BACKENDS,
-    MADE_UP,
-    MOST_TEXT,
-    Config,
-    ConfigError,
-    from_json,
-    parse,
-    tables,
-    unreadable,
-)
+from device.config import MOST_TEXT, Config, ConfigError, from_json, parse, tables, unreadable
+from device.config_sections import BACKENDS, MADE_UP
 from device.flash import files
 from hal.frontend import SAMPLE_RATE_HZ
 from hal.plain_file import read_first

@@ -26,7 +26,8 @@ from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
 from device.behind import live
 from device.bundles import Model
-from device.config import INJECTED, MADE_UP, Config
+from device.config import Config
+from device.config_sections import INJECTED, MADE_UP
 from device.display.outputs import DisplayError, open_display
 from device.explaining import Beside
 from device.fault_log import FaultLog

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from device.ahead import PatientAhead
-from device.config import INJECTED, SIMULATED, Config, PatientSection
+from device.config import Config
+from device.config_sections import INJECTED, SIMULATED, PatientSection
 from hal import backends
 from hal.clock import Clock
 from hal.errors import FrontendError, Reason

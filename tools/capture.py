@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from device.acquire import Acquisition, Exit
-from device.config import SIMULATED, Config, ConfigError, load
+from device.config import Config, ConfigError, load
+from device.config_sections import SIMULATED
 from device.ring import WriterState
 from device.source import build_patient
 from hal import backends

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from device.config import FASTEST_BAUD, SLOWEST_BAUD
+from device.config_sections import FASTEST_BAUD, SLOWEST_BAUD
 
 COPY = "copy the device's key there: sudo cat /etc/lead12/serial.key, on the device; then chmod 600"
 VARIABLE = "LEAD12_SERIAL_KEY"  # names the key's file where --key does not

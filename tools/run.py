@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from device.bundles import NONE, read_bundle
-from device.config import INJECTED, SIMULATED, Config, ConfigError, load
+from device.config import Config, ConfigError, load
+from device.config_sections import INJECTED, SIMULATED
 from device.display.outputs import DisplayError, PngFolder, open_display
 from device.source import build_patient
 from hal.backends import BACKENDS

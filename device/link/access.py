@@ -8,7 +8,8 @@ import re
 import stat
 from pathlib import Path
 
-from device.config import KEY_FILE, MADE_UP, Config
+from device.config import Config
+from device.config_sections import KEY_FILE, MADE_UP
 from device.link.session import Access, Gate
 
 MAKE = "openssl rand -hex 32 | sudo install -m 640 -g lead12 /dev/stdin {path}"

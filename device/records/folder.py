@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device.config import MADE_UP, Config
+from device.config import Config
+from device.config_sections import MADE_UP
 from device.flash import files
 from device.flash.store import state_folder
 from device.records.interface import ASKED

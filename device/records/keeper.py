@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.flash import files
 from device.flash.owner import owner_fault
 from device.patient import Patient

@@ -13,7 +13,7 @@ import wfdb
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.records.keeper import Keeper
 from device.records.reading import about_record
 from device.records.seal_key import printed

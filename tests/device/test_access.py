@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from device.config import MADE_UP, Config, ConfigError, load
+from device.config import Config, ConfigError, load
+from device.config_sections import MADE_UP
 from device.link.access import KeyFileError, gate, keyed, read_key
 from device.link.protocol import encode, pack
 from device.link.session import Access

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from device.config import BACKENDS, Config, ConfigError, from_json, load, ring_path
+from device.config import Config, ConfigError, from_json, load, ring_path
+from device.config_sections import BACKENDS
 from hal import backends
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.flash import files
 from device.patient import Patient
 from device.records.folder import RecordFolder, new_name

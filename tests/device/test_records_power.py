@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.flash import files
 from device.records import keeper as keeper_module
 from device.records import segment

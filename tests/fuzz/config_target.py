@@ -11,7 +11,8 @@ from pathlib import Path
 
 from device import config as settings
 from device import last_good
-from device.config import MADE_UP, Config, ConfigError
+from device.config import Config, ConfigError
+from device.config_sections import MADE_UP
 from device.link.commands import SETTINGS
 from device.records.folder import records_folder
 from device.settings_store import FILE, SettingsStore

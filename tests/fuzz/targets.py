@@ -18,7 +18,8 @@ _LINK = ("device.link",)
 MODULES: Mapping[str, tuple[str, ...]] = {
     "spi": ("hal.ads1298.driver", "hal.ads1298.decode", "hal.ads1298.frame",
             "hal.ads1298.edge_count", "hal.edge_reader", "device.acquire", "device.ring"),
-    "config": ("device.config", "device.settings_store", "device.last_good", "tomllib"),
+    "config": ("device.config", "device.config_sections", "device.settings_store",
+               "device.last_good", "tomllib"),
     "inject": ("device.inject_pipe", "device.link.inject", "device.link.upload", "hal.injected",
                "hal.ads1298.decode", "hal.ads1298.frame", "device.acquire", "device.ring"),
     "host": ("tools.listen", "tools.host_line", "tools.flash_line", "tools.line_session",

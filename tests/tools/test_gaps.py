@@ -14,7 +14,7 @@ import pyedflib
 import pytest
 from fhirclient.models.bundle import Bundle
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.records.interface import Why
 from device.records.keeper import Keeper
 from device.records.wfdb import ABOUT

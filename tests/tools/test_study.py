@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.patient import Patient
 from device.records.interface import Why
 from device.records.keeper import Keeper

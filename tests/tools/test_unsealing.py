@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from typer.testing import CliRunner
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.flash import files
 from device.patient import Patient
 from device.records import sealed

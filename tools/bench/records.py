@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from device.config import RecordsSection
+from device.config_sections import RecordsSection
 from device.records.interface import Why
 from device.records.keeper import Keeper
 from device.records.seal_key import printed

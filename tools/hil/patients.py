@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from device import source
-from device.config import PatientSection
+from device.config_sections import PatientSection
 from hal.frontend import Electrode
 from hal.patient import ANALOG_OVERSAMPLING, ANALOG_RATE_HZ, Patient
 from hal.patient.artefact import Artefacts, ArtefactSource, WithArtefacts
