@@ -165,6 +165,21 @@ def test_what_falls_short_is_a_sentence_each() -> None:
     assert shortfalls(table(row("alexnet", 0.92, 100_000_000))) == ["Nothing of what was wanted."]
 
 
+def test_a_network_at_chance_has_nothing_that_int8_could_lose() -> None:
+    coin = row("vgg16-page", 0.5, 250_000_000_000)
+    for of in coin["systems"]["int8"]["less_float"].values():
+        of["difference"] = -0.04
+    found = table(row("mate", 0.92, 1_000_000), coin)
+    assert goals(found)[0].value == -0.001
+    assert shortfalls(found)[0] == (
+        "`vgg16-page`: its float network may be at chance, super-diagnostic (0.501, 0.491-0.511): "
+        "int8 less float, -0.040, is not counted above."
+    )
+    coin["systems"]["float"]["rhythm"]["interval"] = [0.501, 0.511]
+    assert goals(found)[0].text == "int8 less float, macro AUC, worst: vgg16-page, rhythm"
+    assert "`vgg16-page`: int8 loses 0.040 of macro AUC, rhythm." in shortfalls(found)
+
+
 def test_rows_of_an_earlier_state_of_the_chain_are_told() -> None:
     found = table(row("new", 0.9, 1, code="b"), row("old", 0.9, 1, code="a")) | {"code": "b"}
     said = [one for one in shortfalls(found) if "earlier state" in one]
