@@ -7,12 +7,14 @@ the interpreters' own softmax; nothing here depends on how many windows are in a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 EPSILON = 1e-5
+EVEN_IS_NOTHING = 512  # samples looked at, each with less than half of 1/256
 
 
 def layer_norm(x: Any) -> Any:
@@ -35,10 +37,9 @@ def self_attention(x: Any, heads: int, dropout: float = 0.0) -> Any:
     """Scaled dot products of [time, width] with itself, in so many heads.
 
     One product per head: each has its own scales, and no tensor is larger than [time, time].
-    Interpreters round weights to 1/256, all of an even look at 512 samples or more to 0. So they
-    are applied to what differs from the mean value, which weights that add up to 1 let through. Nor
-    do weights change when the mean key is taken off all: products of what they share would take
-    most of int8's range.
+    Weights are applied to what differs from the mean value, which weights that add up to 1 let
+    through: rounded, they no longer do. Nor do weights change when the mean key is taken off all:
+    products of what they share would take most of int8's range.
     dropout : of the weights (Vaswani et al., Attention is all you need, 2017, 3.2)
     """
     from keras import layers, ops
@@ -53,11 +54,27 @@ def self_attention(x: Any, heads: int, dropout: float = 0.0) -> Any:
     seen = []
     for head in range(heads):
         of = np.s_[..., head * size : (head + 1) * size]
-        weights = ops.softmax(ops.matmul(query[of], ops.transpose(key[of], (0, 2, 1))))
-        if dropout:
-            weights = layers.Dropout(dropout, seed=head)(weights)
-        seen.append(ops.matmul(weights, value[of]) + mean[of])
+        scores = ops.matmul(query[of], ops.transpose(key[of], (0, 2, 1)))
+        drop = layers.Dropout(dropout, seed=head) if dropout else lambda weights: weights
+        seen.append(_looked(scores, value[of], drop) + mean[of])
     return layers.Dense(width)(layers.Concatenate()(seen))
+
+
+def _looked(scores: Any, value: Any, drop: Callable[[Any], Any]) -> Any:
+    """Softmax of the scores [time, time], dropped from, times a value whose mean is 0.
+
+    The interpreters' softmax rounds to 1/256: all of an even look at 512 samples to 0, and their
+    reference kernel aborts at it. So for longer windows it is made of exponentials, its weights
+    count in even looks, and the even look itself, of which nothing would come, is taken off.
+    """
+    from keras import ops
+
+    time = scores.shape[-1]
+    if time is None or time < EVEN_IS_NOTHING:
+        return ops.matmul(drop(ops.softmax(scores)), value)
+    look = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    root = ops.rsqrt(ops.mean(look, axis=-1, keepdims=True))
+    return ops.matmul(drop(look * (root * root)) - 1.0, value) / time
 
 
 def encoder_layer(x: Any, heads: int, hidden: int, dropout: float) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 from firmware.bundle import Bundle
 from models.architectures import ARCHITECTURES
 from models.architectures.layers import (
+    EVEN_IS_NOTHING,
     adaptive_average,
     encoder_layer,
     gru,
@@ -175,15 +179,16 @@ def test_layer_norm_is_what_keras_computes() -> None:
     np.testing.assert_allclose(run(layer_norm, x), np.asarray(theirs), atol=1e-5)
 
 
-def test_attention_is_what_keras_computes() -> None:
+@pytest.mark.parametrize("samples", [7, EVEN_IS_NOTHING])
+def test_attention_is_what_keras_computes(samples: int) -> None:
     import keras
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(2)
-    signal = keras.Input((7, 16))
+    signal = keras.Input((samples, 16))
     ours = keras.Model(signal, self_attention(signal, 4))
     theirs = keras.layers.MultiHeadAttention(4, 4)
-    x = np.random.default_rng(1).normal(0, 2, (2, 7, 16)).astype(np.float32)
+    x = np.random.default_rng(1).normal(0, 2, (2, samples, 16)).astype(np.float32)
     theirs(x, x)
     made = [ours.get_layer(f"dense{suffix}") for suffix in ("", "_1", "_2", "_3")]  # q, k, v, out
     ours_in_order = [weight for layer in made for weight in layer.weights]
@@ -270,7 +275,35 @@ def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: 
     plain_and_close(network, windows)
 
 
-def plain_and_close(network: Any, windows: NDArray[np.float32]) -> None:
+def test_a_look_that_is_hardly_uneven_is_not_rounded_away(tmp_path: Path) -> None:
+    """Windows whose mean is 0, of which an even look tells nothing; and reference kernels live."""
+    import keras
+    from keras import layers
+
+    keras.backend.clear_session()
+    signal = keras.Input((640, 12))
+    x = layers.GlobalAveragePooling1D()(self_attention(layers.Dense(16)(signal), 2))
+    network = keras.Model(signal, layers.Dense(5)(x))
+    rng = np.random.default_rng(9)
+    network.set_weights([rng.normal(0, 0.15, one.shape) for one in network.get_weights()])
+    for name in ("dense", "dense_3", "dense_4", "dense_5"):  # all but query's and key's
+        network.get_layer(name).bias.assign(np.zeros(network.get_layer(name).bias.shape))
+    windows = rng.normal(size=(32, 640, 12)) * rng.uniform(0.3, 3, (32, 1, 12))
+    windows -= windows.mean(1, keepdims=True)
+    model = plain_and_close(network, windows.astype(np.float32))
+    (tmp_path / "model.tflite").write_bytes(model)
+    once = (
+        "import sys\n"
+        "from ai_edge_litert.interpreter import Interpreter, OpResolverType\n"
+        "kernels = OpResolverType.BUILTIN_REF\n"
+        "runs = Interpreter(sys.argv[1], experimental_op_resolver_type=kernels)\n"
+        "runs.allocate_tensors()\n"
+        "runs.invoke()"
+    )
+    subprocess.run([sys.executable, "-c", once, tmp_path / "model.tflite"], check=True)
+
+
+def plain_and_close(network: Any, windows: NDArray[np.float32]) -> bytes:
     """Nothing but int8, and each output varies with the windows as the float one does."""
     model = to_int8(network, windows)
     found = op_types(model)
@@ -280,6 +313,7 @@ def plain_and_close(network: Any, windows: NDArray[np.float32]) -> None:
     for runtime, got in logits(model, windows).items():
         error = np.sqrt(((got - wanted) ** 2).mean(0)) / wanted.std(0)
         assert error.max() < 0.15, (runtime, error)
+    return model
 
 
 # -- what a file is made of
