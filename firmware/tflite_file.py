@@ -10,17 +10,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from firmware.archive import NetworkFileError
 from firmware.flatbuffer import Buffer, DamagedError, Table
 
 MAGIC = b"TFL3"
 VERSION = 3
-# Our own network has 16 kB and 370 kB; the largest of the literature, VGG-16 on 1600 x 512 pixels,
-# 50 MB and 238 MB. Whether a board can bear it is measured when it is installed; this is for what
+# Our own network has 16 kB and 32 kB; the largest of the literature, VGG-16 on 1600 x 512 pixels,
+# 50 MB and 100 MB. Whether a board can bear it is measured when it is installed; this is for what
 # no board would run.
 MAX_TENSOR_BYTES = 64 << 20
-MAX_ACTIVATION_BYTES = 320 << 20  # of all tensors that are computed; an arena holds fewer at a time
+MAX_LIVE_BYTES = 128 << 20  # of the tensors that are needed at one time
 MAX_TENSORS = MAX_OPERATORS = 16_384  # recurrent layers are unrolled
 MAX_ARGUMENTS = 1024  # of one operator
 MAX_RANK = 6
@@ -174,9 +175,20 @@ class ModelFacts:
         return Counter(step.name for step in self.steps)
 
     @property
-    def activation_bytes(self) -> int:
-        """Of all tensors that are computed."""
-        return sum(tensor.bytes for tensor in self.tensors if not tensor.constant)
+    def live_bytes(self) -> int:
+        """Of the computed tensors, the most that one step and those after it need at one time."""
+        needed = {place for step in self.steps for place in (*step.reads, *step.writes)}
+        born = dict.fromkeys(needed, 0)
+        last = dict(born)
+        for number, step in enumerate(self.steps):
+            born.update(dict.fromkeys(step.writes, number))
+            last.update(dict.fromkeys((*step.reads, *step.writes), number))
+        change = [0] * (len(self.steps) + 1)
+        for place in needed:
+            if not (tensor := self.tensors[place]).constant:
+                change[born[place]] += tensor.bytes
+                change[last[place] + 1] -= tensor.bytes
+        return max(accumulate(change), default=0)
 
     @property
     def constant_bytes(self) -> int:
@@ -209,10 +221,10 @@ def check(model: bytes, shape: tuple[int, ...], outputs: int) -> None:
                 f"the network has a tensor of {tensor.bytes >> 20} MB, at most "
                 f"{MAX_TENSOR_BYTES >> 20} MB fit; {_ANOTHER}"
             )
-    if facts.activation_bytes > MAX_ACTIVATION_BYTES:
+    if facts.live_bytes > MAX_LIVE_BYTES:
         raise NetworkFileError(
-            f"the network's tensors take {facts.activation_bytes >> 20} MB, at most "
-            f"{MAX_ACTIVATION_BYTES >> 20} MB fit; {_ANOTHER}"
+            f"the network needs {facts.live_bytes >> 20} MB of tensors at one time, at most "
+            f"{MAX_LIVE_BYTES >> 20} MB fit; {_ANOTHER}"
         )
 
 

@@ -10,6 +10,7 @@ import struct
 import time
 import tracemalloc
 from collections import Counter
+from copy import copy
 from importlib import resources
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from firmware import tflite_file
 from firmware.archive import MODEL, BundleError, NetworkFileError, unpack
 from firmware.bundle import Bundle
-from firmware.tflite_file import ALLOWED, MAX_ACTIVATION_BYTES, MAX_TENSOR_BYTES, check, inspect
+from firmware.tflite_file import ALLOWED, MAX_LIVE_BYTES, MAX_TENSOR_BYTES, check, inspect
 from tests.firmware.small_network import (
     LEADS,
     OUTPUTS,
@@ -85,7 +86,7 @@ def test_the_facts_of_the_embedded_network() -> None:
     assert facts.outputs[0].shape == (1, 93)
     # The figures beside the limits
     assert max(one.bytes for one in facts.tensors if not one.constant) == 16_000
-    assert 360_000 < facts.activation_bytes < 380_000
+    assert facts.live_bytes == 32_000
     assert 400_000 < facts.constant_bytes < len(EMBEDDED)
 
 
@@ -175,6 +176,31 @@ def computed(shape: tuple[int, ...], number: int = 1) -> Change:
     return change
 
 
+def chained(number: int, *, kept: bool = False) -> Change:
+    """So many more of 60 MB, each computed of the one before; kept: the first is read last."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        first, reshape = len(graph.tensors), graph.operators[0]
+        graph.tensors += [tensor("large", (1, 60 << 20), scale=1.0)] * number
+        for place in range(first, first + number):
+            graph.operators.append(copy(reshape))
+            graph.operators[-1].inputs = [place - 1 if place > first else 2, 1]
+            graph.operators[-1].outputs = [place]
+        if kept:
+            graph.operators[-1].inputs = [first + number - 2, first]
+
+    return change
+
+
+def test_tensors_count_while_they_are_needed() -> None:
+    model = changed(SMALL, chained(9))
+    check(model, (SAMPLES, LEADS), OUTPUTS)
+    assert inspect(model).live_bytes == 2 * 60 << 20
+    assert inspect(changed(SMALL, chained(2, kept=True))).live_bytes == 2 * 60 << 20
+    assert inspect(SMALL).live_bytes == 2 * SAMPLES * LEADS
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -222,8 +248,9 @@ def computed(shape: tuple[int, ...], number: int = 1) -> Change:
         (set_in("tensors.4.type", Types.FLOAT32), "weights that are not quantized"),
         (computed((1, MAX_TENSOR_BYTES + 1)), "a tensor of 64 MB, at most 64 MB fit"),
         (computed((1, 1 << 30, 1 << 30)), "a tensor of 1099511627776 MB"),
-        (computed((1, MAX_TENSOR_BYTES), MAX_ACTIVATION_BYTES // MAX_TENSOR_BYTES),
-         "tensors take 320 MB, at most 320 MB fit"),
+        (computed((1, MAX_TENSOR_BYTES), MAX_LIVE_BYTES // MAX_TENSOR_BYTES),
+         "needs 128 MB of tensors at one time, at most 128 MB fit"),
+        (chained(9, kept=True), "needs 180 MB of tensors at one time"),
         (lambda m: setattr(m, "version", 4), "version 4, not 3"),
         (lambda m: m.subgraphs.clear(), "holds no network"),
         (set_in("tensors.3.buffer", 9), "a tensor has no buffer"),
