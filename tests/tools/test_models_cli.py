@@ -14,7 +14,6 @@ from firmware.bundle import Bundle
 from models.card import card
 from models.data.dataset import DataError
 from models.data.packed import read_signals
-from models.recipe import _reporting
 from models.run_folder import read_config
 from tools.models_cli import EMBEDDED, _measured, _went
 
@@ -71,20 +70,6 @@ def test_without_its_reader_packed_data_are_refused_in_a_line(
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(DataError, match="h5py is not installed; run make train-setup"):
         read_signals(tmp_path / "x.h5", ("I",))
-
-
-class News(list[Any]):
-    put = list.append
-
-
-def test_a_full_disk_ends_a_training_process_with_a_line() -> None:
-    def full(say: Any) -> None:
-        raise OSError(28, "Can't synchronously write data, and much more")
-
-    news = News()
-    with pytest.raises(SystemExit):
-        _reporting(full, news)
-    assert news == ["No space left on device; mend it, and the same command goes on"]
 
 
 def test_only_the_firmware_s_own_card_tells_whose_calls_were_read() -> None:
