@@ -255,9 +255,8 @@ def test_an_encoder_is_plain_int8_and_follows_float() -> None:
     plain_and_close(keras.Model(signal, layers.Dense(5)(x)), windows)
 
 
-@pytest.mark.parametrize(("contrast", "shared"), [(1, 0), (20, 900)])
-def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: int) -> None:
-    """Nor is it by what all keys share, which changes nothing."""
+def looking(rng: np.random.Generator) -> Any:
+    """640 samples look at each other. Its dense layers: width, query, key, value, out, logits."""
     import keras
     from keras import layers
 
@@ -265,9 +264,16 @@ def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: 
     signal = keras.Input((640, 12))
     x = layers.GlobalAveragePooling1D()(self_attention(layers.Dense(16)(signal), 2))
     network = keras.Model(signal, layers.Dense(5)(x))
-    rng = np.random.default_rng(8)
     network.set_weights([rng.normal(0, 0.15, one.shape) for one in network.get_weights()])
-    key = network.get_layer("dense_2")  # the third made: width, query, key
+    return network
+
+
+@pytest.mark.parametrize(("contrast", "shared"), [(1, 0), (20, 900)])
+def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: int) -> None:
+    """Nor is it by what all keys share, which changes nothing."""
+    rng = np.random.default_rng(8)
+    network = looking(rng)
+    key = network.get_layer("dense_2")
     key.kernel.assign(np.asarray(key.kernel) * contrast)
     key.bias.assign(np.asarray(key.bias) + shared)
     level = rng.normal(size=(32, 1, 12))  # what a rhythm's window differs in from another's
@@ -277,15 +283,8 @@ def test_attention_over_many_samples_is_not_rounded_away(contrast: int, shared: 
 
 def test_a_look_that_is_hardly_uneven_is_not_rounded_away(tmp_path: Path) -> None:
     """Windows whose mean is 0, of which an even look tells nothing; and reference kernels live."""
-    import keras
-    from keras import layers
-
-    keras.backend.clear_session()
-    signal = keras.Input((640, 12))
-    x = layers.GlobalAveragePooling1D()(self_attention(layers.Dense(16)(signal), 2))
-    network = keras.Model(signal, layers.Dense(5)(x))
     rng = np.random.default_rng(9)
-    network.set_weights([rng.normal(0, 0.15, one.shape) for one in network.get_weights()])
+    network = looking(rng)
     for name in ("dense", "dense_3", "dense_4", "dense_5"):  # all but query's and key's
         network.get_layer(name).bias.assign(np.zeros(network.get_layer(name).bias.shape))
     windows = rng.normal(size=(32, 640, 12)) * rng.uniform(0.3, 3, (32, 1, 12))
