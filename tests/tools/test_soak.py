@@ -15,21 +15,16 @@ from typer.testing import CliRunner
 
 from device.instrument import Instrument
 from device.link.link import Link
-from device.link.protocol import encode, pack
 from device.ring import RingWriter
 from firmware.pipeline import Pipeline
 from hal.ads1298.driver import Ads1298
-from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, Electrode, FrameBlock
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
 from tools.cli import app
 from tools.soak import bench, verdict
-from tools.soak.account import Account
 from tools.soak.bench import Bench, Hour
 from tools.soak.disk import Disk
 from tools.soak.growth import Reading, slope
-from tools.soak.line import HostLine
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
-from tools.soak.real import Run
-from tools.soak.sense import Sense
 from tools.soak.virtual import Soak, ranges, run
 
 AT = 50 * SAMPLE_RATE_HZ  # sample at which something is planted
@@ -259,81 +254,6 @@ def _hours() -> list[tuple[int, float]]:
     return [(i, i / 60) for i in range(60)]
 
 
-def test_a_line_that_skips_or_garbles_is_seen(tmp_path: Path) -> None:
-    line = HostLine(tmp_path / "line")
-    line.plug()
-    device = os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY)
-    body = pack({"event": "gap", "index": 5, "lost": 1})
-    for seq in (4, 5, 7):
-        os.write(device, encode(seq, "event", body))
-    os.write(device, encode(8, "event", body).replace(b"gap", b"gas"))
-    os.write(device, encode(9, "event", pack({"event": "gap"})))
-    heard = [message["seq"] for message in line.poll()]
-    os.close(device)
-    line.unplug()
-    assert heard == [4, 5, 7]
-    assert [flaw[:40] for flaw in line.wrong] == [
-        "sequence number 7 where 6 comes next",
-        "a damaged line: the CRC does not match t",
-        "a damaged line: against the schema at $:",
-    ]
-    assert not (tmp_path / "line").is_symlink()
-
-
-@pytest.mark.parametrize("first", [0, 1])  # 1 where the hello met the rest of a line
-def test_what_a_killed_monitor_leaves_is_no_flaw_and_the_next_one_begins_anew(
-    tmp_path: Path, first: int
-) -> None:
-    line = HostLine(tmp_path / "line")
-    line.plug()
-    device = os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY)
-    body = pack({"event": "gap", "index": 5, "lost": 1})
-    os.write(device, encode(4, "event", body))
-    assert len(list(line.poll())) == 1
-    line.interrupted()
-    line.ends()
-    for seq in (5, 6):  # on its way when it was killed
-        os.write(device, encode(seq, "event", body))
-    os.write(device, encode(7, "event", body)[:20])
-    assert [message["seq"] for message in line.poll()] == [5, 6]
-    os.write(device, encode(0, "event", body))
-    for seq in range(first, 3):
-        os.write(device, encode(seq, "event", body))
-    assert len(list(line.poll())) == 3 - first
-    assert line.wrong == []
-    os.write(device, encode(0, "event", body))  # one that nobody killed
-    list(line.poll())
-    os.close(device)
-    line.unplug()
-    assert line.wrong == ["sequence number 0 where 3 comes next"]
-
-
-def test_ten_seconds_behind_a_hole_that_the_machine_made_are_not_held_to_make_sense() -> None:
-    account = Account(Path("no ring"), 0, late_machine=True)
-    account._last = (999, 1_998_000_000)
-
-    def lose(n: int) -> None:
-        index, t_ns = cast("tuple[int, int]", account._last)
-        first = index + 1 + n
-        t_ns += (first - index) * SAMPLE_NS
-        assert list(account._join(first, t_ns, n, ())) == []
-        account._last = first, t_ns
-
-    lose(10)  # bridged
-    assert not account.restarted(2.1)
-    lose(11)
-    assert account.restarted(2.1)
-    assert account.restarted(14.5)
-    assert not account.restarted(15.2)
-    assert [lost for _, _, lost in account.unplanned] == [10, 11]
-    said = {"type": "result", "index": 1100, "call": None, "text": "", "refusal": "starting"}
-    said |= {"rate_bpm": None, "electrodes_off": []}
-    sense = Sense(0)
-    assert list(sense.hear(said, 2.2, (), account)) == []
-    assert len(list(sense.hear(said | {"index": 1600}, 16.0, (), account))) == 2
-    assert sense.take()[:3] == (2, 1, 1)
-
-
 def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     checkpoint = tmp_path / "soak.json"
     Soak(3, 2.0, {0: Hour(0, seconds=3600.0), 1: Hour(1, seconds=3600.0)}).save(checkpoint)
@@ -359,14 +279,6 @@ def test_a_fault_of_which_nothing_is_said_is_seen(monkeypatch: pytest.MonkeyPatc
     planted(monkeypatch, Link, "send", send)
     (problem,) = soaked(42, act("electrode_off", 15, 11, Electrode.V3)).problems
     assert "nothing was said of electrode_off" in problem
-
-
-@pytest.mark.parametrize(("lost", "own", "held"), [(0, 0, True), (900, 3, True), (4, 4, False)])
-def test_of_losses_without_a_fault_few_may_be_the_instrument_s_own(
-    lost: int, own: int, held: bool
-) -> None:
-    run = Run(Hour(0, seconds=60.0, samples=30_000), unplanned=lost, own=own)
-    assert verdict.real(run, 1.0).ok is held
 
 
 def test_a_full_disk_on_which_the_recorder_made_room_need_not_be_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from firmware.pipeline import BRIDGE, BRIDGED_IN_WINDOW, WINDOW
 from hal.errors import RecordingError
 from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ
 from tools.soak.children import ORIGIN_NS
-from tools.soak.plan import Act
+from tools.soak.plan import Act, explain_loss
 
 BLOCK = 10_000
 WINDOW_S, SETTLE_S = WINDOW / SAMPLE_RATE_HZ, 3.0  # of a call; until it is heard
@@ -101,7 +101,7 @@ class Account:
             from_s, to_s = (before_ns - self._origin_ns) * 1e-9, (t_ns - self._origin_ns) * 1e-9
             self.gaps.append((from_s, to_s))
             del self.gaps[:-10_000]
-            if any(act.explains_loss(from_s, to_s) for act in acts):
+            if explain_loss(acts, from_s, to_s):
                 return
             self.unplanned.append((before_ns * 1e-9, t_ns * 1e-9, lost))
             self._bridged.append((to_s, lost))

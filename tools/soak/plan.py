@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -174,16 +174,21 @@ class Act:
         """From here on nothing of it may be seen."""
         return self.end_s + self.kind.settle_s
 
-    def explains_loss(self, from_s: float, to_s: float) -> bool:
-        """Whether samples missing between these may be its doing."""
-        if not self.kind.loses:
-            return False
-        first, last = self.at_s - NOISE_AT_THE_EDGE_S, self.end_s + LOSS_AFTER_S
-        return first <= from_s and to_s <= last
-
     def __str__(self) -> str:
         value = "" if self.value is None else f" {self.value}"
         return f"{self.name}{value} at {self.at_s:.1f} s for {self.seconds:.1f} s"
+
+
+def explain_loss(acts: Iterable[Act], from_s: float, to_s: float) -> bool:
+    """Whether samples missing between these may be the doing of ``acts``.
+
+    Of one, or of several in turn: acquire goes on after a standstill and finds the bus at fault.
+    """
+    told_s = from_s
+    for act in sorted(acts, key=lambda act: act.at_s):
+        if act.kind.loses and act.at_s - NOISE_AT_THE_EDGE_S <= told_s:
+            told_s = max(told_s, act.end_s + LOSS_AFTER_S)
+    return told_s >= to_s
 
 
 def draw(
