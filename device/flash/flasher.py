@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from device.bundles import Model
 from device.config import Config
@@ -25,6 +24,9 @@ from device.flash.state import SLOTS
 from device.flash.store import Store, StoreError
 from device.link.protocol import LineSplitter
 from device.processes import end_with_parent
+
+if TYPE_CHECKING:
+    import subprocess
 
 INSTALLER = "device.flash.install"
 READ_BYTES = 65_536  # at once
@@ -126,6 +128,8 @@ class StoreFlasher:
         """Start the installer on a file; only verify it with ``install=False``. Raises StoreError
         while one runs, OSError when none can be started.
         """
+        import subprocess  # with the first install, not with the start
+
         if install:
             self._expect_store()
         if self.busy:

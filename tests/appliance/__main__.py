@@ -68,8 +68,7 @@ def main() -> int:
         stack.callback(bench.close)
         run(bench, kills=3 if given.smoke else given.kills, smoke=given.smoke)
         if not given.smoke:
-            cpu_s = {n: start.ready_cpu_s(bench, f"lead12-{n}.service") for n in SERVICES}
-            benchmark_s = start.nbody_s(bench)
+            rounds = start.rounds(bench, {n: f"lead12-{n}.service" for n in SERVICES})
             package.steps(bench, wheelhouse, scratch)
             with bench.step("losses that nobody planted", "") as outcome:
                 outcome.what = page.losses(bench)
@@ -79,7 +78,7 @@ def main() -> int:
     _say(f"losses that nobody planted: {page.losses(bench)}")
     _say(f"{len(bench.outcomes)} steps, {len(failed)} failed, {time.monotonic() - began_s:.0f} s")
     if not given.smoke:
-        started = start.part(bench.starts, cpu_s, benchmark_s, COMMAND)
+        started = start.part(bench.starts, rounds, COMMAND)
         parts = page.part(bench, COMMAND), started
         for one in parts:
             print("\n".join([f"\n{one.title}", *one.text, *map(str, one.figures.items())]))

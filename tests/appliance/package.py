@@ -24,7 +24,8 @@ STAYS = (CONFIG, KEY, f"{STATE}/settings.json")
 def steps(bench: Bench, wheelhouse: Path, scratch: Path) -> None:
     """Install, upgrade, remove and purge with apt; nothing runs afterwards."""
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
-    newer = f"{version}+1"
+    *first, last = version.split(".")
+    newer = ".".join([*first, str(int(last) + 1)])
     with bench.step("apt install over install.sh's", "one restart, all still there") as outcome:
         _install(bench, outcome, _build(scratch, wheelhouse, version), version)
     with bench.step("apt install of a newer package", "one restart, all still there") as outcome:
@@ -45,9 +46,8 @@ def _build(scratch: Path, wheelhouse: Path, version: str) -> Path:
     """The package of this checkout, as ``version``, of the wheels in ``wheelhouse``."""
     source = scratch / f"checkout-{version}"
     checkout(source)
-    project = source / "pyproject.toml"
-    first, name, rest = project.read_text().partition('\nversion = "')
-    project.write_text(f'{first}{name}{version}"{rest[rest.index(chr(10)) :]}')
+    _say(source / "pyproject.toml", 'version = "', f'{version}"')
+    _say(source / "firmware" / "bundle.py", "FIRMWARE = (", f"{version.replace('.', ', ')})")
     environment = os.environ | {
         "PYTHON": sys.executable,
         "PIP_NO_INDEX": "1",
@@ -68,6 +68,12 @@ def _made(source: Path, environment: dict[str, str], command: list[str | Path]) 
     )  # fmt: skip
     if done.returncode:
         raise CheckError(f"{command[1]} ended with {done.returncode}: {done.stdout.strip()}")
+
+
+def _say(file: Path, name: str, value: str) -> None:
+    """In the line that begins with ``name``."""
+    before, name, rest = file.read_text().partition(f"\n{name}")
+    file.write_text(f"{before}{name}{value}{rest[rest.index(chr(10)) :]}")
 
 
 def _install(bench: Bench, outcome: Outcome, deb: Path, version: str) -> None:

@@ -2,7 +2,8 @@
 
 The measured part is this machine's: moments of one boot after another. The estimate takes the
 processor time of our two processes times a factor, which is one benchmark of CPython, published for
-a Pi 4 and run here by the root's own interpreter; firmware and kernel are somebody's measurement.
+a Pi 4 and run here by the root's own interpreter, in turn with the starts: a shared machine's speed
+changes by the minute. Firmware and kernel are somebody's measurement.
 Where there is a choice it takes the slower side: one process after the other although a Pi 4 has
 four processors, and the factor whole although that Pi's Python was older.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -33,6 +35,7 @@ PI4_FIRMWARE = "https://github.com/raspberrypi/firmware/issues/1866"
 PI4_KERNEL_S, PI4_USERSPACE_S = 1.234, 2.571
 PI4_SYSTEMD = "https://github.com/raspberrypi/firmware/issues/1749"
 LIMIT_S = 20.0
+ROUNDS = 9
 READY_CPU = """\
 systemctl restart "$1"
 systemctl show "$1" --property=CPUUsageNSec --value
@@ -90,13 +93,31 @@ def _unit(bench: Bench, unit: str) -> tuple[float, float]:
     return started_s, ready_s
 
 
-def ready_cpu_s(bench: Bench, unit: str) -> float:
-    """Processor seconds of a service up to READY=1, for which ``restart`` waits; median of 5."""
-    return statistics.median(_ready_cpu_s(bench, unit) for _ in range(5))
+@dataclass(frozen=True)
+class Round:
+    """Processor seconds of the benchmark and, next to it, of each service up to READY=1."""
+
+    benchmark_s: float
+    cpu_s: Mapping[str, float]
+
+    @property
+    def factor(self) -> float:
+        """By how much a Pi 4 is slower than this machine was just then."""
+        return PI4_NBODY_S / (self.benchmark_s * PI4_STEPS / STEPS)
+
+
+def rounds(bench: Bench, units: Mapping[str, str]) -> list[Round]:
+    """``ROUNDS`` of them, of the unit of each service's name."""
+    return [
+        Round(_nbody_s(bench), {name: _ready_cpu_s(bench, unit) for name, unit in units.items()})
+        for _ in range(ROUNDS)
+    ]
 
 
 def _ready_cpu_s(bench: Bench, unit: str) -> float:
-    """Counted twice, by the service's cgroup and by its process; the larger."""
+    """Counted twice, by the service's cgroup and by its process; the larger. ``restart`` waits for
+    READY=1.
+    """
     bench.restart_counts_anew()
     at_s = time.monotonic()
     told = bench.container.run("sh", "-c", READY_CPU, "sh", unit)
@@ -126,19 +147,23 @@ def _title(file: Path) -> bytes:
         return picture.crop(TITLE).tobytes()
 
 
-def nbody_s(bench: Bench) -> float:
-    """The benchmark by the root's interpreter, of three the fastest."""
-    code, steps = NBODY.read_text(), str(STEPS)
-    runs = (bench.container.run("/usr/bin/python3", "-c", code, steps) for _ in range(3))
-    return min(map(float, runs))
+def _nbody_s(bench: Bench) -> float:
+    """The benchmark by the root's interpreter."""
+    return float(bench.container.run("/usr/bin/python3", "-c", NBODY.read_text(), str(STEPS)))
 
 
-def part(starts: list[Start], cpu_s: dict[str, float], benchmark_s: float, command: str) -> Part:
+def part(starts: list[Start], measured_rounds: list[Round], command: str) -> Part:
     """For the reliability page."""
     median = {f.name: statistics.median(asdict(s)[f.name] for s in starts) for f in fields(Start)}
-    factor = PI4_NBODY_S / (benchmark_s * PI4_STEPS / STEPS)
+    cpu_s = {
+        name: statistics.median(one.cpu_s[name] for one in measured_rounds)
+        for name in measured_rounds[0].cpu_s
+    }
+    factor = statistics.median(one.factor for one in measured_rounds)
+    benchmark_s = PI4_NBODY_S / factor
     # Loading is processor time and scales; what is waited for, samples, does not.
-    loading_s = sum(cpu_s.values())
+    loading_s = statistics.median(sum(one.cpu_s.values()) * one.factor for one in measured_rounds)
+    at_once_s = statistics.median(max(one.cpu_s.values()) * one.factor for one in measured_rounds)
     chip_s = median["first_sample_s"] - median["acquire_ready_s"]
     looking_s = median["first_trace_s"] - median["first_sample_s"]
     estimate = [
@@ -147,14 +172,14 @@ def part(starts: list[Start], cpu_s: dict[str, float], benchmark_s: float, comma
         ("systemd up to our units", PI4_USERSPACE_S, "the same: all of that system's"),
         (
             "our processes, one after the other, up to READY=1",
-            loading_s * factor,
-            f"{loading_s:.2f} s of a processor here, times {factor:.1f}",
+            loading_s,
+            f"{sum(cpu_s.values()):.2f} s of a processor here, times {factor:.1f}",
         ),
         ("chip set up and checked", chip_s, "as here: it is the chip's time"),
         ("electrodes and signal looked at", looking_s, "as here: it is the time of samples"),
     ]
     total_s = sum(seconds for _, seconds, _ in estimate)
-    likely_s = total_s - (loading_s - max(cpu_s.values()) / FASTER_3_11) * factor
+    likely_s = total_s - loading_s + at_once_s / FASTER_3_11
     worst = {f.name: max(asdict(s)[f.name] for s in starts) for f in fields(Start)}
     measured = [
         (name.removesuffix("_s").replace("_", " "), _s(median[name]), _s(worst[name]))
@@ -170,17 +195,18 @@ def part(starts: list[Start], cpu_s: dict[str, float], benchmark_s: float, comma
             "all else that this machine does; there is a picture for each second of signal, so the "
             "trace may have been there up to a second earlier. Up to READY=1 the services take "
             + " and ".join(f"{seconds:.2f} s ({name})" for name, seconds in cpu_s.items())
-            + " of a processor: the median of five starts, each the larger of what the cgroup and "
-            "the process itself (/proc/PID/stat) count, systemd's sandbox included. An installed "
-            "device's modules are compiled ahead; in a checkout where they are not, loading takes "
-            "longer.",
+            + f" of a processor: the medians of {len(measured_rounds)} starts, each the larger of "
+            "what the cgroup and the process itself (/proc/PID/stat) count, systemd's sandbox "
+            "included. An installed device's modules are compiled ahead; in a checkout where they "
+            "are not, loading takes longer.",
             f"**An estimate, not a measurement**, for a Raspberry Pi 4: {total_s:.1f} s, {verdict} "
             f"{LIMIT_S:.0f} s, on the slow side where there is a choice: the four processors of "
             f"that board load both services at once. The factor is n-body in CPython: "
             f"{PI4_STEPS:,} steps took {PI4_NBODY_S} s on a [Pi 4 at 1.5 GHz]({PI4_NBODY}) and "
-            f"would take {benchmark_s * PI4_STEPS / STEPS:.1f} s here, {factor:.1f} times less; of "
-            f"that, {FASTER_3_11} is [what Python 3.11 gained]({WHATS_NEW}) on 3.10, and that Pi "
-            f"had an older one still. With both taken into account it is {likely_s:.1f} s. "
+            f"would take {benchmark_s:.1f} s here, {factor:.1f} times less: run before each "
+            f"pair of starts and held against that pair, medians again; of that, {FASTER_3_11} is "
+            f"[what Python 3.11 gained]({WHATS_NEW}) on 3.10, and that Pi had an older one still. "
+            f"With both taken into account it is {likely_s:.1f} s. "
             "Reading from an SD card is not in it. Only a board will tell.",
         ),
         tables=(
