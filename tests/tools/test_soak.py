@@ -22,6 +22,7 @@ from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
 from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.bench import Bench, Hour
+from tools.soak.children import Child
 from tools.soak.disk import Disk
 from tools.soak.growth import Reading, slope
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
@@ -170,6 +171,30 @@ def test_an_acquire_that_dies_is_seen_and_started_again(monkeypatch: pytest.Monk
     problems = soaked(55).problems
     assert "acquire ended by itself (exit code 70)" in problems[0]
     assert "no fault explains it" in problems[1]
+
+
+def test_nobody_is_born_before_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(real: Any, self: Child) -> None:
+        if self.alive:
+            self.wait()  # until it has used up the second that it was given
+        real(self)
+
+    planted(monkeypatch, Child, "kill", kill)
+    hour = soaked(60, act("acquire_killed", 20, 0), act("monitor_killed", 40, 0))
+    assert hour.problems == []
+    assert hour.acts == {"acquire_killed": 1, "monitor_killed": 1}
+    assert hour.samples + hour.lost == pytest.approx(60 * SAMPLE_RATE_HZ, abs=600)
+
+
+def test_a_ring_that_is_made_anew_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(monkeypatch, RingWriter, "__init__", _forgets)
+    problems = soaked(40, act("acquire_killed", 20, 1)).problems
+    assert "made anew, and nothing planted does that" in problems[0]
+
+
+def _forgets(real: Any, self: RingWriter, path: Path, now_ns: int) -> None:
+    path.unlink(missing_ok=True)
+    real(self, path, now_ns)
 
 
 def test_a_fault_that_stands_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,8 @@ class Account:
         self._estimated = self._ring.status().lost_estimated
         if self._ring.account.overrun:
             yield "the bench itself was overrun"
+        if self._ring.replaced():
+            yield "the ring was made anew, and nothing planted does that"
 
     def _join(self, first: int, t_ns: int, lost: int, acts: Sequence[Act]) -> Iterator[str]:
         assert self._last is not None

@@ -81,6 +81,7 @@ class Bench:
         self._children: dict[str, Child | None] = {"acquire": None, "monitor": None}
         self._lives = Counter[str]()
         self._stopped: set[str] = set()
+        self._lived_ns: dict[str, int] = {}  # what a killed process had, and may have written of
         self._chance = random.Random(course.seed)
         self._account = Account(Path(self._config.ring.path))
         self._sense = Sense()
@@ -209,6 +210,7 @@ class Bench:
         time.sleep(self._chance.uniform(0, 0.003))
         child.kill()
         self._children[name] = None
+        self._lived_ns[name] = self._now_ns + STEP_NS
         if name == "monitor":
             self._line.interrupted()
 
@@ -259,7 +261,8 @@ class Bench:
                     self._hour.skipped[act.name] = self._hour.skipped.get(act.name, 0) + 1
                     self._done.add(act)
         for act in list(self._begun):
-            if act.end_s <= self.now_s:
+            lived_ns = self._lived_ns.get(act.kind.where, 0)  # nobody is born before a death
+            if act.end_s <= self.now_s and lived_ns <= self._now_ns:
                 self._end(act)
                 self._begun.remove(act)
                 self._done.add(act)
