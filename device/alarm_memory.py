@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from device.flash import files
+from device.kept_file import KeptFile
 from firmware.alarms import AlarmEvent, Alarms
 from hal.frontend import SAMPLE_NS, SAMPLE_RATE_HZ, FrameBlock
 
@@ -44,11 +44,10 @@ class AlarmMemory:
     ) -> None:
         self._path = path
         self._utc_of, self._log, self._boot = utc_of, log, boot
-        self._writer = ThreadPoolExecutor(1, "alarms")  # nobody waits for the disk
+        self.file = KeptFile(path, "alarms", mode=files.PRIVATE)
         self._zero_ns: int | None = None  # when sample 0 was; None: no sample yet
         self._kept = 0  # revision of the alarms
         self._kept_at = 0
-        self.failure = ""  # why the alarms will be forgotten; "" while they are kept
 
     def recall(self, alarms: Alarms, block: FrameBlock) -> list[AlarmEvent]:
         """Before each block: ``alarms`` learn at the first what the file says; what is news."""
@@ -78,19 +77,7 @@ class AlarmMemory:
             "zero_utc": utc.isoformat() if utc else None,
             "index": index,
         }
-        self._writer.submit(self._write, json.dumps(about | alarms.state()).encode())
-
-    def close(self) -> None:
-        """Wait until all is written."""
-        self._writer.shutdown()
-
-    def _write(self, data: bytes) -> None:
-        try:
-            files.make_folder(self._path.parent)
-            files.save(self._path, data, mode=files.PRIVATE)
-            self.failure = ""
-        except OSError as error:
-            self.failure = f"alarms are not kept: {self._path}: {error.strerror}"
+        self.file.write(json.dumps(about | alarms.state()).encode())
 
     def _read(self) -> dict[str, Any] | None:
         try:

@@ -162,6 +162,8 @@ class Monitor:
                 self._next_check_ns = now_ns + 500_000_000
                 self._notify("WATCHDOG=1")
                 self._fault_log.poll()
+                self._settings.file.poll(now_ns)
+                self._alarms.file.poll(now_ns)
                 self._check_model()
                 ended = self._check(now_ns)
         except RingError as error:
@@ -262,7 +264,7 @@ class Monitor:
         for part, fault in self._front_panel.faults.items():
             instrument.fault(part, fault)
         self._given.ran(self._processed)
-        kept = self._given.failure or self._settings.failure or self._alarms.failure
+        kept = self._given.failure or self._settings.file.failure or self._alarms.file.failure
         instrument.fault("settings", kept)
         return status.state is WriterState.ENDED and ring.lag == 0
 
@@ -341,8 +343,8 @@ class Monitor:
         if self._records is not None:
             self._records.close()
         self._explainer.close()
-        self._settings.close()
-        self._alarms.close()
+        self._settings.file.close()
+        self._alarms.file.close()
         self._front_panel.close()
         if self._installed is not None:
             self._installed.stop()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from device.config import Config, ConfigError
 from device.flash import files
+from device.kept_file import KeptFile
 
 FILE = "settings.json"
 MOST = 4096  # bytes
@@ -36,9 +36,8 @@ class SettingsStore:
         log: Callable[[str], None],
     ) -> None:
         self._path = folder / FILE
+        self.file = KeptFile(self._path, "settings")
         self._names, self._base, self._log = names, config, log
-        self._writer = ThreadPoolExecutor(1, "settings")  # nobody waits for the disk
-        self.failure = ""  # why the last change will be forgotten; "" when it is kept
         self._kept: dict[str, dict[str, Any]] = {}
         self.config = self._restore()
 
@@ -48,20 +47,7 @@ class SettingsStore:
         self._kept.pop(name, None)
         if value != base:
             self._kept[name] = {"value": value, "instead_of": base}
-        text = json.dumps(self._kept, indent=1) + "\n"
-        self._writer.submit(self._write, text.encode())
-
-    def close(self) -> None:
-        """Wait until all is written."""
-        self._writer.shutdown()
-
-    def _write(self, data: bytes) -> None:
-        try:
-            files.make_folder(self._path.parent)
-            files.save(self._path, data)
-            self.failure = ""
-        except OSError as error:
-            self.failure = f"settings are not kept: {self._path}: {error.strerror}"
+        self.file.write((json.dumps(self._kept, indent=1) + "\n").encode())
 
     def _restore(self) -> Config:
         """The settings file's settings with the changes over them."""

@@ -45,8 +45,8 @@ def asystole(folder: Path, utc_of: Callable[[int], datetime | None] = unknown) -
     patient.live(5)
     patient.live(3, rr_s=None, **ASYSTOLE)
     memory.keep(patient.alarms, patient.index)
-    memory.close()
-    assert memory.failure == ""
+    memory.file.close()
+    assert memory.file.failure == ""
     return patient
 
 
@@ -100,7 +100,7 @@ def test_an_alarm_that_lasts_is_known_to_the_minute(tmp_path: Path) -> None:
     patient.alarms.technical("no_data", "NO DATA", "", Priority.HIGH, 0)
     for index in (10, REFRESH - 1, REFRESH + 10):
         memory.keep(patient.alarms, index)
-    memory.close()
+    memory.file.close()
     assert json.loads((tmp_path / FILE).read_text())["index"] == REFRESH + 10
 
 
@@ -129,8 +129,8 @@ def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
     memory.recall(patient.alarms, block(0))
     patient.alarms.technical("no_data", "NO DATA", "", Priority.HIGH, 0)
     memory.keep(patient.alarms, 1)
-    memory.close()
-    assert "alarms are not kept" in memory.failure
+    memory.file.close()
+    assert "alarms are not kept" in memory.file.failure
 
 
 def test_alarms_of_nobodys_heart_end_with_the_run(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def saved(folder: Path, config: Config | None = None, **values: object) -> None:
     store, _ = opened(folder, config)
     for name, value in values.items():
         store.save(name, value)
-    store.close()
-    assert store.failure == ""
+    store.file.close()
+    assert store.file.failure == ""
 
 
 def test_a_change_outlasts_a_restart(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_told_and_left_out(tmp_path: Path, damaged: bytes) -> 
     assert len(log) == 1
     assert FILE in log[0]
     store.save("naming", "IEC")
-    store.close()
+    store.file.close()
     assert opened(tmp_path)[0].config.electrodes.naming == "IEC"
 
 
@@ -104,9 +104,9 @@ def test_a_place_that_cannot_be_written_is_told_and_later_forgotten(tmp_path: Pa
     store, log = opened(blocked)
     assert log  # cannot be read either, and says so
     store.save("naming", "IEC")
-    store.close()
-    assert "not kept" in store.failure
-    assert str(blocked) in store.failure
+    store.file.close()
+    assert "not kept" in store.file.failure
+    assert str(blocked) in store.file.failure
 
 
 def test_a_monitor_that_is_started_again_has_what_was_set_on_the_one_before(

@@ -52,7 +52,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.confirm("anna", NOW)
     settings = SettingsStore(folder, SETTINGS, Config().override(REAL), lambda line: None)
     settings.save("naming", "IEC")
-    settings.close()
+    settings.file.close()
     asystole(folder)
     assert all((folder / name).is_file() for name in KEPT)
     return folder

@@ -74,7 +74,7 @@ class ConfigTarget:
                 one_line(str(error))
         self._fall_back(path, copy)
         store = SettingsStore(folder, SETTINGS, base, one_line)
-        store.close()
+        store.file.close()
         self._check(store.config)
 
     def _fall_back(self, path: Path, copy: bytes) -> None:

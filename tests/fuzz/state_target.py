@@ -91,9 +91,9 @@ class StateTarget:
             alarms.pass_time(INDEX + second * SAMPLE_RATE_HZ)
         alarms.silence(INDEX + 20 * SAMPLE_RATE_HZ)
         memory.keep(alarms, INDEX + 20 * SAMPLE_RATE_HZ)
-        memory.close()
-        if memory.failure:
-            raise FindingError(memory.failure)
+        memory.file.close()
+        if memory.file.failure:
+            raise FindingError(memory.file.failure)
         json.dumps(alarms.state(), allow_nan=False)
         for alarm in (*alarms.active, *(change.alarm for change in told)):
             one_line(alarm.text)
