@@ -138,6 +138,10 @@ def state_files(bench: Bench) -> None:
             outcome.recovery_s.append(bench.monitoring(at_s))
             faults = bench.line.since(at_s, "hello")[-1]["faults"]
             outcome.screen = "; ".join(faults.values())
+    with bench.step("state: a setting changed after that", "kept"):
+        change(bench, setting="lead", value="V5")
+        kept = spoils["settings.json nonsense"]
+        wait_for("the change on the disk", lambda: kept.exists() and b"V5" in kept.read_bytes(), 5)
 
 
 def housekeeping(bench: Bench) -> None:
