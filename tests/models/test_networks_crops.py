@@ -287,6 +287,8 @@ def test_a_look_that_is_hardly_uneven_is_not_rounded_away(tmp_path: Path) -> Non
     network = looking(rng)
     for name in ("dense", "dense_3", "dense_4", "dense_5"):  # all but query's and key's
         network.get_layer(name).bias.assign(np.zeros(network.get_layer(name).bias.shape))
+    key = network.get_layer("dense_2")
+    key.kernel.assign(np.asarray(key.kernel) * 0.3)
     windows = rng.normal(size=(32, 640, 12)) * rng.uniform(0.3, 3, (32, 1, 12))
     windows -= windows.mean(1, keepdims=True)
     model = plain_and_close(network, windows.astype(np.float32))
