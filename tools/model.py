@@ -8,6 +8,9 @@ from device.bundles import read_bundle
 from device.flash.facts import facts
 from firmware.inputs import Form
 
+HARDLY = 0.5  # macro-F1 of the four rhythm groups; always saying SR has 0.23
+APART = ": it does not tell the rhythm groups apart"
+
 
 def summary(path: str = "") -> dict[str, Any]:
     """What a bundle says of itself; "" is the embedded one. Raises BundleError."""
@@ -59,4 +62,5 @@ def how_good(accuracy: dict[str, Any]) -> str:
         return ""
     of = f" on {call['records']} records" if "records" in call else ""
     fold = f" of fold {accuracy['fold']}" if "fold" in accuracy else ""
-    return f"call: right {call['accuracy']:.1%}, macro-F1 {call['macro_f1']:.3f}{of}{fold}"
+    said = f"call: right {call['accuracy']:.1%}, macro-F1 {call['macro_f1']:.3f}{of}{fold}"
+    return said + (APART if call["macro_f1"] < HARDLY else "")

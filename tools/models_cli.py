@@ -13,12 +13,12 @@ from pathlib import Path
 from firmware.archive import BundleError
 from firmware.bundle import Bundle
 from firmware.network import NetworkError
+from tools.model import APART, HARDLY
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = ROOT / "firmware" / "embedded.l12"
 DOCS = ROOT / "docs"
 CARDS = DOCS / "models"
-HARDLY = 0.5  # macro-F1 of the four rhythm groups; always saying SR has 0.23
 
 Progress = Callable[[str, int, int], None]
 
@@ -54,7 +54,7 @@ def train(
 
 def _went(run: Path) -> str:
     """How far a training came and what was watched of it, in one line."""
-    from models.run_folder import HISTORY, told, train_config
+    from models.run_folder import HISTORY, OUT_OF_TIME, told, train_config
 
     of, history = told(run), run / HISTORY
     if not of:  # of an older release, or written by the first of several processes
@@ -63,10 +63,12 @@ def _went(run: Path) -> str:
         f"{run}: {of['epochs_done']:g} of {of['epochs_planned']} epochs, {of['ended']}, "
         f"{of['took_s'] / 3600:.2f} h on {of['backend']}"
     )
+    if of["ended"] == OUT_OF_TIME:
+        line += " (the same command with more --hours goes on)"
     if not history.is_file():
         return f"{line}; fold 9 was not looked at yet: lead12 quantize measures it"
     rows, config = json.loads(history.read_text()), train_config(run)
-    row, which = rows[-1], ""
+    row, which = rows[-1], f"after epoch {len(rows)}: "
     if config.keep == "best":
         row, which = rows[of["kept_epoch"] - 1], f"epoch {of['kept_epoch']}, the best, is kept; "
     watched = "fold 9" if config.fold is None else "watched patients"
@@ -125,7 +127,7 @@ def _measured(run: Path) -> str:
     said = "macro AUC super {:.3f}, rhythm {:.3f}".format(*of["int8"])
     said += " (float {:.3f}, {:.3f})".format(*of["float"])
     said += f"; the four rhythm groups macro-F1 {f1:.3f}"
-    return said + (": it does not tell them apart, train it longer" if f1 < HARDLY else "")
+    return said + (f"{APART}, train it longer" if f1 < HARDLY else "")
 
 
 def evaluate(

@@ -23,6 +23,7 @@ from models.metrics import sigmoid
 from models.quantize import Validation, build, calibrate_head, quantize
 from models.recipe import RECIPES, _taught, read
 from models.run_folder import (
+    FINAL,
     OUT_OF_TIME,
     PLANNED,
     claim,
@@ -30,6 +31,7 @@ from models.run_folder import (
     read_config,
     standing,
     told,
+    write,
 )
 from models.schedules import one_cycle
 from models.train import Lesson, _start_or_resume, fit, load_network, predict
@@ -198,6 +200,21 @@ def test_a_finished_run_is_left_alone(run: Path) -> None:
     before = (run / "final.weights.h5").stat().st_mtime_ns
     fit(run, CONFIG, lesson(), quiet)
     assert (run / "final.weights.h5").stat().st_mtime_ns == before
+
+
+@needs_tensorflow
+def test_weights_that_are_the_same_are_not_newer_than_their_bundle(
+    run: Path, tmp_path: Path
+) -> None:
+    network, path = load_network(run), tmp_path / FINAL
+    write(path, network)
+    before = path.stat().st_ino
+    write(path, network)
+    assert path.stat().st_ino == before
+    network.weights[0].assign(np.asarray(network.weights[0]) + 1)
+    write(path, network)
+    assert path.stat().st_ino != before
+    assert [one.name for one in tmp_path.iterdir()] == [FINAL]
 
 
 @needs_tensorflow

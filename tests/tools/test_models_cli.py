@@ -15,6 +15,7 @@ from models.card import card
 from models.data.dataset import DataError
 from models.data.packed import read_signals
 from models.run_folder import read_config
+from tools.model import how_good
 from tools.models_cli import EMBEDDED, _measured, _went
 
 
@@ -35,11 +36,21 @@ def run(folder: Path, **config: Any) -> Path:
 
 def test_the_figures_are_those_of_the_weights_that_were_kept(tmp_path: Path) -> None:
     assert _went(run(tmp_path)).endswith(
-        "3.25 of 80 epochs, out of time, 0.50 h on tensorflow; epoch 2, the best, is kept; "
+        "3.25 of 80 epochs, out of time, 0.50 h on tensorflow (the same command with more --hours "
+        "goes on); epoch 2, the best, is kept; "
         "fold 9, float: loss 2.000, score 0.800"
     )
-    assert _went(run(tmp_path, keep="last")).endswith("; fold 9, float: loss 1.000, score 0.700")
+    assert _went(run(tmp_path, keep="last")).endswith(
+        "; after epoch 3: fold 9, float: loss 1.000, score 0.700"
+    )
     assert "; watched patients, float" in _went(run(tmp_path, fold=3))
+
+
+def test_a_network_that_always_says_the_same_is_said_to_tell_nothing_apart() -> None:
+    call = {"accuracy": 0.85, "macro_f1": 0.23, "records": 2054}
+    said = "call: right 85.0%, macro-F1 0.230 on 2054 records"
+    assert how_good({"call": call}) == f"{said}: it does not tell the rhythm groups apart"
+    assert how_good({"call": call | {"macro_f1": 0.9}}).endswith("0.900 on 2054 records")
 
 
 def test_a_bundle_of_earlier_weights_is_told(tmp_path: Path) -> None:
