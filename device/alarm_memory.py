@@ -42,7 +42,6 @@ class AlarmMemory:
         *,
         boot: str = "",
     ) -> None:
-        self._path = path
         self._utc_of, self._log, self._boot = utc_of, log, boot
         self.file = KeptFile(path, "alarms", mode=files.PRIVATE)
         self._zero_ns: int | None = None  # when sample 0 was; None: no sample yet
@@ -59,7 +58,7 @@ class AlarmMemory:
                 return self._restore(alarms, tree, block.first_index)
         except (OSError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             said = error.strerror if isinstance(error, OSError) else "damaged"
-            self._log(f"{self._path}: {said}; the alarms before the restart are not known")
+            self._log(f"{self.file.path}: {said}; the alarms before the restart are not known")
         return []
 
     def keep(self, alarms: Alarms, index: int) -> None:
@@ -81,7 +80,7 @@ class AlarmMemory:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            tree = json.loads(files.read(self._path, MOST))
+            tree = json.loads(files.read(self.file.path, MOST))
         except FileNotFoundError:
             return None
         if not isinstance(tree, dict):

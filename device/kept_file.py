@@ -21,6 +21,7 @@ class KeptFile:
         self.path, self.failure = path, ""
         self._what, self._mode = what, mode
         self._writer = ThreadPoolExecutor(1, what)  # nobody waits for the disk
+        self._writer.submit(int)  # its thread is there from the start: none comes later
         self._newest = b""
         self._again_ns = 0
 
@@ -36,7 +37,7 @@ class KeptFile:
             self._writer.submit(self._write, self._newest)
 
     def close(self) -> None:
-        """Wait until all is written, or could not be a last time."""
+        """What is not written yet is tried once more; returns when that is over."""
         if self.failure:
             self._writer.submit(self._write, self._newest)
         self._writer.shutdown()

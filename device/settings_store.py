@@ -35,8 +35,7 @@ class SettingsStore:
         config: Config,
         log: Callable[[str], None],
     ) -> None:
-        self._path = folder / FILE
-        self.file = KeptFile(self._path, "settings")
+        self.file = KeptFile(folder / FILE, "settings")
         self._names, self._base, self._log = names, config, log
         self._kept: dict[str, dict[str, Any]] = {}
         self.config = self._restore()
@@ -57,9 +56,9 @@ class SettingsStore:
                 dotted = self._names[name]
                 if entry["instead_of"] != self._base.get(dotted):
                     continue
-                config = config.override({dotted: entry["value"]}, str(self._path))
+                config = config.override({dotted: entry["value"]}, str(self.file.path))
             except (ConfigError, KeyError, TypeError) as error:
-                odd = f"{self._path}: {name!a:.40}"
+                odd = f"{self.file.path}: {name!a:.40}"
                 why = error if isinstance(error, ConfigError) else odd
                 self._log(f"{why}; this setting is as the settings file has it")
             else:
@@ -68,13 +67,13 @@ class SettingsStore:
 
     def _read(self) -> dict[str, Any]:
         try:
-            tree = json.loads(files.read(self._path, MOST))
+            tree = json.loads(files.read(self.file.path, MOST))
             if not isinstance(tree, dict):
                 raise ValueError("not an object")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
             said = error.strerror if isinstance(error, OSError) else "damaged"
-            self._log(f"{self._path}: {said}; settings are as the settings file has them")
+            self._log(f"{self.file.path}: {said}; settings are as the settings file has them")
             return {}
         return tree

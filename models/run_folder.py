@@ -64,7 +64,8 @@ def write(path: Path, model: Any, standing: str = "") -> None:
     with h5py.File(part, "r+") as file:
         file.attrs["standing"] = standing
         file.attrs["order"] = order(model)
-    same = path.is_file() and filecmp.cmp(part, path, shallow=False)  # its bundle stays of it
+    # The same weights keep their file, which is not newer than its bundle then.
+    same = path.is_file() and filecmp.cmp(part, path, shallow=False)
     if chief() and not same:
         part.replace(path)
     else:

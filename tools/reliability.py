@@ -84,13 +84,17 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def revision() -> str:
-    """Of this checkout, marked -dirty where it is changed; a sentence's end where it is none."""
-    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    """Of this checkout, marked -dirty where more than docs is changed; words where it is none."""
+
+    def git(*asked: str) -> str:
+        run = subprocess.run(["git", *asked], cwd=DOCS, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
     try:
-        found = subprocess.run(asked, cwd=DOCS, capture_output=True, text=True, check=True)
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!docs")
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "an unknown revision"
-    return found.stdout.strip()
 
 
 if __name__ == "__main__":

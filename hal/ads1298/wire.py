@@ -63,7 +63,7 @@ class ChipDataReady:
                 self.take(newest)
                 return Edge(self.sequence(newest), t_ns)
             self._raise_at_end()
-            due = chip.edge_ns(self.next_seen(max(chip.newest_edge(), self._last_taken())))
+            due = chip.edge_ns(self.next_seen(max(chip.newest_edge(), self.last_taken)))
             if due is None or due > deadline:
                 chip.clock.sleep_until_ns(deadline)
                 return None
@@ -97,11 +97,13 @@ class ChipDataReady:
     def _offset(self) -> int:
         return self._chip.edges_before - self._first
 
-    def _last_taken(self) -> int:
+    @property
+    def last_taken(self) -> int:
+        """The newest of this run's edges that were returned; below 0 before the first."""
         return self._returned - self._offset
 
     def _seen_up_to(self, newest: int) -> int | None:
-        last = self._last_taken()
+        last = self.last_taken
         if newest > last:
             run = self._chip.run
             while newest in run.missed or newest in run.unmade:
@@ -155,13 +157,14 @@ class ChipFrames:
         assert frame_bytes == FRAME_BYTES
         chip, run = self._chip, self._chip.run
         edges = self._edges(chip.newest_edge(), max_frames, timeout_ns)
+        data = chip.read_many(edges)
+        edges[0] = self._line.last_taken  # seen; the data are of the newest, seen or not
         t_ns = first.t_ns + (edges - edges[0]) * chip.period_ns
         sequences = first.sequence + (edges - edges[0])
         if not run.regular:
             t_ns = np.array([run.conversion_ns(e) + run.late_ns(e) for e in edges.tolist()])
         if run.unmade:
             sequences = np.array([self._line.sequence(e) for e in edges.tolist()])
-        data = chip.read_many(edges)
         self._line.take(int(edges[-1]))
         chip.clock.sleep_until_ns(int(t_ns[-1]) + frame_bytes * self._spi.byte_ns)
         return data, np.stack((sequences, t_ns), axis=1)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hal.ads1298.faults import Faults
+from hal.ads1298.faults import Faults, timeline
 from hal.clock import VirtualClock
 from hal.errors import FrontendError, Reason
-from hal.frontend import Capability, Electrode, FrontendConfig
+from hal.frontend import SAMPLE_NS, Capability, Electrode, FrontendConfig
 from hal.simulated import simulated_frontend
 from tests.hal.ads1298_bench import Bench, BenchPatient, joined, read_all
 
@@ -94,6 +94,29 @@ def test_a_late_reader_loses_samples_and_knows_how_many():
     whole = Bench(BenchPatient(sine_v={E.V1: 1e-3}), bulk=True).run().read(40, 0.1)
     assert np.array_equal(second.counts, whole.counts[13:23])
     assert np.array_equal(second.t_ns - first.t_ns[0], whole.t_ns[13:23] - whole.t_ns[0])
+
+
+@pytest.mark.parametrize("edge", ["missed_edge", "drdy_stops"])
+@pytest.mark.parametrize("edges_late", [1, 2, 5, 9])
+def test_paths_agree_where_the_newest_edge_was_not_seen(edge, edges_late):
+    """A reader comes back while the host misses edges, or the line makes none."""
+    paths = []
+    for bulk in (False, True):
+        bench = Bench(BenchPatient(sine_v={E.V1: 1e-3}), bulk=bulk)
+        driver = bench.run()
+        driver.read(10, 0.1)
+        next_ns = bench.chip.edge_ns(bench.line.last_taken + 1)
+        value = 6 if edge == "missed_edge" else 0.012
+        at_s = (next_ns + 3_000_000 - bench.clock.now_ns()) * 1e-9  # two more are seen
+        bench.chip.faults = timeline([(at_s, {edge: value})], bench.clock.now_ns())
+        bench.clock.sleep_until_ns(next_ns + (2 * edges_late + 1) * 1_000_000)
+        paths.append([driver.read(1, 0.1) for _ in range(20)])
+    byte, bulk = paths
+    for what in WHAT:
+        assert np.array_equal(joined(byte, what), joined(bulk, what)), what
+    assert joined(byte, "t_ns")[-1] - joined(byte, "index")[-1] * SAMPLE_NS == pytest.approx(
+        joined(byte, "t_ns")[0] - joined(byte, "index")[0] * SAMPLE_NS
+    )
 
 
 def test_a_frame_torn_by_its_own_reader_is_dropped_with_its_successor():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tools.reliability import DOCS, Part, Table, save, write_page
+from tools import reliability
+from tools.reliability import DOCS, Part, Table, revision, save, write_page
 
 
 def part(name: str, said: str) -> Part:
@@ -27,6 +30,26 @@ def test_parts_stand_in_their_order_with_command_and_tables(tmp_path: Path) -> N
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no part 'weather'"):
         save(part("weather", "Fine."), tmp_path)
+
+
+def test_a_page_that_is_being_written_leaves_the_revision_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    monkeypatch.setattr(reliability, "DOCS", docs)
+    assert revision() == "an unknown revision"
+    for path in (tmp_path / "code.py", docs / "page.md"):
+        path.write_text("one")
+    me = ("-c", "user.name=T", "-c", "user.email=t@example.org")
+    for asked in (("init", "-q"), ("add", "."), (*me, "commit", "-qm", "One")):
+        subprocess.run(["git", *asked], cwd=tmp_path, check=True)
+    clean = revision()
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    (docs / "page.md").write_text("two")
+    assert revision() == clean
+    (tmp_path / "code.py").write_text("two")
+    assert revision() == f"{clean}-dirty"
 
 
 def test_the_page_in_the_docs_is_what_its_parts_say(tmp_path: Path) -> None:

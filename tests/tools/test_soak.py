@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -123,7 +124,9 @@ def test_a_list_that_grows_is_seen(often: None, monkeypatch: pytest.MonkeyPatch)
     kept = []
 
     def process(real: Any, self: Instrument, block: FrameBlock) -> None:
-        kept.append(os.urandom(2_000_000))
+        more = mmap.mmap(-1, 2_000_000)  # the heap may have room left by earlier tests
+        more.write(bytes(len(more)))
+        kept.append(more)
         real(self, block)
 
     planted(monkeypatch, Instrument, "process", process)

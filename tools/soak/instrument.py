@@ -94,6 +94,7 @@ class ChipInTime:
         """Each hour has its own faults."""
         hour = (now_ns - ORIGIN_NS) // HOUR_NS
         if hour != self._hour and self._chip is not None:
+            gc.collect()  # last hour's patient: the device has one for good
             self._hour = hour
             self._chip.faults = self._course.chip_faults(hour, ORIGIN_NS, self._since)
 
