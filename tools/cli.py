@@ -83,6 +83,7 @@ _ACTS = {
     errno.ENOTDIR: "check the name",
     errno.EISDIR: "name a file",
     errno.ENOSPC: "make room, and do it again",
+    errno.EROFS: "that disk is read-only: name another place",
 }
 _NOT_READABLE = re.compile(r"'(.+)' is not readable")
 
@@ -121,6 +122,24 @@ class Bench(StrEnum):
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Model = Annotated[str, typer.Option(help="Model bundle (.l12); default: the embedded one.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of development recordings.")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from device.instrument import firmware_version
+
+        print(f"lead12 {firmware_version()}")
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def every(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Its number."),
+    ] = False,
+) -> None:
+    """What all commands have."""
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def _disks(config: Config) -> list[Check]:
 
 
 def _disk(folder: Path, least: int) -> Check:
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        act = "mount it for writing, or name another folder in the settings, [records] folder"
+        return Check("disk", False, f"{folder} is on a read-only disk: nothing is kept", act)
     free = shutil.disk_usage(folder).free
     evidence = f"{free / 1e6:.0f} MB free in {folder}, at least {least / 1e6:.0f} wanted"
     if free >= least:

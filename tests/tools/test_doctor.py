@@ -7,6 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -470,6 +471,22 @@ def test_the_disk_is_that_of_the_records_and_of_the_state(
     assert full.evidence == f"300 MB free in {records}, at least 301 wanted"
     assert "continuous_hours" in full.act
     assert found()["disk"].evidence.startswith(f"300 MB free in {tmp_path}, at least 20")
+
+
+def test_a_read_only_disk_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs
+
+    def statvfs(folder: Path) -> object:
+        found = real(folder)
+        told = {name: getattr(found, name) for name in dir(found) if name.startswith("f_")}
+        return SimpleNamespace(**told | {"f_flag": os.ST_RDONLY if folder == tmp_path else 0})
+
+    monkeypatch.setattr("device.records.health.os.statvfs", statvfs)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    check = found({"records.folder": str(tmp_path / "records")})["disk"]
+    assert not check.ok
+    assert check.evidence == f"{tmp_path} is on a read-only disk: nothing is kept"
+    assert "[records] folder" in check.act
 
 
 def test_a_folder_of_another_user_is_told_with_the_command(

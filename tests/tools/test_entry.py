@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tools import cli
 
 HEADER = "# rate_hz=500\nI_mV,II_mV,V1_mV,V2_mV,V3_mV,V4_mV,V5_mV,V6_mV\n"
 
@@ -30,6 +35,29 @@ def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
         [sys.executable, "-c", starts], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lead12: stopped\n")
+
+
+def test_it_tells_its_version() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"lead12 {metadata.version('lead12')}\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "act"), [(errno.EROFS, "name another place"), (errno.ENOSPC, "make room")]
+)
+def test_a_disk_that_takes_nothing_is_told_with_what_to_do(
+    number: int, act: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> None:
+        raise OSError(number, os.strerror(number), "/mnt/page.pdf")
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"/mnt/page.pdf: {os.strerror(number)}; " in line
+    assert act in line
 
 
 def test_the_command_begins_where_ctrl_c_is_expected() -> None:

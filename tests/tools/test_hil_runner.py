@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -98,6 +99,23 @@ def test_a_report_without_room_is_named_and_the_verdict_was_told(
         assert done.exit_code == 2
         assert done.stderr.strip() == "/dev/full: cannot be written (No space left on device)"
         assert "1 passed, 0 failed" in done.stdout
+
+
+def test_a_disk_that_fills_up_leaves_no_half_report(
+    scenario: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tools.whole_file.os.fsync", full)
+    good, new, older = str(scenario(seconds=1).path), tmp_path / "new.xml", tmp_path / "older.xml"
+    older.write_text("of yesterday")
+    for report in (new, older):
+        done = lead12(good, "--junit", str(report))
+        assert done.exit_code == 2
+        assert done.stderr.strip() == f"{report}: cannot be written (No space left on device)"
+    assert not new.exists()
+    assert older.read_text() == "of yesterday"
 
 
 def test_wrong_usage(scenario: Callable[..., Scenario], tmp_path: Path) -> None:

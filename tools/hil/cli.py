@@ -12,6 +12,7 @@ import typer
 from tools import hil_capture_cli
 from tools.conformance.cli import conformance
 from tools.line_options import Baud, Key, given_key
+from tools.whole_file import PUBLIC, write_whole
 
 app = typer.Typer(help="QA's bench: scenarios in virtual time or on a serial line; docs/hil.md.")
 
@@ -98,8 +99,13 @@ def _need(port: str, baud: int) -> None:
 
 def _write(report: Path, text: str) -> None:
     try:
-        report.write_text(text, encoding="utf-8")
+        if report.is_file():
+            write_whole(report, text.encode(), PUBLIC)
+        else:  # a pipe, or the like
+            report.write_text(text, encoding="utf-8")
     except OSError as error:
+        if report.is_file() and not report.stat().st_size:
+            report.unlink()  # made above: nothing is clearer than an empty report
         error.filename = str(report)  # a disk that is full does not say whose
         raise _unwritten(error) from None
 
