@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import config as settings
-from device import defects, last_good, last_words
+from device import defects, heap, last_good, last_words
 from device.alarm_memory import FILE, AlarmMemory
 from device.battery import battery_fault
 from device.behind import live
@@ -183,6 +183,7 @@ class Monitor:
             self._next_health_ns += HEALTH_EVERY_NS
             self._instrument.fault("battery", battery_fault())
             self._instrument.link.send("health", self._health_body(now_ns))
+            heap.give_back()
         elif self._injection is not None and self._injection.report_due(now_ns):
             self._instrument.link.send("health", self._health_body(now_ns))
         return ended
@@ -391,6 +392,7 @@ def main(arguments: list[str]) -> int:
         kept = LastGood(given, copy)
         monitor = Monitor(given.config, RealClock(), notifier(), log, inherited(), kept)
         gc.freeze()
+        heap.keep_freed()
         monitor.run(stopping)
     except Exception as error:
         defects.to_journal(error)

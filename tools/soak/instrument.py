@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device import heap
 from device import monitor as monitor_module
 from device.acquire import Acquisition
 from device.config import Config, ring_path
@@ -95,6 +96,7 @@ class ChipInTime:
         hour = (now_ns - ORIGIN_NS) // HOUR_NS
         if hour != self._hour and self._chip is not None:
             gc.collect()  # last hour's patient: the device has one for good
+            heap.give_back()
             self._hour = hour
             self._chip.faults = self._course.chip_faults(hour, ORIGIN_NS, self._since)
 
@@ -175,6 +177,7 @@ def monitor(link: socket.socket, config: Config) -> None:
     paced = PacedClock(clock)
     watched = monitor_module.Monitor(config, paced, lambda state: None, _log("monitor", clock))
     gc.freeze()
+    heap.keep_freed()
     watched.run(lambda: clock.stopping)
 
 
