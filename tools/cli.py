@@ -381,7 +381,8 @@ def main() -> None:
         sys.exit(OK)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        act = _ACTS.get(error.errno or 0, "") if named else ""
+        systems = bool(named) and error.strerror == os.strerror(error.errno or 0)  # not our words
+        act = _ACTS.get(error.errno or 0, "") if systems else ""
         if isinstance(error, PermissionError) and isinstance(error.filename, str):
             act = "; ".join(filter(None, owner_fault(Path(error.filename))))
         complain(OSError(f"{named}{error.strerror or error}" + f"; {act}" * bool(act)))

@@ -150,7 +150,8 @@ def parse(line: bytes) -> Command:
         return Command(name, seq, arguments=message, signed=signed)
     setting = message.pop("setting", None)
     if not isinstance(setting, str) or setting not in SETTINGS:
-        raise ProtocolError(Wrong.BAD_VALUE, f"settings: {', '.join(SETTINGS)}", seq)
+        said = f"no such setting; settings: {', '.join(SETTINGS)}"
+        raise ProtocolError(Wrong.BAD_VALUE, said, seq)
     if "value" not in message or set(message) - {"value", "keep"}:
         raise ProtocolError(Wrong.BAD_COMMAND, "set takes a setting, a value and keep", seq)
     value = message.pop("value")

@@ -60,6 +60,18 @@ def test_a_disk_that_takes_nothing_is_told_with_what_to_do(
     assert act in line
 
 
+def test_a_sentence_of_ours_is_all_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> None:
+        raise FileNotFoundError(errno.ENOENT, "holds no records; name another folder", "/mnt")
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == "lead12: /mnt: holds no records; name another folder\n"
+
+
 def test_the_command_begins_where_ctrl_c_is_expected() -> None:
     (command,) = metadata.entry_points(group="console_scripts", name="lead12")
     assert command.value == "tools.entry:main"
