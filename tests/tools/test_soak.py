@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -25,7 +28,7 @@ from tools.soak import bench, verdict
 from tools.soak.bench import Bench, Hour
 from tools.soak.children import Child
 from tools.soak.disk import Disk
-from tools.soak.growth import Reading, slope
+from tools.soak.growth import Reading, at_hours, slope
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
 from tools.soak.virtual import Soak, ranges, run
 
@@ -276,6 +279,33 @@ def test_a_slope_is_that_within_lives_not_between_them() -> None:
     assert slope(rising).per_h == pytest.approx(30, abs=1)
     assert slope(rising).grows(25.0)
     assert slope(flat[:2]).plus_minus is None
+
+
+def test_a_slope_is_of_one_reading_an_hour_when_the_last_hours_patient_has_gone() -> None:
+    def reading(life: str, minute: float, kb: float) -> Reading:
+        return Reading("acquire", life, round(minute / 60, 4), round(kb), 9, 2, 1.0)
+
+    minutes = [(hour, minute) for hour in range(5, 15) for minute in (0.0167, 5, 25, 60)]
+    sawtooth = [reading("a", 60 * h + m, 60_000 + 500 * m + 7 * (h % 3)) for h, m in minutes]
+    kept = at_hours(sawtooth)
+    assert [one.hour for one in kept] == [hour + 0.0003 for hour in range(5, 15)]
+    leaking = [reading("b", 60 * h + m, 60_000 + 100 * (h + m / 60)) for h, m in minutes]
+    for readings, grows in ((sawtooth, False), (leaking, True)):
+        found = Hour(14, readings=readings)
+        rows = {row.what: row.ok for row in verdict.virtual([found], 1).rows}
+        assert rows["acquire: rss"] is not grows
+
+
+def test_nobody_of_an_hour_that_is_over_stays() -> None:
+    course = Course(1)
+    patient = course.patient(7)
+    assert course.patient(7) is patient
+    gone, volts = weakref.ref(patient), patient.potentials(900, 50).volts
+    del patient
+    course.forget()
+    gc.collect()
+    assert gone() is None
+    assert np.array_equal(course.patient(7).potentials(900, 50).volts, volts)
 
 
 def _hours() -> list[tuple[int, float]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 TICKS = os.sysconf("SC_CLK_TCK")
+JUST_H = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,14 @@ def warm(readings: Iterable[Reading], warm_up_h: float) -> list[Reading]:
         if reading.hour - began.setdefault(reading.life, reading.hour) >= warm_up_h:
             kept.append(reading)
     return kept
+
+
+def at_hours(readings: Iterable[Reading]) -> list[Reading]:
+    """Those a second into an hour, when the bench has let go of what the last hour needed.
+
+    Those in between tell the same memory again: taken for news, they make the ± too small.
+    """
+    return [reading for reading in readings if 0 < reading.hour % 1 < JUST_H]
 
 
 def slopes(readings: list[Reading], process: str) -> Mapping[str, Slope]:

@@ -95,6 +95,7 @@ class ChipInTime:
         """Each hour has its own faults."""
         hour = (now_ns - ORIGIN_NS) // HOUR_NS
         if hour != self._hour and self._chip is not None:
+            self._course.forget()
             gc.collect()  # last hour's patient: the device has one for good
             heap.give_back()
             self._hour = hour

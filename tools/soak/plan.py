@@ -240,6 +240,10 @@ class Course:
         """Who is on the electrodes in that hour; its second 0 is the hour's beginning."""
         return self._patient(hour)
 
+    def forget(self) -> None:
+        """Nobody of earlier hours is kept; who is asked for again is made again."""
+        self._patient.cache_clear()
+
     def _make_patient(self, hour: int) -> Patient:
         begin_s, person = hour * HOUR_S, hour % 1000 + 1
         stages: list[tuple[float, Patient]] = [(0.0, preset(BASE, person))]

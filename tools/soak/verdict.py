@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from firmware.pipeline import BRIDGE
 from tools.soak.bench import Hour
-from tools.soak.growth import Reading, Slope, slopes, warm
+from tools.soak.growth import Reading, Slope, at_hours, slopes, warm
 
 if TYPE_CHECKING:
     from tools.soak.real import Run
@@ -107,7 +107,8 @@ def _slope_row(name: str, what: str, found: Slope) -> Row:
 def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     """Of the hours that were done."""
     seconds, took_s = sum(h.seconds for h in hours), sum(h.took_s for h in hours)
-    rows, figures = _counted(hours, seconds, asked_h, growth_rows(_readings(hours), WARM_UP_H))
+    growth = growth_rows(at_hours(_readings(hours)), WARM_UP_H)
+    rows, figures = _counted(hours, seconds, asked_h, growth)
     rows.append(
         Row("faster than real time, per bench", f"{seconds / took_s:.0f} times" if took_s else "-")
     )
