@@ -29,6 +29,7 @@ from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
 
 NICENESS = 10  # below everything else of the monitor
+IDLE_S = 60.0
 
 Answer = Explanation | str  # or why there is none, in one sentence
 
@@ -71,7 +72,10 @@ class AtOnce(Explainer):
 
 
 class Beside(Explainer):
-    """A thread of low priority with an interpreter of its own; the monitor never waits for it."""
+    """A thread of low priority with an interpreter of its own; the monitor never waits for it.
+
+    Both go when nobody has asked for ``IDLE_S``, and with them their memory.
+    """
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
@@ -81,13 +85,13 @@ class Beside(Explainer):
         self._thread: threading.Thread | None = None
 
     def ask(self, task: Task) -> None:
-        """Hand over; returns at once. The thread begins with the first task."""
+        """Hand over; returns at once."""
         with self._wake:
             self._task, self._answer = task, None
             self._wake.notify()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="explain", daemon=True)
-            self._thread.start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="explain", daemon=True)
+                self._thread.start()
 
     def answer(self) -> Answer | None:
         """Of the newest task."""
@@ -98,10 +102,10 @@ class Beside(Explainer):
     def close(self, timeout_s: float = 2.0) -> None:
         """End the thread; gives up on one that is still at work."""
         with self._wake:
-            self._closing = True
+            self._closing, thread = True, self._thread
             self._wake.notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if thread is not None:
+            thread.join(timeout_s)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError, AttributeError):  # where the system allows
@@ -116,9 +120,10 @@ class Beside(Explainer):
 
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._task is not None or self._closing)
+                self._wake.wait_for(lambda: self._task is not None or self._closing, IDLE_S)
                 task, self._task = self._task, None
                 if self._closing or task is None:
+                    self._thread = None
                     return
             bundle = task.network.bundle
             answer = _answered(interpreter, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,27 @@ def test_the_thread_has_one_interpreter_of_its_own(monkeypatch: pytest.MonkeyPat
         answer_of(beside)
     beside.close()
     assert used[0] is used[1] is not MODEL.network
+
+
+def test_thread_and_interpreter_go_when_nobody_asks_and_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[Network]] = []
+
+    def noted(network: Network, tensor: object, group: str, label: str) -> Explanation:
+        made.append(weakref.ref(network))
+        return Explanation(group, label, 0.0, np.zeros((12, 250), np.int8))
+
+    monkeypatch.setattr("device.explaining.explain", noted)
+    monkeypatch.setattr("device.explaining.IDLE_S", 0.01)
+    beside = Beside()
+    for _ in range(2):
+        beside.ask(task())
+        assert isinstance(answer_of(beside), Explanation)
+        wait_for("the thread's end", lambda: beside._thread is None)
+        wait_for("the interpreter's", lambda: made[-1]() is None)
+    assert len(made) == 2
+    beside.close()
 
 
 @pytest.mark.parametrize("explainer", [AtOnce, Beside])
