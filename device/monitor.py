@@ -380,6 +380,7 @@ def _utc() -> datetime:
 def main(arguments: list[str]) -> int:
     """``CONFIG``. Returns an exit code: 0, 1 after a defect, 2 for unusable settings."""
     stopping, log = asked_to_stop(), logger("monitor")
+    heap.keep_freed()
     last_words.forget()
     copy = last_good.copy_path()
     try:
@@ -392,7 +393,6 @@ def main(arguments: list[str]) -> int:
         kept = LastGood(given, copy)
         monitor = Monitor(given.config, RealClock(), notifier(), log, inherited(), kept)
         gc.freeze()
-        heap.keep_freed()
         monitor.run(stopping)
     except Exception as error:
         defects.to_journal(error)

@@ -12,7 +12,8 @@ from device import heap
 
 # A second's arrays, of which a little survives, as a record's index or a message does.
 SAYS = """
-import json, os
+import json, os, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from device import heap
 
@@ -27,15 +28,19 @@ def use():
 kept = []
 heap.keep_freed()
 before = rss_mb()
-full, after = use(), rss_mb()
+with ThreadPoolExecutor(1) as pool:
+    full = pool.submit(use).result() if sys.argv[1] == "in a thread" else use()
+    after = rss_mb()
 heap.give_back()
 print(json.dumps([full - before, after - before, rss_mb() - before]))
 """
 
 
 @pytest.mark.skipif(not heap._glibc, reason="not glibc's heap")
-def test_what_is_freed_is_kept_until_it_is_given_back() -> None:
-    done = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("where", ["in the main thread", "in a thread"])
+def test_what_is_freed_is_kept_until_it_is_given_back(where: str) -> None:
+    command = [sys.executable, "-c", SAYS, where]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     full, after, given_back = json.loads(done.stdout)
     assert full > 45
     assert after > 45

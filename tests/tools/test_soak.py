@@ -59,7 +59,7 @@ def soaked(seconds: float, *acts: Act) -> Hour:
 
 def fds(hour: Hour, process: str = "monitor") -> tuple[str, bool | None]:
     rows, _ = verdict.growth_rows(hour.readings, 0.01)
-    return next((row.value, row.ok) for row in rows if row.what == f"{process}: fds")
+    return next((row.value, row.ok) for row in rows if row.what == f"{process}: descriptors")
 
 
 def kb_per_h(hour: Hour, process: str = "monitor") -> float:
@@ -293,7 +293,7 @@ def test_a_slope_is_of_one_reading_an_hour_when_the_last_hours_patient_has_gone(
     for readings, grows in ((sawtooth, False), (leaking, True)):
         found = Hour(14, readings=readings)
         rows = {row.what: row.ok for row in verdict.virtual([found], 1).rows}
-        assert rows["acquire: rss"] is not grows
+        assert rows["acquire: memory"] is not grows
 
 
 def test_nobody_of_an_hour_that_is_over_stays() -> None:

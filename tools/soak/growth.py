@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 TICKS = os.sysconf("SC_CLK_TCK")
 JUST_H = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at a process, which has a ``life`` of its own; ``hour`` of virtual time."""
+    """One look at a process, which has a ``life`` of its own; ``hour`` of virtual time.
+
+    rss_kb : resident, without files: a library's code is the kernel's to drop
+    """
 
     process: str
     life: str
@@ -31,11 +33,12 @@ def look(process: str, life: str, hour: float, pid: int) -> Reading:
     """Raises OSError when it is gone."""
     proc = Path(f"/proc/{pid}")
     stat = (proc / "stat").read_text().rpartition(")")[2].split()
+    status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     return Reading(
         process,
         life,
         round(hour, 4),
-        int((proc / "statm").read_text().split()[1]) * PAGE_KB,
+        sum(int(status[kind].split()[0]) for kind in ("RssAnon", "RssShmem")),
         len(os.listdir(proc / "fd")),
         int(stat[17]),
         (int(stat[11]) + int(stat[12])) / TICKS,

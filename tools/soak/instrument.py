@@ -169,6 +169,7 @@ class PacedWriter(RecordWriter):
 
 def monitor(link: socket.socket, config: Config) -> None:
     """As ``device.monitor``'s main."""
+    heap.keep_freed()
     clock = GrantedClock(link, coarse=True, granted=lambda: None)
     PacedWriter.clock = clock
     clock.begin()
@@ -178,7 +179,6 @@ def monitor(link: socket.socket, config: Config) -> None:
     paced = PacedClock(clock)
     watched = monitor_module.Monitor(config, paced, lambda state: None, _log("monitor", clock))
     gc.freeze()
-    heap.keep_freed()
     watched.run(lambda: clock.stopping)
 
 

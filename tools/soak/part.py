@@ -17,10 +17,11 @@ _VIRTUAL = (
     "skipped on the line, messages fit the schema, and half a minute after the last fault sinus "
     "rhythm at 70 is called so, once a second, with no fault standing. At every hour's end all "
     "records are whole and without holes.",
-    "Slopes are least squares over all lives of a process, each with a level of its own, without "
-    "the first three hours of each, read at the beginning of each hour; ± is the 95 % interval by "
-    "the scatter. Growth counts as a leak when even the lower end is above 50 kB, 0.05 descriptors "
-    "or 0.05 threads an hour. "
+    "Memory is what is resident of a process without files: the code of libraries is the kernel's "
+    "to drop. Slopes are least squares over all lives of a process, each with a level of its own, "
+    "without the first three hours of each, read at the beginning of each hour; ± is the 95 % "
+    "interval by the scatter. Growth counts as a leak when even the lower end is above 50 kB, 0.05 "
+    "descriptors or 0.05 threads an hour. "
     "Time goes in steps of a second, and the age of a result's last sample with it: up to a second "
     "of it is the bench's own.",
 )

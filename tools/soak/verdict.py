@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # More growth than this is a leak; a thousand hours of it would be 50 MB and 50 descriptors.
 LIMITS = {"rss_kb": 50.0, "fds": 0.05, "threads": 0.05}
+NAMES = {"rss_kb": "memory", "fds": "descriptors", "threads": "threads"}
 UNITS = {"rss_kb": "kB/h", "fds": "descriptors/h", "threads": "threads/h"}
 PROCESSES = ("acquire", "monitor")
 Figures = dict[str, float | int | str | bool | None]
@@ -91,7 +92,7 @@ def growth_rows(
     kept = warm(readings, warm_up_h)
     for process in PROCESSES:
         for what, found in slopes(kept, process).items():
-            row = _slope_row(f"{process}: {what.removesuffix('_kb')}", what, found)
+            row = _slope_row(f"{process}: {NAMES[what]}", what, found)
             rows.append(replace(row, ok=None) if what in told else row)
             figures[f"{process}_{what}_per_h"] = None if found.plus_minus is None else found.per_h
     return rows, figures
