@@ -8,7 +8,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,7 +30,7 @@ from tools.soak.children import Child
 from tools.soak.disk import Disk
 from tools.soak.growth import Reading, at_hours, slope
 from tools.soak.plan import KINDS, Act, Course, Kind, Where
-from tools.soak.virtual import Soak, ranges, run
+from tools.soak.virtual import Soak, hour_from, ranges, run
 
 AT = 50 * SAMPLE_RATE_HZ  # sample at which something is planted
 
@@ -64,7 +64,7 @@ def fds(hour: Hour, process: str = "monitor") -> tuple[str, bool | None]:
 
 def kb_per_h(hour: Hour, process: str = "monitor") -> float:
     return slope(
-        (r.life, r.hour, r.rss_kb) for r in hour.readings if r.process == process and r.hour > 0.01
+        (r.life, r.hour, r.memory_kb) for r in hour.readings if r.process == process and r.hour > 0.01
     ).per_h
 
 
@@ -253,6 +253,10 @@ def test_a_packed_checkpoint_is_the_same_bytes_and_says_what_code_was_run(tmp_pa
     assert one.read_bytes()[4:8] == bytes(4)  # RFC 1952, MTIME: not when it was written
     (row,) = (row for row in verdict.virtual([*hours.values()], 3).rows if "revision" in row.what)
     assert row.value == "abc 2, unknown 1"
+    again.done[1].readings.append(Reading("monitor", "monitor 0 1", 1.5, 40_000, 20, 5, 3.2))
+    older = asdict(again.done[1])
+    older["readings"].append({"process": "monitor", "life": "monitor 0 1", "rss_kb": 90_000})
+    assert hour_from(older) == again.done[1]
     for data in (b"{}", one.read_bytes()[:40], b""):
         other.write_bytes(data)
         with pytest.raises(ValueError, match=r"is not the checkpoint of a soak"):

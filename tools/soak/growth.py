@@ -17,13 +17,13 @@ JUST_H = 0.01
 class Reading:
     """One look at a process, which has a ``life`` of its own; ``hour`` of virtual time.
 
-    rss_kb : resident, without files: a library's code is the kernel's to drop
+    memory_kb : resident, without files: a library's code is the kernel's to drop
     """
 
     process: str
     life: str
     hour: float
-    rss_kb: int
+    memory_kb: int
     fds: int
     threads: int
     cpu_s: float
@@ -114,5 +114,5 @@ def slopes(readings: list[Reading], process: str) -> Mapping[str, Slope]:
     of = [reading for reading in readings if reading.process == process]
     return {
         what: slope((r.life, r.hour, getattr(r, what)) for r in of)
-        for what in ("rss_kb", "fds", "threads")
+        for what in ("memory_kb", "fds", "threads")
     }

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tools.soak.real import Run
 
 # More growth than this is a leak; a thousand hours of it would be 50 MB and 50 descriptors.
-LIMITS = {"rss_kb": 50.0, "fds": 0.05, "threads": 0.05}
-NAMES = {"rss_kb": "memory", "fds": "descriptors", "threads": "threads"}
-UNITS = {"rss_kb": "kB/h", "fds": "descriptors/h", "threads": "threads/h"}
+LIMITS = {"memory_kb": 50.0, "fds": 0.05, "threads": 0.05}
+NAMES = {"memory_kb": "memory", "fds": "descriptors", "threads": "threads"}
+UNITS = {"memory_kb": "kB/h", "fds": "descriptors/h", "threads": "threads/h"}
 PROCESSES = ("acquire", "monitor")
 Figures = dict[str, float | int | str | bool | None]
 # Of each life: what it keeps (patients of an hour, pictures of texts, a queue's blocks) fills up in
@@ -124,7 +124,7 @@ def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
 def real(run: Run, asked_h: float) -> Verdict:
     """Of one run."""
     hour, latency_ms = run.hour, run.latency_ms
-    growth = growth_rows(hour.readings, WARM_UP_REAL_H, told=("rss_kb",))
+    growth = growth_rows(hour.readings, WARM_UP_REAL_H, told=("memory_kb",))
     rows, figures = _counted([hour], hour.seconds, asked_h, growth)
     still = f"{run.unplanned - run.own} while this machine stood still ({run.stalls} times)"
     few = run.own * OWN_ONE_IN <= hour.samples

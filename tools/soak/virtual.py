@@ -12,7 +12,7 @@ import tempfile
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
@@ -64,8 +64,9 @@ class Soak:
 
 
 def hour_from(tree: dict[str, Any]) -> Hour:
-    """As ``asdict`` made it."""
-    readings = [Reading(**reading) for reading in tree.pop("readings")]
+    """As ``asdict`` made it; readings of memory with files, of before, are left out."""
+    known = {kind.name for kind in fields(Reading)}
+    readings = [Reading(**one) for one in tree.pop("readings") if one.keys() == known]
     return Hour(**tree, readings=readings)
 
 
