@@ -63,9 +63,8 @@ def fds(hour: Hour, process: str = "monitor") -> tuple[str, bool | None]:
 
 
 def kb_per_h(hour: Hour, process: str = "monitor") -> float:
-    return slope(
-        (r.life, r.hour, r.memory_kb) for r in hour.readings if r.process == process and r.hour > 0.01
-    ).per_h
+    of = [r for r in hour.readings if r.process == process and r.hour > 0.01]
+    return slope((r.life, r.hour, r.memory_kb) for r in of).per_h
 
 
 @pytest.fixture
