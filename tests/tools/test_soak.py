@@ -29,7 +29,7 @@ from tools.soak.bench import Bench, Hour
 from tools.soak.children import Child
 from tools.soak.disk import Disk
 from tools.soak.growth import Reading, at_hours, slope
-from tools.soak.plan import KINDS, Act, Course, Kind, Where
+from tools.soak.plan import KILLS, KINDS, Act, Course, Kind, Where
 from tools.soak.virtual import Soak, hour_from, ranges, run
 
 AT = 50 * SAMPLE_RATE_HZ  # sample at which something is planted
@@ -221,6 +221,8 @@ def test_the_same_seed_gives_the_same_hours_and_each_hour_is_its_own() -> None:
             assert hour * 3600 + 60 < planned.at_s <= planned.over_s < (hour + 1) * 3600
     names = {planned.name for hour in range(400) for planned in one.acts(hour)}
     assert names == set(KINDS)
+    killed = {hour for hour in range(400) for planned in one.acts(hour) if planned.name in KILLS}
+    assert {hour // 100 for hour in killed} == {0, 2}
     assert {kind.where for kind in KINDS.values()} == set(Where)
 
 
@@ -288,10 +290,10 @@ def test_a_slope_is_of_one_reading_an_hour_when_the_last_hours_patient_has_gone(
     def reading(life: str, minute: float, kb: float) -> Reading:
         return Reading("acquire", life, round(minute / 60, 4), round(kb), 9, 2, 1.0)
 
-    minutes = [(hour, minute) for hour in range(5, 15) for minute in (0.0167, 5, 25, 60)]
+    minutes = [(hour, minute) for hour in range(5, 27) for minute in (0.0167, 5, 25, 60)]
     sawtooth = [reading("a", 60 * h + m, 60_000 + 500 * m + 7 * (h % 3)) for h, m in minutes]
     kept = at_hours(sawtooth)
-    assert [one.hour for one in kept] == [hour + 0.0003 for hour in range(5, 15)]
+    assert [one.hour for one in kept] == [hour + 0.0003 for hour in range(5, 27)]
     leaking = [reading("b", 60 * h + m, 60_000 + 100 * (h + m / 60)) for h, m in minutes]
     for readings, grows in ((sawtooth, False), (leaking, True)):
         found = Hour(14, readings=readings)

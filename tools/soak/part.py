@@ -11,7 +11,8 @@ _VIRTUAL = (
     "The real acquisition and monitor, each a process, with ring, driver, pipeline, network, "
     "serial line (a pseudo-terminal), models and records (a disk of their own, in memory), on a "
     "simulated chip and patient, in virtual time. Faults are drawn from the seed: several an "
-    "hour, of electrodes, chip, bus, processes, line, disk, wall clock, host and models.",
+    "hour, of electrodes, chip, bus, processes, line, disk, wall clock, host and models. In every "
+    "second hundred of hours no process is killed, so that memory is seen over long lives.",
     "Checked all the time: every sample in the ring is where the clock says, samples are missing "
     "only while a planted fault explains it, the monitor's account adds up, no sequence number is "
     "skipped on the line, messages fit the schema, and half a minute after the last fault sinus "
@@ -19,7 +20,7 @@ _VIRTUAL = (
     "records are whole and without holes.",
     "Memory is what is resident of a process without files: the code of libraries is the kernel's "
     "to drop. Slopes are least squares over all lives of a process, each with a level of its own, "
-    "without the first three hours of each, read at the beginning of each hour; ± is the 95 % "
+    "without the first twelve hours of each, read at the beginning of each hour; ± is the 95 % "
     "interval by the scatter. Growth counts as a leak when even the lower end is above 50 kB, 0.05 "
     "descriptors or 0.05 threads an hour. "
     "Time goes in steps of a second, and the age of a result's last sample with it: up to a second "
@@ -36,7 +37,7 @@ _REAL = (
     "one in ten thousand is allowed, but for those of moments in which the machine itself stood "
     "still: a probe on each processor, of higher priority than acquire, woke up more than a "
     "millisecond late. Memory, descriptors and threads are read every ten seconds; memory is told, "
-    "not judged: what a process keeps fills up for three hours, and none lives as long here. The "
+    "not judged: what a process keeps fills up for hours, and none lives as long here. The "
     "age of a result's last sample is taken when the host has the line.",
 )
 

@@ -24,6 +24,8 @@ BASE = "sinus-70"  # who lies there when nothing is planted
 FIRST_S, LAST_S = 90.0, 3450.0  # of an hour: every fault begins and ends between these
 CALM_MEAN_S = 300.0  # between one fault's end and the next
 TOGETHER = 0.15  # share of faults during which a second one begins
+KILLS = ("acquire_killed", "monitor_killed")
+KILLS_FOR_H = 100  # then as long without: only a long life shows whether memory grows
 
 
 class Where(StrEnum):
@@ -234,6 +236,8 @@ class Course:
     def _acts(self, hour: int) -> tuple[Act, ...]:
         rng = random_of(self.seed, hour, 1)
         acts = draw(rng, KINDS, FIRST_S, LAST_S, CALM_MEAN_S)
+        if hour // KILLS_FOR_H % 2:
+            acts = [act for act in acts if act.name not in KILLS]
         return tuple(replace(act, at_s=hour * HOUR_S + act.at_s) for act in acts)
 
     def patient(self, hour: int) -> Patient:

@@ -21,9 +21,9 @@ NAMES = {"memory_kb": "memory", "fds": "descriptors", "threads": "threads"}
 UNITS = {"memory_kb": "kB/h", "fds": "descriptors/h", "threads": "threads/h"}
 PROCESSES = ("acquire", "monitor")
 Figures = dict[str, float | int | str | bool | None]
-# Of each life: what it keeps (patients of an hour, pictures of texts, a queue's blocks) fills up in
-# three hours. In real time no life is as long: there memory is told, not judged.
-WARM_UP_H, WARM_UP_REAL_H = 3.0, 0.25
+# Of each life: what it keeps (pictures of texts, code paths of each fault, a model installed) fills
+# up in twelve hours. In real time no life is as long: there memory is told, not judged.
+WARM_UP_H, WARM_UP_REAL_H = 12.0, 0.25
 OWN_ONE_IN = 10_000  # samples: a simulated chip takes processor time that a real one does not
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 
