@@ -43,10 +43,10 @@ _PR_SET_PDEATHSIG = 1  # sys/prctl.h
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def end_with_parent() -> None:
-    """In a child, before it runs: SIGTERM when its parent dies, however it dies (Linux)."""
+def end_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
+    """In a child, before it runs: ``by`` when its parent dies, however it dies (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
 
 
 def asked_to_stop() -> Callable[[], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tools.explained import Question, explained
 from tools.own_record import electrodes_off, read
 from tools.photo.picture import KINDS, is_picture, pages_in, read_picture
 from tools.photo.read import read_page
+from tools.workers import workers
 
 TOLD_LEADS = 3  # of an explanation, in the line for people
 
@@ -45,7 +45,7 @@ def classify(
         _start_worker(model, why)
         yield from map(_classify_sheet, sheets)
         return
-    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(model, why)) as pool:
+    with workers(jobs, _start_worker, model, why) as pool:
         chunk = max(1, min(16, len(sheets) // jobs))
         yield from pool.map(_classify_sheet, sheets, chunksize=chunk)
 

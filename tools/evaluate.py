@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from hal.patient.record import Recording
 from hal.simulated import simulated_frontend
 from tools.chain import READ_FRAMES
 from tools.classify import classify_recording
+from tools.workers import workers
 
 Progress = Callable[[str, int, int], None]
 Result = dict[str, Any]
@@ -63,7 +63,7 @@ class DeviceChain:
                 say(what, len(found), total)
             return found
         source = iter(items)
-        with ProcessPoolExecutor(self._jobs, initializer=_start, initargs=(str(bundle),)) as pool:
+        with workers(self._jobs, _start, str(bundle)) as pool:
             while some := list(islice(source, AT_ONCE)):
                 found += pool.map(work, some, chunksize=4)
                 say(what, len(found), total)

@@ -37,6 +37,23 @@ def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "lead12: stopped\n")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' PR_SET_PDEATHSIG")
+def test_workers_do_not_outlive_a_command_that_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "0.csv"
+    file.write_text(HEADER + 5000 * "0,0,0,0,0,0,0,0\n")
+    starts = "from tools.entry import main; main()"
+    command = [sys.executable, "-c", starts, "classify", *[file] * 500, "--json", "--jobs", "2"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    assert running.stdout.readline()
+    running.kill()
+    try:
+        _, said = running.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.fail("a worker still holds the pipes")
+    assert said == ""
+
+
 def test_it_tells_its_version() -> None:
     done = CliRunner().invoke(cli.app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"lead12 {metadata.version('lead12')}\n")

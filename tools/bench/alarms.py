@@ -13,7 +13,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
@@ -42,6 +42,7 @@ from models.data.noise import Noise, NoiseKind, electrode_noise, leads8
 from models.data.ptbxl import LEADS8
 from tools.bench.figures import DOCS, Figure, write_section
 from tools.bench.recordings import Packed, frames_of, packed, packed_long
+from tools.workers import workers
 
 PAGE = DOCS / "alarms.md"
 REPEATED_S = 30.0
@@ -275,7 +276,7 @@ def _delay_s(run: tuple[str, int]) -> float:
 
 def measure(data: Path) -> list[Figure]:
     """Every figure."""
-    with ProcessPoolExecutor(JOBS) as pool:
+    with workers(JOBS) as pool:
         return [*delays(pool), *recorded(data, pool)]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +34,7 @@ from tools.photo.picture import DPI
 from tools.photo.read import read_page
 from tools.report import render
 from tools.study import study
+from tools.workers import workers
 
 RECORDS = 200
 SIGNAL, CLEAN = "the recording", "its PDF"
@@ -67,7 +67,7 @@ def measure(
     tasks = [(dataset.record_ids[row], dataset.mv(row), int(row)) for row in rows]
     look = partial(_look, image_network)
     found: list[dict[str, Seen]] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         for seen in pool.map(look, tasks):
             found.append(seen)
             say("reading photos", len(found), len(tasks))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from tools.hil.outcome import Outcome, Status
 from tools.hil.scenario import Scenario
+from tools.workers import workers
 
 VIRTUAL = "virtual"
 SERIAL = "serial:"
@@ -43,7 +43,7 @@ def run_all(
         for scenario in scenarios:
             yield run_one(scenario, *how)
         return
-    with _pool(min(jobs, len(scenarios))) as pool:
+    with workers(min(jobs, len(scenarios)), how="spawn") as pool:
         running = [pool.submit(run_one, scenario, *how) for scenario in scenarios]
         for scenario, future in zip(scenarios, running, strict=True):
             yield _result(scenario, future, lambda scenario=scenario: _alone(scenario, how))
@@ -81,10 +81,6 @@ def _way(target: str, baud: int, key: bytes) -> Callable[[Scenario], Outcome]:
     return lambda scenario: run_target(scenario, port, baud, key=key)
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-
-
 def _result(scenario: Scenario, future: Future[Outcome], again: Callable[[], Outcome]) -> Outcome:
     """A process that dies takes its pool along: then each runs in one of its own."""
     try:
@@ -94,7 +90,7 @@ def _result(scenario: Scenario, future: Future[Outcome], again: Callable[[], Out
 
 
 def _alone(scenario: Scenario, how: tuple[str, int, bytes, bool]) -> Outcome:
-    with _pool(1) as pool:
+    with workers(1, how="spawn") as pool:
         try:
             return pool.submit(run_one, scenario, *how).result()
         except BrokenProcessPool:
