@@ -17,9 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from device import config as settings
 from device import defects, heap, last_good, last_words
 from device.alarm_memory import FILE, AlarmMemory
@@ -40,6 +37,7 @@ from device.installed import Installed
 from device.instrument import Instrument, firmware_version
 from device.keyboard import CAPTION, Keys, inherited
 from device.last_good import LastGood
+from device.latency import Latency
 from device.link import messages
 from device.link.commands import SETTINGS
 from device.link.inject import Injection
@@ -62,7 +60,6 @@ HISTORY = 12 * SAMPLE_RATE_HZ  # a 10-s window, and 2 s for filters and beat det
 HEALTH_EVERY_NS = 10_000_000_000
 STALE_NS = 2_000_000_000  # a writer that has not said anything for so long is not there
 STORE_WAIT_S = 0.5  # for another process's change to the store: results wait as long
-LATENCY_MS = 500  # bins of 1 ms
 
 
 class Monitor:
@@ -111,7 +108,7 @@ class Monitor:
         self._bad_display = ""
         self._panel = self._open_panel()
         self._health = Health()
-        self._latency: NDArray[np.int64] = np.zeros(LATENCY_MS, np.int64)
+        self._latency = Latency()
         self._newest_ns = now_ns = clock.now_ns()
         self._frame_ns = 1_000_000_000 // config.display.frames_per_second
         self._next_frame_ns = now_ns
@@ -213,16 +210,11 @@ class Monitor:
             self._processed += len(block)
             if self._injection is not None:
                 self._injection.seen(block)
-            self._time(block)
+            self._latency.push(block.t_ns, self._clock.now_ns())
+            self._newest_ns = int(block.t_ns[-1])
             if self._installed is not None:
                 took_s = (self._clock.now_ns() - began_ns) * 1e-9
                 self._installed.judged(self._instrument.judged - judged, took_s)
-
-    def _time(self, block: FrameBlock) -> None:
-        """Note the age of each sample at the moment its filtered leads are there."""
-        age_ms = (self._clock.now_ns() - block.t_ns) // 1_000_000
-        np.add.at(self._latency, np.clip(age_ms, 0, LATENCY_MS - 1), 1)
-        self._newest_ns = int(block.t_ns[-1])
 
     def _history(self) -> list[FrameBlock]:
         return self._ring.history(HISTORY) if self._ring else []
@@ -287,12 +279,11 @@ class Monitor:
 
     def _health_body(self, now_ns: int) -> dict[str, Any]:
         link, ring = self._instrument.link, self._ring
-        p50, p99 = self._percentiles()
         body: dict[str, Any] = {
             "index": self._instrument.index,
             "utc": self._instrument.utc,
             **self._health.read(),
-            "latency_ms": {"p50": p50, "p99": p99},
+            "latency_ms": self._latency.take(),
             "analysis_failed": self._instrument.failures,
             "faults": self._instrument.faults,
             "serial": {
@@ -324,16 +315,6 @@ class Monitor:
                 "acquire_age_s": round(max(0, now_ns - status.heartbeat_ns) / 1e9, 3),
             }
         return body
-
-    def _percentiles(self) -> tuple[int | None, int | None]:
-        """Latency since the last health message, upper edge of the bin in ms."""
-        total = int(self._latency.sum())
-        if not total:
-            return None, None
-        running = np.cumsum(self._latency)
-        p50, p99 = (int(np.searchsorted(running, total * q)) + 1 for q in (0.5, 0.99))
-        self._latency[:] = 0
-        return p50, p99
 
     def _close(self) -> None:
         """Process what is there, send what the line still takes, leave the screen tidy."""
