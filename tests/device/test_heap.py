@@ -36,6 +36,7 @@ print(json.dumps([full - before, after - before, rss_mb() - before]))
 """
 
 
+@pytest.mark.native("QEMU keeps what a heap gives back")
 @pytest.mark.skipif(not heap._glibc, reason="not glibc's heap")
 @pytest.mark.parametrize("where", ["in the main thread", "in a thread"])
 def test_what_is_freed_is_kept_until_it_is_given_back(where: str) -> None:
