@@ -98,7 +98,8 @@ def test_a_late_reader_loses_samples_and_knows_how_many():
 
 @pytest.mark.parametrize("edge", ["missed_edge", "drdy_stops"])
 @pytest.mark.parametrize("edges_late", [1, 2, 5, 9])
-def test_paths_agree_where_the_newest_edge_was_not_seen(edge, edges_late):
+@pytest.mark.parametrize("at_once", [1, 20])
+def test_paths_agree_where_the_newest_edge_was_not_seen(edge, edges_late, at_once):
     """A reader comes back while the host misses edges, or the line makes none."""
     paths = []
     for bulk in (False, True):
@@ -110,7 +111,7 @@ def test_paths_agree_where_the_newest_edge_was_not_seen(edge, edges_late):
         at_s = (next_ns + 3_000_000 - bench.clock.now_ns()) * 1e-9  # two more are seen
         bench.chip.faults = timeline([(at_s, {edge: value})], bench.clock.now_ns())
         bench.clock.sleep_until_ns(next_ns + (2 * edges_late + 1) * 1_000_000)
-        paths.append([driver.read(1, 0.1) for _ in range(20)])
+        paths.append(read_all(driver, 20, at_once))
     byte, bulk = paths
     for what in WHAT:
         assert np.array_equal(joined(byte, what), joined(bulk, what)), what
