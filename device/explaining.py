@@ -29,7 +29,7 @@ from firmware.profiles import PROFILES
 from hal.frontend import SAMPLE_RATE_HZ
 
 NICENESS = 10  # below everything else of the monitor
-IDLE_S = 60.0
+IDLE_S = 60.0  # without a question
 
 Answer = Explanation | str  # or why there is none, in one sentence
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any, Literal
+from typing import Any
 
 from device.processes import end_with_parent
 
@@ -15,13 +15,13 @@ def workers(
     jobs: int,
     begin: Callable[..., None] | None = None,
     *given: Any,
-    how: Literal["fork", "spawn"] | None = None,
+    anew: bool = False,
 ) -> ProcessPoolExecutor:
     """A pool of ``jobs``, in each of which ``begin(*given)`` is called first.
 
-    how : they start; None: as Python does here
+    anew : each is a new interpreter, with nothing of this process in it
     """
-    return ProcessPoolExecutor(jobs, get_context(how), _begin, (begin, given))
+    return ProcessPoolExecutor(jobs, get_context("spawn" if anew else None), _begin, (begin, given))
 
 
 def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def test_it_is_tried_a_last_time_at_the_end(tmp_path: Path) -> None:
     file.close()
     assert file.failure == ""
     assert file.path.read_bytes() == b"first"
+
+
+def test_its_thread_is_there_before_the_first_write(tmp_path: Path) -> None:
+    file = KeptFile(tmp_path / "notes", "notes")
+    before = {thread.name for thread in threading.enumerate()}
+    file.write(b"first")
+    file.close()
+    assert any(name.startswith("notes") for name in before)
 
 
 def test_a_setting_changed_on_a_full_disk_outlasts_a_restart(tmp_path: Path) -> None:

@@ -271,6 +271,11 @@ def test_what_is_no_command_is_answered_with_its_reason(rig: Rig, line: bytes, r
     assert (rig.link.counters.received, rig.link.counters.rejected) == (0, 1)
 
 
+def test_a_setting_that_is_none_is_called_so(rig: Rig) -> None:
+    (error,) = rig.ask(b'{"type":"command","command":"set","setting":"gain","value":6}')
+    assert error["message"].startswith("no such setting; settings: mains_hz, ")
+
+
 SHA = "0" * 64
 
 

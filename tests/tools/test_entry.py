@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -39,13 +40,7 @@ def test_ctrl_c_while_lead12_starts_is_one_line(where: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' PR_SET_PDEATHSIG")
 def test_workers_do_not_outlive_a_command_that_is_killed(tmp_path: Path) -> None:
-    file = tmp_path / "0.csv"
-    file.write_text(HEADER + 5000 * "0,0,0,0,0,0,0,0\n")
-    starts = "from tools.entry import main; main()"
-    command = [sys.executable, "-c", starts, "classify", *[file] * 500, "--json", "--jobs", "2"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    assert running.stdout.readline()
+    running, _ = classifying(tmp_path)
     running.kill()
     try:
         _, said = running.communicate(timeout=60)
@@ -94,14 +89,20 @@ def test_the_command_begins_where_ctrl_c_is_expected() -> None:
     assert command.value == "tools.entry:main"
 
 
-def test_sigterm_ends_a_command_and_all_its_processes(tmp_path: Path) -> None:
-    file = tmp_path / "0.csv"
+def classifying(folder: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """``lead12 classify`` of many files by two workers, and its first line."""
+    file = folder / "0.csv"
     file.write_text(HEADER + 5000 * "0,0,0,0,0,0,0,0\n")
     starts = "from tools.entry import main; main()"
     command = [sys.executable, "-c", starts, "classify", *[file] * 500, "--json", "--jobs", "2"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None
-    assert json.loads(running.stdout.readline())["record"] == "0"
+    return running, json.loads(running.stdout.readline())
+
+
+def test_sigterm_ends_a_command_and_all_its_processes(tmp_path: Path) -> None:
+    running, first = classifying(tmp_path)
+    assert first["record"] == "0"
     running.terminate()
     try:
         rest, said = running.communicate(timeout=60)

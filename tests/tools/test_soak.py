@@ -22,13 +22,15 @@ from device.link.link import Link
 from device.ring import RingWriter
 from firmware.pipeline import Pipeline
 from hal.ads1298.driver import Ads1298
-from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
+from hal.clock import VirtualClock
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock, FrontendConfig
 from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.bench import Bench, Hour
-from tools.soak.children import Child
+from tools.soak.children import ORIGIN_NS, Child
 from tools.soak.disk import Disk
-from tools.soak.growth import Reading, at_hours, slope
+from tools.soak.growth import Reading, at_hours, look, slope
+from tools.soak.instrument import HOUR_NS, ChipInTime
 from tools.soak.plan import KILLS, KINDS, Act, Course, Kind, Where
 from tools.soak.virtual import Soak, hour_from, ranges, run
 
@@ -311,6 +313,38 @@ def test_nobody_of_an_hour_that_is_over_stays() -> None:
     gc.collect()
     assert gone() is None
     assert np.array_equal(course.patient(7).potentials(900, 50).volts, volts)
+
+
+def test_at_a_new_hour_the_chip_lets_go_of_the_old_ones_patient() -> None:
+    course, clock = Course(1), VirtualClock()
+    clock.advance_ns(ORIGIN_NS - clock.now_ns())
+    chip = ChipInTime(course)
+    frontend = chip.build(cast(Any, clock))
+    frontend.open()
+    frontend.configure(FrontendConfig())
+    gone = weakref.ref(course.patient(0))
+    chip.look(clock.now_ns())
+    gc.collect()
+    assert gone() is not None
+    chip.look(ORIGIN_NS + HOUR_NS)
+    assert gone() is None
+
+
+def test_memory_is_without_files(tmp_path: Path) -> None:
+    (tmp_path / "library").write_bytes(bytes(30_000_000))
+
+    def memory_kb() -> int:
+        return look("monitor", "monitor 0 1", 1.0, os.getpid()).memory_kb
+
+    before = memory_kb()
+    with (tmp_path / "library").open("rb") as file:
+        code = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    assert not any(code[:: mmap.PAGESIZE])
+    used = memory_kb()
+    own = mmap.mmap(-1, 30_000_000)
+    own.write(bytes(len(own)))
+    assert used - before < 5_000
+    assert memory_kb() - used > 25_000
 
 
 def _hours() -> list[tuple[int, float]]:

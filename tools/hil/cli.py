@@ -50,7 +50,10 @@ def run(
         requirements.refuse_unknown(loaded)
         for report in filter(None, (junit, html)):
             report.parent.mkdir(parents=True, exist_ok=True)  # before minutes of work
+            there = report.exists()
             report.open("a").close()
+            if not there:
+                report.unlink()
     except (requirements.RequirementError, ScenarioError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(USAGE) from None
@@ -99,13 +102,11 @@ def _need(port: str, baud: int) -> None:
 
 def _write(report: Path, text: str) -> None:
     try:
-        if report.is_file():
-            write_whole(report, text.encode(), PUBLIC)
-        else:  # a pipe, or the like
+        if report.exists() and not report.is_file():  # a pipe, or the like
             report.write_text(text, encoding="utf-8")
+        else:
+            write_whole(report, text.encode(), PUBLIC)
     except OSError as error:
-        if report.is_file() and not report.stat().st_size:
-            report.unlink()  # made above: nothing is clearer than an empty report
         error.filename = str(report)  # a disk that is full does not say whose
         raise _unwritten(error) from None
 

@@ -43,7 +43,7 @@ def run_all(
         for scenario in scenarios:
             yield run_one(scenario, *how)
         return
-    with workers(min(jobs, len(scenarios)), how="spawn") as pool:
+    with workers(min(jobs, len(scenarios)), anew=True) as pool:
         running = [pool.submit(run_one, scenario, *how) for scenario in scenarios]
         for scenario, future in zip(scenarios, running, strict=True):
             yield _result(scenario, future, lambda scenario=scenario: _alone(scenario, how))
@@ -90,7 +90,7 @@ def _result(scenario: Scenario, future: Future[Outcome], again: Callable[[], Out
 
 
 def _alone(scenario: Scenario, how: tuple[str, int, bytes, bool]) -> Outcome:
-    with workers(1, how="spawn") as pool:
+    with workers(1, anew=True) as pool:
         try:
             return pool.submit(run_one, scenario, *how).result()
         except BrokenProcessPool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-JUST_H = 0.01
+JUST_H = 0.01  # after a full hour
 
 
 @dataclass(frozen=True, slots=True)

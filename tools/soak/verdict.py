@@ -110,6 +110,9 @@ def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     seconds, took_s = sum(h.seconds for h in hours), sum(h.took_s for h in hours)
     growth = growth_rows(at_hours(_readings(hours)), WARM_UP_H)
     rows, figures = _counted(hours, seconds, asked_h, growth)
+    if (read := sum(bool(hour.readings) for hour in hours)) < len(hours):
+        said = f"{read}; those before read memory with files, and are left out"
+        rows.append(Row("hours with readings of processes", said))
     rows.append(
         Row("faster than real time, per bench", f"{seconds / took_s:.0f} times" if took_s else "-")
     )
