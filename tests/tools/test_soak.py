@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import mmap
 import os
-import weakref
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -22,15 +18,13 @@ from device.link.link import Link
 from device.ring import RingWriter
 from firmware.pipeline import Pipeline
 from hal.ads1298.driver import Ads1298
-from hal.clock import VirtualClock
-from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock, FrontendConfig
+from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
 from tools.cli import app
 from tools.soak import bench, verdict
-from tools.soak.bench import Bench, Hour
-from tools.soak.children import ORIGIN_NS, Child
+from tools.soak.bench import Hour
+from tools.soak.children import Child
 from tools.soak.disk import Disk
-from tools.soak.growth import Reading, at_hours, look, slope
-from tools.soak.instrument import HOUR_NS, ChipInTime
+from tools.soak.growth import Reading, slope
 from tools.soak.plan import KILLS, KINDS, Act, Course, Kind, Where
 from tools.soak.virtual import Soak, hour_from, ranges, run
 
@@ -264,91 +258,6 @@ def test_a_packed_checkpoint_is_the_same_bytes_and_says_what_code_was_run(tmp_pa
         other.write_bytes(data)
         with pytest.raises(ValueError, match=r"is not the checkpoint of a soak"):
             Soak.load(other)
-
-
-def test_a_process_has_one_life_however_many_hours_it_lasts(tmp_path: Path) -> None:
-    bench = Bench(Course(1), tmp_path, 5)
-    bench._children["monitor"] = cast(Any, SimpleNamespace(pid=os.getpid()))
-    hours = [bench._hour, Hour(6)]
-    for bench._hour in hours:
-        bench._look()
-    (one,), (other,) = (hour.readings for hour in hours)
-    assert one.life == other.life
-    bench._lives["monitor"] += 1
-    bench._look()
-    assert hours[1].readings[-1].life != one.life
-
-
-def test_a_slope_is_that_within_lives_not_between_them() -> None:
-    flat = [(life, h, 100.0 * k + (i % 2)) for k, life in enumerate("abc") for i, h in _hours()]
-    assert not slope(flat).grows(1.0)
-    rising = [(life, hour, value + 30 * hour) for life, hour, value in flat]
-    assert slope(rising).per_h == pytest.approx(30, abs=1)
-    assert slope(rising).grows(25.0)
-    assert slope(flat[:2]).plus_minus is None
-
-
-def test_a_slope_is_of_one_reading_an_hour_when_the_last_hours_patient_has_gone() -> None:
-    def reading(life: str, minute: float, kb: float) -> Reading:
-        return Reading("acquire", life, round(minute / 60, 4), round(kb), 9, 2, 1.0)
-
-    minutes = [(hour, minute) for hour in range(5, 27) for minute in (0.0167, 5, 25, 60)]
-    sawtooth = [reading("a", 60 * h + m, 60_000 + 500 * m + 7 * (h % 3)) for h, m in minutes]
-    kept = at_hours(sawtooth)
-    assert [one.hour for one in kept] == [hour + 0.0003 for hour in range(5, 27)]
-    leaking = [reading("b", 60 * h + m, 60_000 + 100 * (h + m / 60)) for h, m in minutes]
-    for readings, grows in ((sawtooth, False), (leaking, True)):
-        found = Hour(14, readings=readings)
-        rows = {row.what: row.ok for row in verdict.virtual([found], 1).rows}
-        assert rows["acquire: memory"] is not grows
-
-
-def test_nobody_of_an_hour_that_is_over_stays() -> None:
-    course = Course(1)
-    patient = course.patient(7)
-    assert course.patient(7) is patient
-    gone, volts = weakref.ref(patient), patient.potentials(900, 50).volts
-    del patient
-    course.forget()
-    gc.collect()
-    assert gone() is None
-    assert np.array_equal(course.patient(7).potentials(900, 50).volts, volts)
-
-
-def test_at_a_new_hour_the_chip_lets_go_of_the_old_ones_patient() -> None:
-    course, clock = Course(1), VirtualClock()
-    clock.advance_ns(ORIGIN_NS - clock.now_ns())
-    chip = ChipInTime(course)
-    frontend = chip.build(cast(Any, clock))
-    frontend.open()
-    frontend.configure(FrontendConfig())
-    gone = weakref.ref(course.patient(0))
-    chip.look(clock.now_ns())
-    gc.collect()
-    assert gone() is not None
-    chip.look(ORIGIN_NS + HOUR_NS)
-    assert gone() is None
-
-
-def test_memory_is_without_files(tmp_path: Path) -> None:
-    (tmp_path / "library").write_bytes(bytes(30_000_000))
-
-    def memory_kb() -> int:
-        return look("monitor", "monitor 0 1", 1.0, os.getpid()).memory_kb
-
-    before = memory_kb()
-    with (tmp_path / "library").open("rb") as file:
-        code = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    assert not any(code[:: mmap.PAGESIZE])
-    used = memory_kb()
-    own = mmap.mmap(-1, 30_000_000)
-    own.write(bytes(len(own)))
-    assert used - before < 5_000
-    assert memory_kb() - used > 25_000
-
-
-def _hours() -> list[tuple[int, float]]:
-    return [(i, i / 60) for i in range(60)]
 
 
 def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
