@@ -1,10 +1,10 @@
 """C's heap of this process: how much of what was freed it keeps.
 
 A second's arrays are freed just before the next second needs as many. A heap that returns them each
-time gets their pages anew, zeroed: a tenth of the monitor's processor time. One that keeps them
-also keeps what the largest moment took (a disk that hung, a host that lagged), for ever: that is
-given back now and then, which glibc can do with its first heap only: all threads share that one.
-See mallopt(3), malloc_trim(3); other C libraries are left alone.
+time gets their pages anew, zeroed: a tenth of all processor time on the soak's bench. One that
+keeps them also keeps what the largest moment took (a disk that hung, a host that lagged), for ever:
+that is given back now and then, which glibc can do with its first heap only: all threads share that
+one. See mallopt(3), malloc_trim(3); other C libraries are left alone.
 """
 
 from __future__ import annotations
