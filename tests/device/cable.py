@@ -14,7 +14,7 @@ from device.link.link import Link
 from device.link.protocol import decode
 from device.link.session import Gate
 from tests.device.host import VALIDATOR
-from tests.device.test_link import RESULT, Stub
+from tests.device.link_kit import RESULT, Stub
 
 TICK_S = 0.010  # between two polls of the monitor
 TTY_BYTES = 4096  # that a driver takes before a write waits

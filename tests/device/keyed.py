@@ -11,11 +11,16 @@ from device.link.link import Link
 from device.link.protocol import encode, pack
 from device.link.session import Gate
 from tests.device.host import Wire
-from tests.device.test_link import SECOND_NS, Rig
+from tests.device.link_kit import SECOND_NS, Rig
 from tools.line_session import LineSession
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 PRESS = {"command": "press", "button": "ok"}
+
+
+def reason(answer: dict[str, Any]) -> str:
+    """Why it was refused; what it is, of an answer that is no refusal."""
+    return str(answer.get("reason", answer["type"]))
 
 
 def numbers(first: int) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from device.patient import Patient
 from device.records.interface import Why
 from hal.frontend import FrameBlock, FrontendInfo
 from tests.device.host import VALIDATOR, Wire
-from tests.device.test_link import Rig
+from tests.device.link_kit import Rig
 
 ADA = {"id": "4711", "name": "Lovelace, Ada", "born": "1815-12-10", "sex": "F"}
 

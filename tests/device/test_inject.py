@@ -22,7 +22,7 @@ from device.link.protocol import ProtocolError, Wrong, encode, pack
 from hal.frontend import SAMPLE_NS, FrameBlock
 from hal.injected import MAX_FRAMES, Frames
 from tests.device.host import VALIDATOR, Wire
-from tests.device.test_link import Stub
+from tests.device.link_kit import Stub
 
 SECOND_NS = 1_000_000_000
 FRAME = 27

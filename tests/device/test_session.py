@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from device.controls import Button
-from device.link.commands import MAX_COUNTER, Name, parse
+from device.link.commands import Name, parse
 from device.link.protocol import ProtocolError, Wrong, decode, encode, pack
-from device.link.session import (
-    IDLE_S,
-    LOCK_FIRST_S,
-    LOCK_LONGEST_S,
-    MOST_PENDING,
-    MOST_WRONG,
-    PENDING_S,
-    Gate,
-    Role,
-    code,
-    derive,
-)
-from tests.device.cable import Line
+from device.link.session import IDLE_S, MOST_PENDING, PENDING_S, Gate, Role, derive
 from tests.device.host import VALIDATOR
-from tests.device.keyed import KEY, OTHER_KEY, PRESS, KeyedRig, plain
-from tests.device.test_link import SECOND_NS, SHA
-from tests.tools.test_flash_line import DATA, remote_of
+from tests.device.keyed import KEY, OTHER_KEY, PRESS, KeyedRig, plain, reason
+from tests.device.link_kit import SECOND_NS, SHA
 from tools.line_session import LineSession, WrongDeviceError
 
 PRESSED = [(Button.OK, False)]
 DOCS = Path(__file__).parents[2] / "docs" / "serial-protocol.md"
-
-
-def reason(answer: dict[str, Any]) -> str:
-    return str(answer.get("reason", answer["type"]))
 
 
 @pytest.fixture
@@ -244,146 +223,6 @@ def test_proving_takes_its_time_at_most(rig: KeyedRig) -> None:
     assert rig.gate.wrong == 0
 
 
-# -- what was recorded
-
-
-def recorded() -> KeyedRig:
-    """A rig at which a whole session was overheard."""
-    rig = KeyedRig()
-    session = rig.begin()
-    for lead in ("V1", "V2", "V3"):
-        rig.say(session, {"command": "set", "setting": "lead", "value": lead})
-    rig.say(session, {"command": "auth", "action": "end"})
-    assert [value for _, value in rig.stub.applied] == ["V1", "V2", "V3"]
-    return rig
-
-
-@pytest.mark.parametrize("monitor", ["the same", "restarted"])
-def test_a_recorded_session_sent_again_does_nothing(monitor: str) -> None:
-    old = recorded()
-    lines = list(old.sent)
-    rig = old if monitor == "the same" else KeyedRig(nonce=7 << 90)
-    rig.stub.applied.clear()
-    answers = [reason(rig.tell(line)) for line in lines]
-    assert answers == ["reply", "bad_key", *["no_session"] * 4]
-    assert rig.stub.applied == []
-
-
-def test_recorded_lines_do_nothing_in_another_session() -> None:
-    rig = KeyedRig(nonce=7 << 90)
-    lines = [line for line in recorded().sent if b'"set"' in line]
-    session = rig.begin()
-    assert {reason(rig.tell(line)) for line in lines} == {"bad_key"}
-    assert rig.stub.applied == []
-    assert rig.say(session, PRESS)["type"] == "reply"  # it goes on, although somebody talks into it
-
-
-def test_a_line_is_taken_once_and_in_order(rig: KeyedRig) -> None:
-    session = rig.begin()
-    first, second, third = (session.encode(n, PRESS) for n in (1, 2, 3))
-    assert [reason(rig.tell(line)) for line in (second, second, first, third)] == [
-        "reply", "bad_key", "bad_key", "reply"
-    ]  # fmt: skip
-    assert rig.stub.applied == PRESSED * 2
-    assert rig.gate.wrong == 0  # whoever sends them again locks nobody out
-
-
-@pytest.mark.parametrize(
-    "counter", [0, -1, MAX_COUNTER + 1, 1 << 80, 1.0, True, None, "1"], ids=str
-)
-def test_a_counter_that_is_none_is_refused(rig: KeyedRig, counter: object) -> None:
-    session = rig.begin()
-    members = pack({**PRESS, "counter": counter})
-    line = encode(1, "command", members, lambda text: code(session._session_key, text))
-    assert not VALIDATOR.is_valid(decode(line[:-1], crc_required=True)) or counter == 1
-    assert reason(rig.tell(line)) == "bad_command"
-    assert rig.stub.applied == []
-
-
-def test_the_counter_ends_and_another_session_begins_anew(rig: KeyedRig) -> None:
-    session = rig.begin()
-    session._counter = MAX_COUNTER - 1
-    assert rig.say(session, PRESS)["type"] == "reply"
-    assert reason(rig.say(session, PRESS)) == "bad_command"
-    assert rig.say(rig.begin(), PRESS)["type"] == "reply"
-
-
-LINE = encode(
-    1, "command", pack({**PRESS, "counter": 1}),
-    lambda text: code(derive(KEY, Role.SESSION, bytes(16), (1 << 100).to_bytes(16, "big")), text),
-)  # fmt: skip
-
-
-def with_crc(line: bytes) -> bytes:
-    """Whoever changes a line can make its CRC right again."""
-    return line[:-18] + b',"crc":"%08x"}' % zlib.crc32(line[:-18])
-
-
-def test_no_changed_bit_of_a_line_is_taken(rig: KeyedRig) -> None:
-    """Whoever changes it makes its CRC right again."""
-    rig.begin()
-    for at, bit in itertools.product(range(len(LINE) - 19), range(8)):
-        line = bytearray(LINE[:-1])
-        line[at] ^= 1 << bit
-        with pytest.raises(ProtocolError):
-            rig.gate.check(parse(with_crc(bytes(line))), rig.now_ns)
-    assert rig.tell(with_crc(LINE[:-1]))["type"] == "reply"
-
-
-@given(st.binary(max_size=300), st.integers(0, len(LINE) - 19), st.integers(0, 40))
-def test_no_line_made_of_a_taken_one_is_taken(put: bytes, at: int, cut: int) -> None:
-    rig = KeyedRig()
-    rig.begin()
-    line = with_crc(LINE[:at] + put + LINE[at + cut : -1])
-    if line == LINE[:-1]:
-        return
-    with pytest.raises(ProtocolError):
-        rig.gate.check(parse(line), rig.now_ns)
-
-
-@pytest.mark.parametrize("cut", range(1, 70, 7))
-def test_a_cut_line_is_not_taken(rig: KeyedRig, cut: int) -> None:
-    rig.begin()
-    for line in (LINE[:-1][:-cut], with_crc(LINE[:-1][: -18 - cut] + LINE[-19:-1])):
-        rig.host.write(line + b"\n")
-        rig.poll(3, SECOND_NS)
-    assert rig.stub.applied == []
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        LINE[:-1].replace(b',"counter":1', b""),
-        re.sub(rb',"mac":"[0-9a-f]{32}"', b"", LINE[:-1]),
-        LINE[:-19] + b"}",  # no CRC
-        LINE[:-19].replace(b',"mac":"', b',"mac":"00","mac":"') + LINE[-19:-1],
-        LINE[:-19] + b',"button":"page"' + LINE[-19:-1],  # something behind the mac
-        re.sub(rb'("mac":")([0-9a-f]{32})', lambda m: m[1] + m[2].upper(), LINE[:-1]),
-        re.sub(rb'("mac":")[0-9a-f]{32}', rb'\1' + b"0" * 31, LINE[:-1]),
-        re.sub(rb'("mac":")[0-9a-f]{32}', rb'\1' + b"\xc3\xa9" * 16, LINE[:-1]),
-        re.sub(rb'"mac":"[0-9a-f]{32}"', b'"mac":null', LINE[:-1]),
-    ],
-)  # fmt: skip
-def test_a_line_without_all_that_ends_it_is_not_taken(rig: KeyedRig, line: bytes) -> None:
-    rig.begin()
-    for again in (line, with_crc(line)):
-        rig.host.write(again + b"\n")
-        rig.poll(3, SECOND_NS)
-    assert rig.stub.applied == []
-    assert rig.host.of("error")
-
-
-@pytest.mark.parametrize("session_of", ["another host", "another device"])
-def test_a_counter_of_another_session_does_not_help(rig: KeyedRig, session_of: str) -> None:
-    mine = rig.begin()
-    other = KeyedRig(nonce=3 << 90) if session_of == "another device" else rig
-    theirs = other.begin(nonce=bytes([9] * 16))
-    stale = mine if other is rig else theirs
-    stale._counter = 1000
-    assert reason(rig.say(stale, PRESS)) == "bad_key"
-    assert rig.stub.applied == []
-
-
 # -- how it ends
 
 
@@ -436,97 +275,6 @@ def test_somebody_who_only_begins_ends_no_session(rig: KeyedRig) -> None:
     assert rig.say(session, PRESS)["type"] == "reply"
     rig.begin(nonce=bytes([1] * 16))  # who has the key, too, takes over
     assert reason(rig.say(session, PRESS)) == "bad_key"
-
-
-# -- who guesses
-
-
-def guess(rig: KeyedRig) -> str:
-    begun = rig.command({"command": "auth", "action": "begin", "nonce": "00" * 16})
-    if begun["type"] == "error":
-        return reason(begun)
-    return reason(rig.command({"command": "auth", "action": "prove", "proof": SHA}))
-
-
-def test_who_guesses_waits_longer_each_time_and_never_for_ever(rig: KeyedRig) -> None:
-    lock_s = LOCK_FIRST_S
-    for _ in range(7):
-        assert [guess(rig) for _ in range(MOST_WRONG)] == ["bad_key"] * MOST_WRONG
-        fault = rig.gate.fault(rig.now_ns)
-        assert fault == (
-            f"serial line: 5 wrong keys, so no session for {lock_s} s; see who is on the cable"
-        )
-        answer = rig.command(LineSession(KEY).begin)
-        said = re.fullmatch(r"locked for (\d+) s after 5 wrong keys; wait", answer["message"])
-        assert said is not None
-        assert lock_s - 3 <= int(said[1]) <= lock_s
-        rig.now_ns += (lock_s - 4) * SECOND_NS
-        assert guess(rig) == "locked"
-        rig.now_ns += 4 * SECOND_NS
-        assert rig.gate.fault(rig.now_ns) == ""
-        lock_s = min(2 * lock_s, LOCK_LONGEST_S)
-    assert lock_s == LOCK_LONGEST_S == 480
-    session = rig.begin()
-    assert rig.say(session, PRESS)["type"] == "reply"
-    assert rig.gate.wrong == 7 * MOST_WRONG
-    for _ in range(MOST_WRONG):
-        guess(rig)
-    assert f"for {LOCK_FIRST_S} s" in rig.gate.fault(rig.now_ns)  # the right key clears the slate
-
-
-def test_a_session_and_all_reading_go_on_while_the_line_is_locked(rig: KeyedRig) -> None:
-    session = rig.begin()
-    for _ in range(MOST_WRONG):
-        guess(rig)
-    assert guess(rig) == "locked"
-    assert rig.say(session, PRESS)["type"] == "reply"
-    assert rig.command({"command": "start"})["type"] == "reply"
-
-
-def test_wrong_codes_count_as_wrong_keys(rig: KeyedRig) -> None:
-    session = rig.begin()
-    foreign = LineSession(OTHER_KEY)
-    answers = [reason(rig.say(foreign, PRESS)) for _ in range(MOST_WRONG)]
-    assert answers == ["bad_key"] * MOST_WRONG
-    assert guess(rig) == "locked"
-    assert rig.say(session, PRESS)["type"] == "reply"
-
-
-def test_a_cut_cable_does_not_end_a_lock(rig: KeyedRig) -> None:
-    for _ in range(MOST_WRONG):
-        guess(rig)
-    rig.gate.disconnect()
-    assert guess(rig) == "locked"
-
-
-@pytest.mark.parametrize("kind", ["press", "chunk"])
-def test_a_flood_of_signed_lines_is_held_down_before_any_code_is_computed(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = KeyedRig()
-    rig.begin()
-    computed = []
-    real = hmac.digest
-    monkeypatch.setattr(hmac, "digest", lambda *of: computed.append(len(of[1])) or real(*of))
-    chunk = {"command": "model", "action": "chunk", "offset": 0, "bytes": 1, "data": "0" * 9000}
-    line = LineSession(OTHER_KEY).encode(1, chunk if kind == "chunk" else PRESS)
-    computed.clear()
-    for _ in range(200):  # two seconds
-        rig.host.write(line)
-        rig.poll(4, 2_500_000)
-    most = 200 + 2 * 50 if kind == "chunk" else 20 + 2 * 10
-    assert 0 < len(computed) <= most + 1
-    assert rig.stub.applied == []
-
-
-def test_an_upload_has_a_code_on_every_line(tmp_path: Path) -> None:
-    line = Line(tmp_path, gate=Gate(KEY))
-    with remote_of(line, key=KEY) as remote:
-        remote.upload(DATA)
-    said = [decode(text[:-1], crc_required=True) for text in line.sent if text != b"\n"]
-    signed = [message["counter"] for message in said if message["command"] == "model"]
-    assert signed == list(range(1, len(signed) + 1))
-    assert tmp_path.joinpath("upload.part").read_bytes() == DATA
 
 
 # -- the vectors of the documentation, computed here with nothing of ours

@@ -15,7 +15,7 @@ from typing import Any
 from device.flash.install import Outcome
 from device.link.protocol import LineSplitter, encode, pack
 from tests.device.cable import Line
-from tests.device.test_link import RESULT
+from tests.device.link_kit import RESULT
 from tests.fuzz.mutate import change_bytes, change_json, dump
 from tests.fuzz.serial_target import KEY
 from tests.fuzz.watch import FindingError, one_line

@@ -19,7 +19,7 @@ from device.ring import RingReader, RingWriter
 from hal.clock import VirtualClock
 from hal.frontend import SAMPLE_NS, FrontendConfig
 from hal.injected import InjectedFrontend
-from tests.device.test_link import Stub
+from tests.device.link_kit import Stub
 from tests.fuzz.mutate import change_bytes, change_json, dump
 from tests.fuzz.records_target import frames
 from tests.fuzz.spi_target import account

@@ -18,7 +18,7 @@ from device.link.upload import ABOUT, PART
 from firmware.archive import MAX_BYTES, sha256
 from tests.device.cable import Store
 from tests.device.host import VALIDATOR
-from tests.device.test_link import Stub
+from tests.device.link_kit import Stub
 from tests.fuzz.mutate import change_bytes, change_json, dump
 from tests.fuzz.watch import FindingError, one_line
 

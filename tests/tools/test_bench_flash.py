@@ -9,7 +9,7 @@ import pytest
 
 from device.config import Config
 from device.link.protocol import encode, pack
-from tests.device.test_link import RESULT
+from tests.device.link_kit import RESULT
 from tools import keys
 from tools.bench import flash
 from tools.bench.flash import Results, bundles, refusals

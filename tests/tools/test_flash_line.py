@@ -21,7 +21,7 @@ from device.link.link import Link
 from device.link.protocol import decode, pack
 from device.link.upload import PART
 from tests.device.cable import Line, Store, finish_installs
-from tests.device.test_link import RESULT, Stub
+from tests.device.link_kit import RESULT, Stub
 from tests.device.waiting import wait_for
 from tools.flash_line import Remote
 from tools.host_line import SILENCE_S, TRIES, RemoteError

@@ -16,7 +16,7 @@ from device.link.protocol import decode
 from device.link.session import MOST_WRONG, Gate
 from tests.device.cable import Line
 from tests.device.keyed import KEY, OTHER_KEY
-from tests.device.test_link import Stub
+from tests.device.link_kit import Stub
 from tests.tools.beside import Beside
 from tests.tools.test_classify import lead12
 from tests.tools.test_flash_line import DATA, SMALL, remote_of

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device.link.protocol import encode, pack
-from tests.device.test_link import RESULT, Stub
+from tests.device.link_kit import RESULT, Stub
 from tests.device.waiting import wait_for
 from tools.listen import FAILED, OK, Checker, listen, readable
 
