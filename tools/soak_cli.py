@@ -38,6 +38,10 @@ def soak(
     """The instrument for hours on end, with random faults; exit code 1 when anything broke."""
     from tools.soak import part
 
+    if not hours and (real or resume is None or not resume.exists()):
+        text = "lead12: --hours 0 prints what is done; name its checkpoint with --resume"
+        print(text, file=sys.stderr)
+        raise typer.Exit(USAGE)
     verdict = _real(hours, seed) if real else _virtual(hours, seed, jobs, resume)
     if as_json:
         tree = {"ok": verdict.ok, "seed": seed, **verdict.figures, "what": verdict.problems}

@@ -277,6 +277,15 @@ def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     assert json.loads(table.stdout)["hours"] == 2.0
 
 
+@pytest.mark.parametrize("other", [["--resume", "none.gz"], ["--real"], []])
+def test_no_hours_need_a_checkpoint(other: list[str]) -> None:
+    outcome = CliRunner().invoke(app, ["soak", "--hours", "0", *other])
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr == (
+        "lead12: --hours 0 prints what is done; name its checkpoint with --resume\n"
+    )
+
+
 def test_a_fault_of_which_nothing_is_said_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(real: Any, self: Link, kind: str, body: Any) -> None:
         if body.get("event") != "electrodes":
