@@ -187,15 +187,19 @@ def reported(work: Callable[[Progress], None]) -> int:
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """A progress bar on standard error; silent where that is not a terminal."""
+    """A progress bar on standard error; in a log, each piece of work is a line when it begins."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
+    told = {""}
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def say(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
+            if not console.is_terminal and what not in told:
+                told.add(what)
+                print(what, file=sys.stderr, flush=True)
 
         yield say

@@ -113,7 +113,7 @@ def _try_to_save(soak: Soak, path: Path) -> None:
 
 @contextmanager
 def _bar(hours: float, done: float) -> Iterator[Callable[[float], None]]:
-    """On standard error; silent where that is no terminal."""
+    """On standard error; in a log, a line for each hundredth."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -128,4 +128,12 @@ def _bar(hours: float, done: float) -> Iterator[Callable[[float], None]]:
     ) as progress:
         task = progress.add_task("soak", total=hours)
         progress.advance(task, done)
-        yield lambda more: progress.advance(task, more)
+
+        def advance(more: float) -> None:
+            before = progress.tasks[task].completed
+            progress.advance(task, more)
+            now = progress.tasks[task].completed
+            if not console.is_terminal and 100 * now // hours > 100 * before // hours:
+                print(f"soak: {now:.2f} of {hours:g} h", file=sys.stderr, flush=True)
+
+        yield advance

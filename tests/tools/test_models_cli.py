@@ -16,7 +16,7 @@ from models.data.dataset import DataError
 from models.data.packed import read_signals
 from models.run_folder import read_config
 from tools.model import how_good
-from tools.models_cli import EMBEDDED, _measured, _went
+from tools.models_cli import EMBEDDED, Progress, _measured, _went, reported
 
 
 def run(folder: Path, **config: Any) -> Path:
@@ -94,3 +94,16 @@ def test_only_the_firmware_s_own_card_tells_whose_calls_were_read() -> None:
     short = {"epochs": 4, "epochs_done": 4, "brief_for": 80}
     other["training"]["run"] = {**run, **short}
     assert "4 epochs (a brief form of its recipe, which has 80), batch" in card(other)
+
+
+def test_a_log_has_a_line_for_each_piece_of_work(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two networks side by side as well, whose steps come in turns."""
+
+    def work(say: Progress) -> None:
+        for step in range(3):
+            for name in ("a", "b"):
+                say(f"{name}: epoch 1/2", step, 3)
+        say("a: epoch 2/2", 0, 3)
+
+    assert reported(work) == 0
+    assert capsys.readouterr() == ("", "a: epoch 1/2\nb: epoch 1/2\na: epoch 2/2\n")

@@ -19,6 +19,7 @@ from device.ring import RingWriter
 from firmware.pipeline import Pipeline
 from hal.ads1298.driver import Ads1298
 from hal.frontend import SAMPLE_RATE_HZ, Electrode, FrameBlock
+from tools import soak_cli
 from tools.cli import app
 from tools.soak import bench, verdict
 from tools.soak.bench import Hour
@@ -275,6 +276,15 @@ def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     table = CliRunner().invoke(app, [*given, "0", "--seed", "3", "--json"])
     assert table.exit_code == 0
     assert json.loads(table.stdout)["hours"] == 2.0
+
+
+def test_a_log_has_a_line_for_each_hundredth(capsys: pytest.CaptureFixture[str]) -> None:
+    with soak_cli._bar(8.0, 6.0) as advance:
+        for _ in range(2 * 60):
+            advance(1 / 64)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 23
+    assert lines[0] == "soak: 6.09 of 8 h"
 
 
 @pytest.mark.parametrize("other", [["--resume", "none.gz"], ["--real"], []])
