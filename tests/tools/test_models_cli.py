@@ -96,7 +96,9 @@ def test_only_the_firmware_s_own_card_tells_whose_calls_were_read() -> None:
     assert "4 epochs (a brief form of its recipe, which has 80), batch" in card(other)
 
 
-def test_a_log_has_a_line_for_each_piece_of_work(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_has_a_line_for_each_piece_of_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of two networks side by side as well, whose steps come in turns."""
 
     def work(say: Progress) -> None:
@@ -107,3 +109,8 @@ def test_a_log_has_a_line_for_each_piece_of_work(capsys: pytest.CaptureFixture[s
 
     assert reported(work) == 0
     assert capsys.readouterr() == ("", "a: epoch 1/2\nb: epoch 1/2\na: epoch 2/2\n")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # to rich, a terminal: there is the bar
+    assert reported(work) == 0
+    drawn = capsys.readouterr().err
+    assert "a: epoch 2/2" in drawn
+    assert "a: epoch 2/2\n" not in drawn

@@ -278,13 +278,20 @@ def test_a_soak_goes_on_only_with_its_own_checkpoint(tmp_path: Path) -> None:
     assert json.loads(table.stdout)["hours"] == 2.0
 
 
-def test_a_log_has_a_line_for_each_hundredth(capsys: pytest.CaptureFixture[str]) -> None:
-    with soak_cli._bar(8.0, 6.0) as advance:
-        for _ in range(2 * 60):
-            advance(1 / 64)
-    lines = capsys.readouterr().err.splitlines()
+def test_a_log_has_a_line_for_each_hundredth(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def two_hours() -> str:
+        with soak_cli._bar(8.0, 6.0) as advance:
+            for _ in range(2 * 60):
+                advance(1 / 64)
+        return capsys.readouterr().err
+
+    lines = two_hours().splitlines()
     assert len(lines) == 23
     assert lines[0] == "soak: 6.09 of 8 h"
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # to rich, a terminal: there is the bar
+    assert "soak: " not in two_hours()
 
 
 @pytest.mark.parametrize("other", [["--resume", "none.gz"], ["--real"], []])
