@@ -63,6 +63,22 @@ def test_a_slope_is_of_one_reading_an_hour_when_the_last_hours_patient_has_gone(
         assert rows["acquire: memory"] is not grows
 
 
+def test_what_fills_up_and_what_goes_on_growing_are_told_apart() -> None:
+    def after_forty_hours(kb: list[int]) -> str:
+        readings = [
+            Reading("monitor", "a", hour + 0.0003, one, 9, 2, 1.0) for hour, one in enumerate(kb)
+        ]
+        rows = {row.what: row for row in verdict.virtual([Hour(1, readings=readings)], 1).rows}
+        late = rows["monitor: memory after 40 h of life"]
+        assert late.ok is None, "told, not judged"
+        return late.value
+
+    filling = [60_000 + 200 * min(hour, 35) + hour % 2 for hour in range(80)]
+    assert after_forty_hours(filling).startswith(("+0.0", "-0.0"))
+    assert after_forty_hours([60_000 + 200 * hour for hour in range(80)]).startswith("+200.00")
+    assert after_forty_hours(filling[:40]).startswith("too short to say")
+
+
 def test_nobody_of_an_hour_that_is_over_stays() -> None:
     course = Course(1)
     patient = course.patient(7)

@@ -22,7 +22,8 @@ _VIRTUAL = (
     "to drop. Slopes are least squares over all lives of a process, each with a level of its own, "
     "without the first twelve hours of each, read at the beginning of each hour; ± is the 95 % "
     "interval by the scatter. Growth counts as a leak when even the lower end is above 50 kB, 0.05 "
-    "descriptors or 0.05 threads an hour. "
+    "descriptors or 0.05 threads an hour. The slope after forty hours of life tells what goes on "
+    "growing from what fills up. "
     "Time goes in steps of a second, and the age of a result's last sample with it: up to a second "
     "of it is the bench's own.",
 )

@@ -24,6 +24,7 @@ Figures = dict[str, float | int | str | bool | None]
 # Of each life: what it keeps (pictures of texts, code paths of each fault, a model installed) fills
 # up in twelve hours. In real time no life is as long: there memory is told, not judged.
 WARM_UP_H, WARM_UP_REAL_H = 12.0, 0.25
+LATE_H = 40.0  # what still fills up at twelve hours has ended here; a leak has not
 OWN_ONE_IN = 10_000  # samples: a simulated chip takes processor time that a real one does not
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 
@@ -98,6 +99,22 @@ def growth_rows(
     return rows, figures
 
 
+def _late_rows(readings: Sequence[Reading]) -> list[Row]:
+    """Memory of long lives, told beside what is judged."""
+    late = warm(readings, LATE_H)
+    return [
+        replace(
+            _slope_row(
+                f"{process}: memory after {LATE_H:g} h of life",
+                "memory_kb",
+                slopes(late, process)["memory_kb"],
+            ),
+            ok=None,
+        )
+        for process in PROCESSES
+    ]
+
+
 def _slope_row(name: str, what: str, found: Slope) -> Row:
     said = f"{found} {UNITS[what]}" if found.plus_minus is not None else str(found)
     over = f" over {found.hours:.1f} h, {found.readings} readings"
@@ -108,8 +125,11 @@ def _slope_row(name: str, what: str, found: Slope) -> Row:
 def virtual(hours: Sequence[Hour], asked_h: float) -> Verdict:
     """Of the hours that were done."""
     seconds, took_s = sum(h.seconds for h in hours), sum(h.took_s for h in hours)
-    growth = growth_rows(at_hours(_readings(hours)), WARM_UP_H)
-    rows, figures = _counted(hours, seconds, asked_h, growth)
+    readings = at_hours(_readings(hours))
+    growth_table, growth = growth_rows(readings, WARM_UP_H)
+    rows, figures = _counted(
+        hours, seconds, asked_h, ([*growth_table, *_late_rows(readings)], growth)
+    )
     if (read := sum(bool(hour.readings) for hour in hours)) < len(hours):
         said = f"{read}; those before read memory with files, and are left out"
         rows.append(Row("hours with readings of processes", said))
