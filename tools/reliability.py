@@ -16,6 +16,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 ORDER = ("units", "boot", "start", "soak-virtual", "soak-real", "arm64", "fuzz", "build")
+WRITTEN = ("docs", "tests/fuzz/corpus")  # by the commands whose revision it is
 HEAD = """# Reliability
 
 What was done to the appliance, and what came of it. Every part names the command that made it,
@@ -84,14 +85,15 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def revision() -> str:
-    """Of this checkout, marked -dirty where more than docs is changed; words where it is none."""
+    """Of this checkout, -dirty where more than WRITTEN is changed; words where it is none."""
 
     def git(*asked: str) -> str:
         run = subprocess.run(["git", *asked], cwd=DOCS, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!docs")
+        code = (":/", *(f":/!{folder}" for folder in WRITTEN))
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *code)
         return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "an unknown revision"

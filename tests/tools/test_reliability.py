@@ -32,14 +32,15 @@ def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
         save(part("weather", "Fine."), tmp_path)
 
 
-def test_a_page_that_is_being_written_leaves_the_revision_clean(
+def test_what_a_command_writes_leaves_the_revision_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docs = tmp_path / "docs"
+    docs, corpus = tmp_path / "docs", tmp_path / "tests" / "fuzz" / "corpus"
     docs.mkdir()
+    corpus.mkdir(parents=True)
     monkeypatch.setattr(reliability, "DOCS", docs)
     assert revision() == "an unknown revision"
-    for path in (tmp_path / "code.py", docs / "page.md"):
+    for path in (tmp_path / "code.py", docs / "page.md", corpus / "input"):
         path.write_text("one")
     me = ("-c", "user.name=T", "-c", "user.email=t@example.org")
     for asked in (("init", "-q"), ("add", "."), (*me, "commit", "-qm", "One")):
@@ -47,6 +48,7 @@ def test_a_page_that_is_being_written_leaves_the_revision_clean(
     clean = revision()
     assert re.fullmatch("[0-9a-f]{7,}", clean)
     (docs / "page.md").write_text("two")
+    (corpus / "input").unlink()
     assert revision() == clean
     (tmp_path / "code.py").write_text("two")
     assert revision() == f"{clean}-dirty"
