@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from tools import model_cli, records_cli, report_cli, soak_cli
 from tools.entry import stopped
 from tools.export import cli as export_cli
+from tools.extra import HOW
 from tools.hil import cli as hil_cli
 from tools.line_options import Baud, Key, given_key
 
@@ -85,6 +86,7 @@ _ACTS = {
     errno.ENOSPC: "make room, and do it again",
     errno.EROFS: "that disk is read-only: name another place",
 }
+ROOMS = ("hal", "firmware", "device", "tools")  # what is missing of these is a defect
 _NOT_READABLE = re.compile(r"'(.+)' is not readable")
 
 
@@ -151,7 +153,9 @@ def run(
     preset: Annotated[str | None, typer.Option(help="Simulated patient; 'list' lists.")] = None,
     record: Annotated[Path | None, typer.Option(help="A recording as the patient.")] = None,
     speed: Annotated[Speed, typer.Option(help="realtime, or max: a batch run.")] = Speed.REALTIME,
-    duration: Annotated[float | None, typer.Option(min=0.1, help="Seconds of signal.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, max=1e9, help="Seconds of signal.")
+    ] = None,
     serial: Annotated[str | None, typer.Option(help="Port or URL, 'pty', or - (stdout).")] = None,
     display: Annotated[
         str | None, typer.Option(help="terminal, png:DIR, none, or a type such as ssd1322.")
@@ -379,9 +383,14 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone: not an error
         sys.stderr.close()
         sys.exit(OK)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ROOMS:
+            raise
+        complain(f"{error.name} is not installed here; {HOW}")
+        sys.exit(FAILED)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        systems = bool(named) and error.strerror == os.strerror(error.errno or 0)  # not our words
+        systems = error.strerror == os.strerror(error.errno or 0)  # not our words
         act = _ACTS.get(error.errno or 0, "") if systems else ""
         if isinstance(error, PermissionError) and isinstance(error.filename, str):
             act = "; ".join(filter(None, owner_fault(Path(error.filename))))

@@ -23,7 +23,9 @@ def capture(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Simulated patient.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings (TOML).")] = None,
-    duration: Annotated[float, typer.Option(min=0.1, help="Seconds, from power-up on.")] = 60.0,
+    duration: Annotated[
+        float, typer.Option(min=0.1, max=1e9, help="Seconds, from power-up on.")
+    ] = 60.0,
 ) -> None:
     """Run the front end and record all that passes on its wires."""
     from tools.capture import capture as record
@@ -43,9 +45,11 @@ def replay(file: File) -> None:
 def vcd(
     file: File,
     out: Annotated[Path, typer.Option("-o", "--out", help="The dump (.vcd).")],
-    begin: Annotated[float, typer.Option("--from", min=0, help="Seconds to leave out.")] = 0.0,
+    begin: Annotated[
+        float, typer.Option("--from", min=0, max=1e9, help="Seconds to leave out.")
+    ] = 0.0,
     seconds: Annotated[
-        float | None, typer.Option(min=0.000001, help="Seconds to write; default: all.")
+        float | None, typer.Option(min=0.000001, max=1e9, help="Seconds to write; default: all.")
     ] = None,
 ) -> None:
     """Write a capture as a value change dump: a logic analyser's view of the wires."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -110,3 +111,69 @@ def test_sigterm_ends_a_command_and_all_its_processes(tmp_path: Path) -> None:
         pytest.fail("a process of its own still holds the pipes")
     assert (running.returncode, said) == (143, "lead12: stopped\n")
     assert len(rest.splitlines()) < 499
+
+
+WAITING = r"""
+import os, signal
+from tools import cli, entry
+from tools.workers import workers
+
+def work(n):
+    os.write(1, b"begun\n")
+    signal.pause()
+
+def main():
+    with workers(2) as pool:
+        for one in [pool.submit(work, n) for n in range(10)]:
+            one.result()
+
+cli.main = main
+entry.main()
+"""
+
+
+def test_ctrl_c_ends_work_that_nobody_waits_for_any_more() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert [running.stdout.readline() for _ in range(2)] == ["begun\n", "begun\n"]
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    try:
+        _, said = running.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        pytest.fail("the rest of the work was waited for")
+    assert (running.returncode, said) == (130, "lead12: stopped\n")
+
+
+def test_a_library_that_is_not_there_is_named_and_a_defect_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacks(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    monkeypatch.setattr(cli, "app", lambda: lacks("psutil"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lead12: psutil is not installed here; run: make dev")
+    monkeypatch.setattr(cli, "app", lambda: lacks("device.nowhere"))
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("run", "--duration"), ("hil", "capture", "x.l12cap", "--duration"),
+     ("hil", "vcd", "x.l12cap", "-o", "x.vcd", "--from")],
+)  # fmt: skip
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "nan"])
+def test_more_seconds_than_there_are_is_a_mistake_of_the_command(
+    asked: tuple[str, ...], seconds: str
+) -> None:
+    done = CliRunner().invoke(cli.app, [*asked, seconds])
+    assert done.exit_code == 2
+    assert "Invalid value" in done.stderr
