@@ -6,6 +6,8 @@ configuration and model give the same bytes on the line and the same pixels, eve
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +30,7 @@ BLOCK = SAMPLE_RATE_HZ // 5  # five frames per second of signal
 UNSEEN = SAMPLE_RATE_HZ  # where nobody looks, behind the first block, after which the hello goes
 READ_TIMEOUT_S = 1.0
 FLUSH_S = 1.0
+NOBODY_READS = os.strerror(errno.EPIPE)  # "| head": no fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ def _send(instrument: Instrument, now_ns: int, *, wait: bool) -> None:
     while wait and link.waiting and not link.failure and time.monotonic() < deadline_s:
         time.sleep(0.001)
         link.poll(now_ns)
+    if link.failure and not link.failure.endswith(NOBODY_READS):
+        instrument.fault("serial", link.failure)
 
 
 def _show(instrument: Instrument, display: Display) -> None:

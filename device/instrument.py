@@ -18,6 +18,7 @@ from device.bundles import Model, load_model
 from device.choices import following, listed
 from device.config import Config, ConfigError
 from device.controls import Action, Button, Page
+from device.current import beatless, current
 from device.display.language import language
 from device.display.screens import Frame, render
 from device.display.state import ScreenState
@@ -239,7 +240,10 @@ class Instrument:
                     if self._pipeline is not None:
                         tensor = self._pipeline.tensor
                         self._explaining.judged(event, self.model.network, tensor)
-                    self.link.send("result", messages.result(event, self._measured))
+                    alarms, off = self.alarms.active, self.screen.electrodes_off
+                    measured = None if beatless(alarms) else self._measured
+                    now = current(event, alarms, off)
+                    self.link.send("result", messages.result(now, measured))
                     self._measured = None
                 case Measurements():
                     self._measured = event  # said with the call of the same window

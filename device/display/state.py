@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from device.controls import Controls, Page
+from device.current import beatless
 from device.display.history import History
 from device.display.reasons import Reasons
 from device.display.row import (
@@ -22,7 +23,7 @@ from device.display.row import (
 )
 from device.display.trace import SAMPLES_PER_COLUMN, WIDEST, Strip, TraceColumns
 from device.display.words import ELECTRODES, LIMBS, Naming
-from firmware.alarms import Alarm, AlarmState, Audio, Logged
+from firmware.alarms import Alarm, Audio, Logged
 from firmware.events import (
     Beat,
     Call,
@@ -42,7 +43,6 @@ WINDOW_COLUMNS = WINDOW_S * SAMPLE_RATE_HZ // SAMPLES_PER_COLUMN
 SETTLED = 2 * SAMPLE_RATE_HZ  # all on and readable this long: connecting is over
 SETTLED_ANYWAY = 5 * SAMPLE_RATE_HZ  # all on this long: a poor trace is still one to look at
 PATIENCE = 20 * SAMPLE_RATE_HZ  # with the limbs on, missing chest electrodes block no longer
-BEATLESS = ("asystole", "vf_vt")  # alarms under which no beat is to be believed
 STARTING = "STARTING"  # title of the message while nothing is wrong
 FAILED = "MONITOR FAILED: USE ANOTHER ONE"  # title in place of a monitor that does not stay up
 LOSS_SHOWN = 10 * SAMPLE_RATE_HZ  # how long a loss stays on screen; the count stays for good
@@ -232,8 +232,7 @@ class ScreenState:
     @property
     def beatless_since(self) -> int | None:
         """Index from which on waves are no beats: asystole, VF or VT is there; None: they are."""
-        there = [a.since for a in self.alarms if a.state is AlarmState.ON and a.code in BEATLESS]
-        return min(there, default=None)
+        return min((alarm.since for alarm in beatless(self.alarms)), default=None)
 
     @property
     def trouble(self) -> str:

@@ -86,7 +86,12 @@ class StdoutPort:
     def write(self, data: bytes) -> int:
         """At most one chunk, when somebody takes it."""
         _, ready, _ = select.select([], [1], [], 0)
-        return os.write(1, data[:_STDOUT_CHUNK]) if ready else 0
+        try:
+            return os.write(1, data[:_STDOUT_CHUNK]) if ready else 0
+        except OSError as error:
+            if error.errno == errno.ENOSPC:  # a file; the system's words say nothing to do
+                raise OSError(errno.ENOSPC, "no room is left for the messages; make some") from None
+            raise
 
     def close(self) -> None:
         """Leave standard output open."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +56,29 @@ def test_a_recording_runs_once_and_ends(tmp_path, capfd):
     assert calls[-1] == "AFIB"
     assert len(calls) == 14
     assert "14.0 s of signal, 0 samples lost" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    ("to", "code", "said"),
+    [
+        ("/dev/full", 1, ["serial -: no room is left for the messages; make some"]),
+        ("nobody", 0, []),  # as behind "| head"
+    ],
+)
+def test_messages_that_find_no_room_are_a_failure(to: str, code: int, said: list[str]) -> None:
+    starts = "from tools.entry import main; main()"
+    command = [sys.executable, "-c", starts, "run", "--speed", "max", "--duration", "5"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(to if to.startswith("/") else os.dup(writer), "wb") as out:
+        os.close(writer)
+        done = subprocess.run(
+            [*command, "--serial", "-", "--display", "none"],
+            stdout=out, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == code
+    assert done.stderr.splitlines()[1:] == said
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path, capfd):

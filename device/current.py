@@ -1,0 +1,49 @@
+"""What is there now, where the ten seconds of a call still say what was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from firmware.alarm_conditions import NO_RATE, NOT_READ
+from firmware.alarms import Alarm, AlarmState
+from firmware.events import Call, Refusal
+from firmware.findings import Finding
+from hal.frontend import SAMPLE_RATE_HZ
+
+_REFUSALS = {"asystole": Refusal.NO_SIGNAL, "vf_vt": Refusal.VENTRICULAR}
+_OF_NOW = {*NO_RATE, *NOT_READ}  # refusals that stand, with what to do
+_VT_BPM = 150  # VT may have such a rate; a slower one is of the rhythm before the alarm
+
+
+def beatless(alarms: Iterable[Alarm]) -> list[Alarm]:
+    """Those that are on and under which no wave is to be believed a beat: asystole, VF, VT."""
+    return [one for one in alarms if one.state is AlarmState.ON and one.code in _REFUSALS]
+
+
+def current(call: Call, alarms: Iterable[Alarm], off: int) -> Call:
+    """``call`` as of its last sample, which is what the screen says, too.
+
+    alarms, off : those of that sample; electrodes as a mask. A rhythm and a rate read from the
+    seconds before asystole or VF give way to the alarm. Electrodes that are back leave the
+    evidence to fill anew.
+    """
+    if call.refusal is Refusal.ELECTRODE_OFF and not off:
+        text = f"ANALYSING {call.span // SAMPLE_RATE_HZ} s"
+        call = replace(call, refusal=Refusal.STARTING, text=text, act="hold still")
+    call = replace(call, electrodes_off=off)
+    there = beatless(alarms)
+    if not there or call.refusal in _OF_NOW:
+        return call
+    alarm, rate_bpm = there[0], call.rate_bpm
+    fast = alarm.code == "vf_vt" and rate_bpm is not None and rate_bpm >= _VT_BPM
+    return replace(
+        call,
+        label=None,
+        text=alarm.text,
+        act=alarm.act,
+        refusal=_REFUSALS[alarm.code],
+        probability=None,
+        findings=(Finding(alarm.code, alarm.text, alarm.act, alarm.priority, None),),
+        rate_bpm=rate_bpm if fast else None,
+    )
