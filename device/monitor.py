@@ -132,9 +132,11 @@ class Monitor:
         try:
             display = open_display(self._config.display.device)
             line = host_end(self._config.serial.port)
-            display.caption = f"{CAPTION}    " if self._keys else ""
-            display.caption += f"serial line: lead12 listen {line}    " if line else ""
-            display.caption += "Not a medical device.  Ctrl-C ends."
+            display.caption = [
+                "Not a medical device.  Ctrl-C ends.",
+                *([CAPTION] if self._keys else ()),
+                *([f"serial line: lead12 listen {line}"] if line else ()),
+            ]
             return Panel(display)
         except DisplayError as error:  # the name makes no sense; the rest of the instrument does
             self._bad_display = str(error)

@@ -154,7 +154,10 @@ def run(
     record: Annotated[Path | None, typer.Option(help="A recording as the patient.")] = None,
     speed: Annotated[Speed, typer.Option(help="realtime, or max: a batch run.")] = Speed.REALTIME,
     duration: Annotated[
-        float | None, typer.Option(min=0.1, max=1e9, help="Seconds of signal.")
+        float | None,
+        typer.Option(
+            min=0.1, max=1e9, help="Seconds: of signal with --speed max, else of the run."
+        ),
     ] = None,
     serial: Annotated[str | None, typer.Option(help="Port or URL, 'pty', or - (stdout).")] = None,
     display: Annotated[
@@ -214,6 +217,8 @@ def classify(
     for result in classify_files(files, model=model, jobs=jobs, why=why):
         failed |= "error" in result
         print(json.dumps(result) if as_json else readable(result), flush=True)
+        if why and "error" not in result and not result["explanation"]:
+            complain(f"{result['record']}: nothing was called, so there is nothing to explain")
     raise typer.Exit(FAILED if failed else OK)
 
 

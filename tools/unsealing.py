@@ -44,6 +44,10 @@ class AlreadyThereError(SealedError):
     """Nothing is wrong with it, but a file of that name is there and is not written over."""
 
 
+class OtherKeyError(SealedError):
+    """Nothing is known to be wrong with it: it is sealed to another key."""
+
+
 @dataclass
 class Opened:
     """What a sealed file holds.
@@ -88,7 +92,7 @@ def unseal(source: Path, private: X25519PrivateKey, out: Path) -> Iterator[Unsea
         folder = out / path.parent.relative_to(base)
         try:
             yield _unseal(path, private, folder)
-        except AlreadyThereError as error:
+        except (AlreadyThereError, OtherKeyError) as error:
             yield Unsealed(path, None, str(error), damaged=False)
         except RecordingError as error:
             yield Unsealed(path, None, str(error), damaged=True)
@@ -124,7 +128,7 @@ def open_sealed(path: Path, private: X25519PrivateKey) -> Opened:
         place, preamble = read_preamble(stream, path)
         to = private.public_key().public_bytes_raw()
         if place.get("to") != key_id(to):
-            raise SealedError(
+            raise OtherKeyError(
                 f"sealed to the key {place.get('to')}, this one is {key_id(to)}; take that one"
             )
         try:

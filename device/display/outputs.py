@@ -23,13 +23,14 @@ class Display(ABC):
     size : (width, height) in pixels to render for
     grey : whether it shows levels between black and white
     failure : what is wrong now; "" while it works
-    caption : what a terminal writes below the picture; panels have no room for it
+    caption : what a terminal writes below the picture, the first whatever its width; panels have no
+        room for it
     """
 
     def __init__(self, size: tuple[int, int], *, grey: bool) -> None:
         self.size, self.grey = size, grey
         self.failure = ""
-        self.caption = ""
+        self.caption: list[str] = []
         self._retry_at = 0
         self._is_open = False
 

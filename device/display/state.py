@@ -239,11 +239,13 @@ class ScreenState:
         """What is wrong at the electrodes in a few letters: "V3 OFF", "V5 NOISY", "MAINS"."""
         if self.electrodes_off:
             return self.tr("{names} OFF").format(names=" ".join(self.off_names))
-        if self.quality is QualityGrade.GOOD or not (self._faults or self._doubtful):
+        # What was off is on again
+        faults = {lead: its for lead, its in self._faults.items() if its is not LeadFault.OFF}
+        if self.quality is QualityGrade.GOOD or not (faults or self._doubtful):
             return ""
-        if self._faults:
-            fault = Counter(self._faults.values()).most_common(1)[0][0]
-            leads = [lead for lead, its in self._faults.items() if its is fault]
+        if faults:
+            fault = Counter(faults.values()).most_common(1)[0][0]
+            leads = [lead for lead, its in faults.items() if its is fault]
             word = self.tr(fault.upper())
         else:
             leads, word = list(self._doubtful), self.tr("DOUBTFUL")

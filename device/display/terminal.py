@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 import numpy as np
@@ -83,7 +84,7 @@ class Terminal(Display):
         if len(rows[0]) > columns or len(rows) > lines:
             rows = [f"window too small: {columns}x{lines}, need 64x16"[:columns]]
         elif self.caption and len(rows) + 2 <= lines:
-            rows += ["", self.caption[:columns]]
+            rows += ["", *_filled(self.caption, columns)][: lines - len(rows)]
         parts = []
         for k, row in enumerate(rows):
             if k >= len(self._rows) or row != self._rows[k]:
@@ -107,3 +108,15 @@ class Terminal(Display):
                 self._stream.flush()
             except (OSError, ValueError):
                 pass  # the terminal is gone, and with it what there was to restore
+
+
+def _filled(pieces: Sequence[str], columns: int) -> list[str]:
+    """As few lines as hold ``pieces``, none of them broken but where it is longer than a line."""
+    lines: list[str] = []
+    for piece in pieces:
+        together = f"{lines[-1]}    {piece}" if lines else ""
+        if lines and len(together) <= columns:
+            lines[-1] = together
+        else:
+            lines.append(piece[:columns])
+    return lines

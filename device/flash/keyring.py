@@ -181,6 +181,16 @@ class Verified:
     keyring: Keyring
 
 
+def vouched(current: Keyring, offered: Keyring) -> None:
+    """Raises TrustError when the root of ``current`` did not sign ``offered``."""
+    if not offered.signed_by(current.root):
+        raise TrustError(
+            Reason.UNTRUSTED,
+            f"the keyring of root key {key_id(offered.root)} is not signed by this device's root "
+            f"key {key_id(current.root)}; get the model from who looks after this device",
+        )
+
+
 def successor(current: Keyring, offered: Keyring) -> Keyring:
     """The keyring to go on with: ``offered`` when it is newer, else ``current``.
 
@@ -189,12 +199,7 @@ def successor(current: Keyring, offered: Keyring) -> Keyring:
     """
     if offered.version < current.version:
         return current
-    if not offered.signed_by(current.root):
-        raise TrustError(
-            Reason.UNTRUSTED,
-            f"the keyring of root key {key_id(offered.root)} is not signed by this device's root "
-            f"key {key_id(current.root)}; get the model from who looks after this device",
-        )
+    vouched(current, offered)
     if offered.version == current.version:
         if offered.message() != current.message():
             raise TrustError(

@@ -29,7 +29,7 @@ from device.config import Config
 from device.flash import audit, files
 from device.flash.audit import Note, What
 from device.flash.contents import Contents, Fault
-from device.flash.keyring import Keyring, Verified
+from device.flash.keyring import Keyring, Verified, vouched
 from device.flash.ledger import DEVICE, Ledger, StoreError
 from device.flash.state import Failed, Slot, SlotName, State, Trial, other
 from firmware.archive import MAX_BYTES, sha256
@@ -312,6 +312,7 @@ class Store:
         with self._ledger.changing(clock_now) as now:
             present = self.keyring()
             if present and keyring.version < present.version:
+                vouched(present, keyring)
                 raise StoreError(
                     f"the device trusts version {present.version} of the keyring already, and this "
                     f"is version {keyring.version}"

@@ -14,6 +14,7 @@ from firmware.events import (
     Beat,
     ElectrodeChange,
     Gap,
+    LeadFault,
     Quality,
     QualityGrade,
     Rate,
@@ -66,6 +67,18 @@ def test_a_call_gives_way_at_once_to_an_electrode_that_falls_off() -> None:
     # The next call knows of it and stands all the same: one chest lead short is still a call.
     state.apply(make_call(8500, electrodes_off=state.electrodes_off))
     assert state.line.head == "SINUS RHYTHM"
+
+
+def test_what_was_off_is_no_trouble_when_it_is_on_again() -> None:
+    state = at(8000)
+    state.apply(ElectrodeChange(8000, electrode_mask((Electrode.RA,))))
+    limbs = dict.fromkeys(("I", "II", "III"), LeadFault.OFF)
+    state.apply(Quality(8000, QualityGrade.BAD, limbs))
+    assert state.trouble == "RA OFF"
+    state.apply(ElectrodeChange(8500, 0))
+    assert state.trouble == ""
+    state.apply(Quality(8600, QualityGrade.BAD, {**limbs, "V1": LeadFault.NOISY}))
+    assert state.trouble == "V1 NOISY"
 
 
 MI = Finding("mi", "POSSIBLE MI", "call ahead", Priority.HIGH, 0.8)

@@ -131,6 +131,32 @@ def test_every_screen_is_shown_as_drawn(window: Window) -> None:
     terminal.close()
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "below"),
+    [
+        (130, 30, ["Not a medical device.    p page  o OK    serial: lead12 listen /dev/pts/7"]),
+        (64, 30, ["Not a medical device.    p page  o OK", "serial: lead12 listen /dev/pts/7"]),
+        (64, 18, ["Not a medical device.    p page  o OK"]),
+        (64, 17, []),
+    ],
+)
+def test_what_stands_below_is_whole_in_any_window(
+    columns: int, rows: int, below: list[str]
+) -> None:
+    window = Window(columns, rows)
+    terminal = Terminal(window.stream)
+    terminal.caption = ["Not a medical device.", "p page  o OK", "serial: lead12 listen /dev/pts/7"]
+    terminal.show(render(patient(1.0), terminal.size, grey=False))
+    cells = window.settle().cells
+    written = [
+        "".join(cells.get((row, column), " ") for column in range(1, columns + 1)).rstrip()
+        for row in range(18, rows + 1)
+    ]
+    assert [line for line in written if line] == below
+    terminal.close()
+    window.close()
+
+
 def test_the_terminal_is_given_back(window: Window) -> None:
     terminal = Terminal(window.stream)
     terminal.show(render(patient(1.0), terminal.size, grey=False))

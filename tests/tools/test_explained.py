@@ -88,6 +88,14 @@ def test_no_call_has_no_explanation_but_a_score_has(tmp_path):
     assert asked["explanation"]["label"] == "NORM"
 
 
+def test_that_there_is_nothing_to_explain_is_said(tmp_path, capsys):
+    file = record(tmp_path, "sinus-70", seconds=6.0)
+    code, out, err = lead12(capsys, "classify", file, "--explain")
+    assert code == 0
+    assert "no call" in out
+    assert err == "lead12: sinus-70: nothing was called, so there is nothing to explain\n"
+
+
 def test_jobs_do_not_change_an_explanation(tmp_path):
     files = [record(tmp_path, name) for name in ("af-140", "sinus-120")]
     one, two = (list(classify(files, jobs=jobs, why=Question())) for jobs in (1, 2))

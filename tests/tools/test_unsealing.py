@@ -286,7 +286,8 @@ def test_a_bit_that_flips_anywhere_is_told_and_what_is_before_it_is_given_out(
         assert one.note, f"byte {place}"
         before = [head.samples for head, _, end in found if end <= place]
         assert n == (before[-1] if before else 0), f"byte {place}"
-        assert one.damaged, f"byte {place}: {one.note}"
+        another_key = place < begin and "sealed to the key" in one.note  # as far as is known
+        assert one.damaged or another_key, f"byte {place}: {one.note}"
     assert last[2] == len(data)
 
 
@@ -376,6 +377,9 @@ def test_bytes_behind_the_end_are_told(card: Path, tmp_path: Path) -> None:
 def test_another_key_and_what_is_no_sealed_record(card: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"sealed to the key [0-9a-f]{16}, this one is"):
         open_sealed(segment_of(card), X25519PrivateKey.generate())
+    others = [*unseal(card, X25519PrivateKey.generate(), tmp_path / "nobody's")]
+    assert others
+    assert not any(one.record or one.damaged for one in others)
     for data in (b"", b"lead12 sealed 1\n", b"lead12 sealed 1\n\xff\xff{}", bytes(300)):
         (tmp_path / "x.sealed").write_bytes(data)
         (one,) = opened(tmp_path, tmp_path / "out")
