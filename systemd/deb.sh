@@ -80,3 +80,4 @@ install -m 0644 "$work/md5sums" "$root/DEBIAN/md5sums"
 dpkg-deb --root-owner-group --uniform-compression -Zzstd -z6 --threads-max=1 --build "$root" \
     "$sources/dist/lead12_${version}_$arch.deb" >/dev/null
 echo "dist/lead12_${version}_$arch.deb"
+(cd "$sources/dist" && sha256sum "lead12_${version}_$arch.deb") >&2
