@@ -21,9 +21,9 @@ HOW = (
     "end: disk freed, settings mended, power on) to a result of samples taken after it, with the "
     "monitor at the newest sample and both services active. *Lost* are samples that the front end "
     "took, or would have, and the ring has not; index and clock agree in each ring. A ring that was "
-    "damaged on purpose leaves the account, with what it had lost: fewer than before. Five starts in "
-    "three minutes are the monitor's; before each random kill `systemctl reset-failed` gives them "
-    "back, and the row of six kills at once uses them up."
+    "damaged on purpose leaves the account, with what it had lost: fewer than before. Five starts "
+    "in three minutes are the monitor's; before each random kill `systemctl reset-failed` gives "
+    "them back, and the row of six kills at once uses them up."
 )
 
 
