@@ -20,10 +20,10 @@ HOW = (
     "held against the records on the disk bit by bit. *Recovery* is from the fault (or from its "
     "end: disk freed, settings mended, power on) to a result of samples taken after it, with the "
     "monitor at the newest sample and both services active. *Lost* are samples that the front end "
-    "took, or would have, and the ring has not; index and clock agree in each ring. A ring that was "
-    "damaged on purpose leaves the account, with what it had lost: fewer than before. Five starts "
-    "in three minutes are the monitor's; before each random kill `systemctl reset-failed` gives "
-    "them back, and the row of six kills at once uses them up."
+    "took, or would have, and the ring has not; index and clock agree in each ring. A ring damaged "
+    "on purpose leaves the account, with what it had lost: fewer than before. Five starts in three "
+    "minutes are the monitor's; before each random kill `systemctl reset-failed` gives them back, "
+    "and the row of six kills at once uses them up."
 )
 
 
