@@ -217,7 +217,7 @@ def classify(
     for result in classify_files(files, model=model, jobs=jobs, why=why):
         failed |= "error" in result
         print(json.dumps(result) if as_json else readable(result), flush=True)
-        if why and "error" not in result and not result["explanation"]:
+        if why and not as_json and "error" not in result and not result["explanation"]:
             complain(f"{result['record']}: nothing was called, so there is nothing to explain")
     raise typer.Exit(FAILED if failed else OK)
 
