@@ -10,6 +10,7 @@ from device.bundles import Model, load_model
 from device.config import Config
 from device.controls import Page
 from device.instrument import Instrument
+from device.link.link import Link
 from device.records.changes import HELD, ChangedCall
 from device.records.interface import Why
 from firmware.alarms import Audio
@@ -52,6 +53,27 @@ def test_a_high_alarm_is_seen_heard_and_recorded() -> None:
     assert why is Why.ALARM
     assert BEGINS_S < index / SAMPLE_RATE_HZ <= BEGINS_S + 10
     assert instrument.hello()["alarms"] == {"asystole": "on"}
+
+
+@pytest.mark.parametrize(("rhythm", "code"), [("vf", "vf_vt"), ("asystole", "asystole")])
+def test_the_host_hears_nothing_of_the_rhythm_before(
+    rhythm: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def send(_: Link, kind: str, body: dict[str, Any]) -> None:
+        told.append({"type": kind, **body})
+
+    monkeypatch.setattr(Link, "send", send)
+    watched(rhythm, 30, network=True)
+    began = next(n for n, one in enumerate(told) if one.get("code") == code)
+    before = [one for one in told[:began] if one["type"] == "result"]
+    after = [one for one in told[began:] if one["type"] == "result"]
+    assert {(one["call"], one["measurements"] is None) for one in before[11:]} == {("SR", False)}
+    assert len(after) > 5
+    for one in after:
+        assert (one["call"], one["rate_bpm"], one["measurements"]) == (None, None, None)
+        assert one["findings"][0]["code"] == code
 
 
 def test_a_medium_alarm_leaves_the_page_and_is_recorded() -> None:
