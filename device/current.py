@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from firmware.alarm_conditions import NO_RATE, NOT_READ
 from firmware.alarms import Alarm, AlarmState
+from firmware.call import Evidence, refusal_before_network
 from firmware.events import Call, Refusal
 from firmware.findings import Finding
-from hal.frontend import SAMPLE_RATE_HZ
 
 _REFUSALS = {"asystole": Refusal.NO_SIGNAL, "vf_vt": Refusal.VENTRICULAR}
 _OF_NOW = {*NO_RATE, *NOT_READ}  # refusals that stand, with what to do
@@ -25,12 +25,11 @@ def current(call: Call, alarms: Iterable[Alarm], off: int) -> Call:
     """``call`` as of its last sample, which is what the screen says, too.
 
     alarms, off : those of that sample; electrodes as a mask. A rhythm and a rate read from the
-    seconds before asystole or VF give way to the alarm. Electrodes that are back leave the
-    evidence to fill anew.
+    seconds before asystole or VF give way to the alarm. Electrodes that are back are no reason any
+    more: that is what else is wrong, or that ten seconds must fill anew.
     """
-    if call.refusal is Refusal.ELECTRODE_OFF and not off:
-        text = f"ANALYSING {call.span // SAMPLE_RATE_HZ} s"
-        call = replace(call, refusal=Refusal.STARTING, text=text, act="hold still")
+    if call.refusal is Refusal.ELECTRODE_OFF and off != call.electrodes_off:
+        call = _refused_anew(call, off)
     call = replace(call, electrodes_off=off)
     there = beatless(alarms)
     if not there or call.refusal in _OF_NOW:
@@ -47,3 +46,21 @@ def current(call: Call, alarms: Iterable[Alarm], off: int) -> Call:
         findings=(Finding(alarm.code, alarm.text, alarm.act, alarm.priority, None),),
         rate_bpm=rate_bpm if fast else None,
     )
+
+
+def _refused_anew(call: Call, off: int) -> Call:
+    evidence = Evidence(
+        index=call.index,
+        span=call.span,
+        electrodes_off=off,
+        grade=call.quality,
+        faults=call.faults,
+        asystole=False,  # nobody knows, of a trace that was cut
+        rate_bpm=call.rate_bpm,
+        irregularity=call.irregularity,
+    )
+    refused = refusal_before_network(evidence)
+    if refused is None:
+        return call
+    refusal, text, act = refused
+    return replace(call, refusal=refusal, text=text, act=act)

@@ -7,7 +7,7 @@ import pytest
 from device.current import beatless, current
 from device.display.example import make_call
 from firmware.alarms import Alarm, AlarmState
-from firmware.events import Call, Refusal
+from firmware.events import Call, LeadFault, QualityGrade, Refusal
 from firmware.findings import Priority
 from hal.frontend import Electrode, electrode_mask
 
@@ -56,14 +56,27 @@ def test_else_the_call_stands(call: Call, alarms: list[Alarm]) -> None:
     assert current(call, alarms, call.electrodes_off) == call
 
 
-def test_electrodes_are_those_off_now() -> None:
-    ra, both = electrode_mask([Electrode.RA]), electrode_mask([Electrode.RA, Electrode.V5])
-    call = refused(Refusal.ELECTRODE_OFF, "RA OFF +1", electrodes_off=both, span=1251)
-    assert current(call, [], both) == call
-    assert current(call, [], ra).electrodes_off == ra
-    back = current(call, [], 0)
-    assert (back.refusal, back.text, back.act) == (Refusal.STARTING, "ANALYSING 2 s", "hold still")
-    assert back.electrodes_off == 0
+@pytest.mark.parametrize(
+    ("off", "quality", "faults", "refusal", "text"),
+    [
+        ((), QualityGrade.GOOD, {}, Refusal.STARTING, "ANALYSING 2 s"),
+        ((Electrode.V5,), QualityGrade.GOOD, {}, Refusal.STARTING, "ANALYSING 2 s"),
+        ((Electrode.RA,), QualityGrade.BAD, {}, Refusal.ELECTRODE_OFF, "RA OFF"),
+        ((), QualityGrade.BAD, {"II": LeadFault.RAILED}, Refusal.SATURATED, "SATURATED"),
+        ((Electrode.RA, Electrode.V5), QualityGrade.BAD, {}, Refusal.ELECTRODE_OFF, "as it was"),
+    ],
+)
+def test_electrodes_are_those_off_now(
+    off: tuple[Electrode, ...],
+    quality: QualityGrade,
+    faults: dict[str, LeadFault],
+    refusal: Refusal,
+    text: str,
+) -> None:
+    both = electrode_mask((Electrode.RA, Electrode.V5))
+    more = {"electrodes_off": both, "span": 1251, "quality": quality, "faults": faults}
+    now = current(refused(Refusal.ELECTRODE_OFF, "as it was", **more), [], electrode_mask(off))
+    assert (now.refusal, now.text, now.electrodes_off) == (refusal, text, electrode_mask(off))
 
 
 def test_beatless_are_alarms_that_are_on() -> None:
