@@ -124,7 +124,9 @@ def work(n):
 
 def main():
     with workers(2) as pool:
-        for one in [pool.submit(work, n) for n in range(10)]:
+        running = [pool.submit(work, n) for n in range(10)]
+        os.write(1, b"begun\n")
+        for one in running:
             one.result()
 
 cli.main = main
@@ -138,7 +140,7 @@ def test_ctrl_c_ends_work_that_nobody_waits_for_any_more() -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert running.stdout is not None
-    assert [running.stdout.readline() for _ in range(2)] == ["begun\n", "begun\n"]
+    assert [running.stdout.readline() for _ in range(3)] == ["begun\n"] * 3
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     try:
         _, said = running.communicate(timeout=60)
